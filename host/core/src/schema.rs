@@ -1,0 +1,183 @@
+//! What objects and fields an application has.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldName, ObjectName};
+
+/// The type of a field's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldType {
+    /// Yes or no.
+    Boolean,
+    /// Whole numbers.
+    Integer,
+    /// Decimal numbers.
+    Decimal,
+    /// Text.
+    Text,
+    /// Calendar days.
+    Date,
+    /// Points in time.
+    Moment,
+    /// Wall-clock times with a zone.
+    Zoned,
+    /// One option.
+    Choice,
+    /// Several options.
+    Choices,
+    /// Links to records.
+    References,
+    /// Several texts.
+    Texts,
+    /// Nested JSON.
+    Json,
+}
+
+impl FieldType {
+    /// Returns the word for it in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            FieldType::Boolean => "boolean",
+            FieldType::Integer => "integer",
+            FieldType::Decimal => "decimal",
+            FieldType::Text => "text",
+            FieldType::Date => "date",
+            FieldType::Moment => "moment",
+            FieldType::Zoned => "zoned time",
+            FieldType::Choice => "choice",
+            FieldType::Choices => "choices",
+            FieldType::References => "references",
+            FieldType::Texts => "texts",
+            FieldType::Json => "json",
+        }
+    }
+}
+
+/// What may be done with a field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traits {
+    /// A record without it is refused.
+    pub required: bool,
+    /// No two records share a value.
+    pub unique: bool,
+    /// Never writable.
+    pub read_only: bool,
+    /// Writable at create only.
+    pub create_only: bool,
+    /// Can be looked up although not unique.
+    pub findable: bool,
+    /// Shown masked.
+    pub sensitive: bool,
+}
+
+/// One option of an enumeration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceOption {
+    /// What is stored.
+    pub code: String,
+    /// What people read.
+    pub label: String,
+    /// False: refused for new values.
+    pub active: bool,
+}
+
+/// One field of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name.
+    pub name: FieldName,
+    /// What people call it.
+    pub label: String,
+    /// The type of its values.
+    pub kind: FieldType,
+    /// What may be done with it.
+    pub traits: Traits,
+    /// The options of a choice.
+    pub options: Vec<ChoiceOption>,
+    /// The longest text, in characters.
+    pub length_max: Option<u32>,
+    /// Fields of one group are merged as one (E2.5).
+    pub group: Option<String>,
+    /// What it means (E10.5).
+    pub meaning: Option<String>,
+    /// The list field of which it is a slot (E10.2).
+    pub slot_of: Option<FieldName>,
+}
+
+/// The fields of an endpoint's object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// Every readable field.
+    pub fields: Vec<Field>,
+    /// Changes when the fields change.
+    pub fingerprint: String,
+}
+
+impl Schema {
+    /// Finds a field by name.
+    pub fn field(&self, name: &FieldName) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == *name)
+    }
+}
+
+/// How a connector keeps the promise that no record is created twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreatePromise {
+    /// The same create key cannot create twice.
+    Native,
+    /// A create can be looked up afterwards.
+    Lookup,
+    /// Neither.
+    None,
+}
+
+/// What an object can do; see `wit/` for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is documented once, in the WIT")]
+pub struct Abilities {
+    pub changes: bool,
+    pub change_deletes: bool,
+    pub ids: bool,
+    pub get: bool,
+    pub members: bool,
+    pub field_times: bool,
+    pub create: bool,
+    pub update: bool,
+    pub delete: bool,
+    pub archive: bool,
+    pub restore: bool,
+    pub tag: bool,
+    pub version_guard: bool,
+    pub ordered_versions: bool,
+}
+
+/// One kind of record in an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its name.
+    pub name: ObjectName,
+    /// What people call it.
+    pub label: String,
+    /// What it is: `contact`, `company` ...; empty if unknown.
+    pub kind: String,
+    /// What can be done with it.
+    pub abilities: Abilities,
+    /// How creates are kept single.
+    pub promise: CreatePromise,
+    /// The field that `prepare` adds.
+    pub link_field: Option<FieldName>,
+    /// True if one container must be chosen.
+    pub needs_container: bool,
+    /// Ordered key tuples for matching.
+    pub default_keys: Vec<Vec<FieldName>>,
+    /// Records a page at the most.
+    pub read_page_max: u32,
+    /// Ids or values a look-up at the most.
+    pub get_batch_max: u32,
+    /// Operations a write at the most.
+    pub write_batch_max: u32,
+    /// How long a write may stay invisible to reads.
+    pub visibility_window_ms: u64,
+}

@@ -1,0 +1,118 @@
+//! How a request is signed: added here, after every check, and never seen by a plugin.
+//!
+//! Invariant: a credential goes only to the hosts it is bound to, and in clear text only inside the private network.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// What the host adds to a request so that the server knows the user.
+#[derive(Debug, Clone, Default)]
+pub enum Credential {
+    /// Nothing.
+    #[default]
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// The user's name; not a secret.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A header of the vendor's own.
+    Header {
+        /// The header's name.
+        name: String,
+        /// The key.
+        value: Secret,
+    },
+    /// A query parameter of the vendor's own.
+    Query {
+        /// The parameter's name.
+        name: String,
+        /// The key.
+        value: Secret,
+    },
+}
+
+impl Credential {
+    /// The header that this credential sets and a plugin must not.
+    pub(crate) fn header_name(&self) -> Option<&str> {
+        match self {
+            Credential::None | Credential::Query { .. } => None,
+            Credential::Bearer(_) | Credential::Basic { .. } => Some("authorization"),
+            Credential::Header { name, .. } => Some(name),
+        }
+    }
+
+    /// Says what makes this credential unusable, if anything does.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let (value, name) = match self {
+            Credential::None => return None,
+            Credential::Bearer(token) => (token, "authorization"),
+            Credential::Basic { user, .. } if user.contains(':') => {
+                return Some("a user name for basic authentication must not contain a colon".to_owned());
+            }
+            Credential::Basic { .. } => return None,
+            Credential::Header { name, value } => (value, name.as_str()),
+            Credential::Query { name, value } => {
+                return (name.is_empty() || value.is_empty()).then(|| "the key or its parameter's name is empty".to_owned());
+            }
+        };
+        if value.is_empty() {
+            return Some("the token or key is empty".to_owned());
+        }
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Some(format!("`{name}` is not a header name"));
+        }
+        let sendable = HeaderValue::from_bytes(value.expose().as_bytes()).is_ok();
+        (!sendable).then(|| "the token or key contains a line break or another control character; was it copied whole?".to_owned())
+    }
+
+    /// Puts the credential on a request that is about to leave.
+    pub(crate) fn apply(&self, url: &mut Url, headers: &mut HeaderMap) -> Result<(), String> {
+        let (name, text) = match self {
+            Credential::None => return Ok(()),
+            Credential::Query { name, value } => {
+                url.query_pairs_mut().append_pair(name, value.expose());
+                return Ok(());
+            }
+            Credential::Bearer(token) => (AUTHORIZATION, Zeroizing::new(format!("Bearer {}", token.expose()))),
+            Credential::Basic { user, password } => {
+                (AUTHORIZATION, Zeroizing::new(format!("Basic {}", basic(user, password).as_str())))
+            }
+            Credential::Header { name, value } => {
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header name"))?;
+                (name, Zeroizing::new(value.expose().to_owned()))
+            }
+        };
+        let mut value =
+            HeaderValue::from_bytes(text.as_bytes()).map_err(|_| "it contains a control character".to_owned())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(())
+    }
+
+    /// Every spelling in which this credential could come back.
+    pub(crate) fn spellings(&self) -> Vec<Secret> {
+        match self {
+            Credential::None => Vec::new(),
+            Credential::Bearer(value) | Credential::Header { value, .. } | Credential::Query { value, .. } => vec![value.clone()],
+            Credential::Basic { user, password } => {
+                let pair = format!("{user}:{}", password.expose());
+                vec![password.clone(), Secret::new(pair)]
+            }
+        }
+    }
+}
+
+fn basic(user: &str, password: &Secret) -> Zeroizing<String> {
+    let pair = Zeroizing::new(format!("{user}:{}", password.expose()));
+    Zeroizing::new(STANDARD.encode(pair.as_bytes()))
+}

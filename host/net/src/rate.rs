@@ -1,0 +1,244 @@
+//! A connection's request budget: so many calls per so many milliseconds, so many at once, and none before the server says so.
+//!
+//! Invariant: in no window of `per_ms` does the server see more than `calls` requests. A call counts from before it is
+//! sent until `per_ms` after its answer, so that delays on the way cannot press two windows into one.
+//! A bucket that refills steadily would not do: it lets through up to twice the number in one window.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::error::SendError;
+
+/// A longer wait is not held: the caller gives its place up and comes back.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Answers are remembered in this many steps of a window, each counted as if it came at the step's end.
+const STEPS_PER_WINDOW: u32 = 256;
+
+/// No server keeps us away longer than this, whatever it says.
+const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// At most `calls` requests in any `per_ms` milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RateLimit {
+    /// How many.
+    pub calls: u32,
+    /// In how long.
+    pub per_ms: u64,
+}
+
+/// One connection's gate; every request passes it.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    at_once: Semaphore,
+    answered: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    windows: Vec<Window>,
+    held_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Window {
+    limit: RateLimit,
+    running: u32,
+    answered: u32,
+    steps: VecDeque<Step>,
+}
+
+#[derive(Debug)]
+struct Step {
+    first: Instant,
+    last: Instant,
+    calls: u32,
+}
+
+enum Wait {
+    None,
+    Until(Instant),
+    ForAnAnswer,
+}
+
+/// A request's place in the budget; giving it back starts the time after which the place is free.
+#[derive(Debug)]
+pub(crate) struct Pass<'gate> {
+    gate: &'gate Gate,
+    _at_once: SemaphorePermit<'gate>,
+}
+
+impl Gate {
+    pub(crate) fn new(limits: &[RateLimit], at_once_max: usize) -> Gate {
+        let windows = limits.iter().map(|&limit| Window { limit, running: 0, answered: 0, steps: VecDeque::new() }).collect();
+        Gate {
+            state: Mutex::new(State { windows, held_until: None }),
+            at_once: Semaphore::new(at_once_max),
+            answered: Notify::new(),
+        }
+    }
+
+    /// Waits for a place, at most `WAIT_MAX`.
+    pub(crate) async fn admit(&self) -> Result<Pass<'_>, SendError> {
+        let at_once = self.at_once.acquire().await.expect("the gate's semaphore is never closed");
+        let deadline = Instant::now() + WAIT_MAX;
+        loop {
+            let answered = self.answered.notified();
+            let now = Instant::now();
+            match self.lock().take(now) {
+                Wait::None => return Ok(Pass { gate: self, _at_once: at_once }),
+                Wait::Until(moment) if moment > deadline => {
+                    let wait = moment.saturating_duration_since(now);
+                    return Err(SendError::RetryLater { after_ms: wait.as_millis() as u64 + 1 });
+                }
+                Wait::Until(moment) => sleep_until(moment).await,
+                Wait::ForAnAnswer => {
+                    let waited = timeout_at(deadline, answered).await;
+                    waited.map_err(|_| SendError::RetryLater { after_ms: 1_000 })?;
+                }
+            }
+        }
+    }
+
+    /// Lets nothing pass for `wait`, as a server asked.
+    pub(crate) fn hold(&self, wait: Duration) {
+        let until = Instant::now() + wait.min(HOLD_MAX);
+        let mut state = self.lock();
+        state.held_until = Some(state.held_until.map_or(until, |held| held.max(until)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is numbers that are changed in one go; a panic elsewhere leaves them usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.gate.lock().give_back(Instant::now());
+        self.gate.answered.notify_waiters();
+    }
+}
+
+impl State {
+    fn take(&mut self, now: Instant) -> Wait {
+        let held = self.held_until.filter(|&until| until > now);
+        self.held_until = held;
+        let mut earliest = held;
+        for window in &mut self.windows {
+            match window.wait(now) {
+                Wait::None => {}
+                Wait::Until(moment) => earliest = Some(earliest.map_or(moment, |other| other.max(moment))),
+                Wait::ForAnAnswer => return Wait::ForAnAnswer,
+            }
+        }
+        if let Some(moment) = earliest {
+            return Wait::Until(moment);
+        }
+        self.windows.iter_mut().for_each(|window| window.running += 1);
+        Wait::None
+    }
+
+    fn give_back(&mut self, now: Instant) {
+        self.windows.iter_mut().for_each(|window| window.answer(now));
+    }
+}
+
+impl Window {
+    fn per(&self) -> Duration {
+        Duration::from_millis(self.limit.per_ms)
+    }
+
+    fn wait(&mut self, now: Instant) -> Wait {
+        while let Some(step) = self.steps.pop_front_if(|step| step.last + Duration::from_millis(self.limit.per_ms) <= now) {
+            self.answered -= step.calls;
+        }
+        if self.running + self.answered < self.limit.calls {
+            return Wait::None;
+        }
+        match self.steps.front() {
+            Some(step) => Wait::Until(step.last + self.per()),
+            None => Wait::ForAnAnswer,
+        }
+    }
+
+    fn answer(&mut self, now: Instant) {
+        self.running = self.running.saturating_sub(1);
+        self.answered += 1;
+        let step_length = self.per() / STEPS_PER_WINDOW;
+        match self.steps.back_mut() {
+            Some(step) if now.saturating_duration_since(step.first) < step_length => {
+                step.last = now;
+                step.calls += 1;
+            }
+            _ => self.steps.push_back(Step { first: now, last: now, calls: 1 }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gate, RateLimit};
+    use crate::error::SendError;
+    use std::time::Duration;
+    use tokio::time::{Instant, advance};
+
+    #[tokio::test(start_paused = true)]
+    async fn no_window_ever_holds_more_than_its_calls() {
+        let gate = Gate::new(&[RateLimit { calls: 3, per_ms: 10_000 }], 8);
+        let start = Instant::now();
+        let mut sent = Vec::new();
+        for _ in 0..9 {
+            let pass = gate.admit().await.expect("a wait within the limit");
+            sent.push(start.elapsed().as_secs());
+            advance(Duration::from_secs(1)).await;
+            drop(pass);
+        }
+        assert_eq!(sent, [0, 1, 2, 11, 12, 13, 22, 23, 24]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_narrowest_of_two_limits_counts_and_a_long_wait_is_given_back() {
+        let limits = [RateLimit { calls: 2, per_ms: 1_000 }, RateLimit { calls: 4, per_ms: 86_400_000 }];
+        let gate = Gate::new(&limits, 8);
+        let start = Instant::now();
+        for _ in 0..4 {
+            gate.admit().await.expect("a wait within the limit");
+        }
+        assert_eq!(start.elapsed().as_secs(), 1);
+        let refused = gate.admit().await.expect_err("a day is too long to wait");
+        assert!(matches!(refused, SendError::RetryLater { after_ms } if after_ms > 86_000_000), "{refused:?}");
+        assert_eq!(start.elapsed().as_secs(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_connection_waits_as_long_as_the_server_said() {
+        let gate = Gate::new(&[], 8);
+        let start = Instant::now();
+        gate.hold(Duration::from_secs(7));
+        gate.hold(Duration::from_secs(2));
+        gate.admit().await.expect("a wait within the limit");
+        assert_eq!(start.elapsed().as_secs(), 7);
+        gate.hold(Duration::from_secs(31));
+        let refused = gate.admit().await.expect_err("31 s are too long to wait");
+        assert!(matches!(refused, SendError::RetryLater { after_ms: 31_000..=31_001 }), "{refused:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_window_of_running_calls_waits_for_an_answer() {
+        let gate = Gate::new(&[RateLimit { calls: 1, per_ms: 1_000 }], 8);
+        let start = Instant::now();
+        let first = gate.admit().await.expect("a free place");
+        let (second, ()) = tokio::join!(gate.admit(), async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            drop(first);
+        });
+        second.expect("a place after the answer");
+        assert_eq!(start.elapsed().as_secs(), 6);
+    }
+}

@@ -1,0 +1,77 @@
+//! Names to addresses, ours and not the client's: so that what was checked is what is connected to.
+//!
+//! Invariant: the client is only ever given addresses that the connection may reach.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::address::classify;
+
+/// The addresses of a name, some time later.
+pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+
+/// Looks a name up.
+pub trait Resolve: Send + Sync {
+    /// Returns every address of `name`.
+    fn resolve(&self, name: &str) -> Resolving;
+}
+
+/// Asks the operating system, as every other program on the machine does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: &str) -> Resolving {
+        let name = name.to_owned();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
+    }
+}
+
+/// Why a name gave no address to connect to.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ResolveError {
+    #[error("`{name}` has only addresses that are not allowed: {address} is {what}")]
+    Refused { name: String, address: IpAddr, what: &'static str },
+    #[error("the name `{name}` has no address ({reason})")]
+    NotFound { name: String, reason: String },
+}
+
+/// The resolver that the client is given: it keeps allowed addresses only.
+#[derive(Clone)]
+pub(crate) struct CheckedResolver {
+    pub(crate) inner: Arc<dyn Resolve>,
+    pub(crate) allow_private_network: bool,
+}
+
+impl CheckedResolver {
+    async fn allowed(self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
+        let not_found = |reason: String| ResolveError::NotFound { name: name.clone(), reason };
+        let found = self.inner.resolve(&name).await.map_err(|error| not_found(error.to_string()))?;
+        let refusal = |address: &IpAddr| classify(*address).refusal(self.allow_private_network);
+        let allowed: Vec<SocketAddr> =
+            found.iter().filter(|address| refusal(address).is_none()).map(|&address| SocketAddr::new(address, 0)).collect();
+        if !allowed.is_empty() {
+            return Ok(allowed);
+        }
+        match found.iter().find_map(|address| refusal(address).map(|what| (*address, what))) {
+            Some((address, what)) => Err(ResolveError::Refused { name, address, what }),
+            None => Err(not_found("an empty answer".to_owned())),
+        }
+    }
+}
+
+impl reqwest::dns::Resolve for CheckedResolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let checked = self.clone();
+        Box::pin(async move {
+            let allowed = checked.allowed(name.as_str().to_owned()).await?;
+            Ok(Box::new(allowed.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}

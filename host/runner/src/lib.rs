@@ -1,0 +1,19 @@
+//! Does. The steps of a run in order, recovery and undo, and the traits of what it needs for that.
+//!
+//! `run.rs` tells a run from top to bottom. The decisions are taken in `syncline-core`; what is behind the traits is
+//! the business of the backends.
+
+mod connector;
+mod store;
+mod world;
+
+pub use connector::{
+    Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Operation,
+    Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
+    Violation, WriteAnswer, WriteRequest,
+};
+pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, StoreTable, Write};
+pub use world::World;
+
+/// A boxed future: the traits here are object-safe, since the two sides of a sync may be of different kinds.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,166 @@
+//! Objects and fields, as a connector describes them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+pub use crate::bindings::connector::syncline::values::model::{
+    Abilities, ChoiceOption, CreatePromise, Field, FieldTraits, FieldType, Object, Schema,
+};
+
+impl Object {
+    /// Returns an object that can do nothing yet, with pages of 100 records and batches of one.
+    pub fn new(name: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            label: label.into(),
+            kind: String::new(),
+            abilities: Abilities::empty(),
+            promise: CreatePromise::NoPromise,
+            link_field: None,
+            needs_container: false,
+            default_keys: Vec::new(),
+            read_page_max: 100,
+            get_batch_max: 1,
+            write_batch_max: 1,
+            visibility_window_ms: 0,
+        }
+    }
+
+    /// Says what it is, from the published list: `contact`.
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = kind.into();
+        self
+    }
+
+    /// Says what can be done with it.
+    pub fn abilities(mut self, abilities: Abilities) -> Self {
+        self.abilities = abilities;
+        self
+    }
+
+    /// Says how creates are kept single.
+    pub fn promise(mut self, promise: CreatePromise) -> Self {
+        self.promise = promise;
+        self
+    }
+
+    /// Names the field that `prepare` adds to hold the create key.
+    pub fn link_field(mut self, field: impl Into<String>) -> Self {
+        self.link_field = Some(field.into());
+        self
+    }
+
+    /// Says that its records live in containers.
+    pub fn in_containers(mut self) -> Self {
+        self.needs_container = true;
+        self
+    }
+
+    /// Adds a key tuple that matches the same record elsewhere, after those already there.
+    pub fn default_key(mut self, fields: &[&str]) -> Self {
+        self.default_keys.push(fields.iter().map(|&field| field.to_owned()).collect());
+        self
+    }
+
+    /// Sets how many records a page of `read`, one `get` or `find`, and one `write` take at the most.
+    pub fn pages(mut self, read_page_max: u32, get_batch_max: u32, write_batch_max: u32) -> Self {
+        self.read_page_max = read_page_max;
+        self.get_batch_max = get_batch_max;
+        self.write_batch_max = write_batch_max;
+        self
+    }
+
+    /// Says how long a write may stay invisible to reads.
+    pub fn visible_after_ms(mut self, window_ms: u64) -> Self {
+        self.visibility_window_ms = window_ms;
+        self
+    }
+}
+
+impl Field {
+    /// Returns a writable field whose label is its name.
+    pub fn new(name: impl Into<String>, kind: FieldType) -> Self {
+        let name = name.into();
+        Self {
+            label: name.clone(),
+            name,
+            kind,
+            traits: FieldTraits::empty(),
+            options: Vec::new(),
+            length_max: None,
+            group: None,
+            meaning: None,
+            slot_of: None,
+        }
+    }
+
+    /// Says what people call it.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds traits to those it has.
+    pub fn traits(mut self, traits: FieldTraits) -> Self {
+        self.traits |= traits;
+        self
+    }
+
+    /// Adds an option that new values may have.
+    pub fn option(self, code: impl Into<String>, label: impl Into<String>) -> Self {
+        self.push_option(code.into(), label.into(), true)
+    }
+
+    /// Adds an option that only old records have.
+    pub fn retired_option(self, code: impl Into<String>, label: impl Into<String>) -> Self {
+        self.push_option(code.into(), label.into(), false)
+    }
+
+    /// Limits the length of its text, in characters.
+    pub fn length_max(mut self, characters: u32) -> Self {
+        self.length_max = Some(characters);
+        self
+    }
+
+    /// Puts it in a group of fields that are merged as one.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Says what it means, from the published list: `email`.
+    pub fn meaning(mut self, meaning: impl Into<String>) -> Self {
+        self.meaning = Some(meaning.into());
+        self
+    }
+
+    /// Names the list field of which this one is a slot.
+    pub fn slot_of(mut self, list: impl Into<String>) -> Self {
+        self.slot_of = Some(list.into());
+        self
+    }
+
+    fn push_option(mut self, code: String, label: String, active: bool) -> Self {
+        self.options.push(ChoiceOption { code, label, active });
+        self
+    }
+}
+
+impl Schema {
+    /// Returns a schema whose fingerprint is a hash of its fields.
+    pub fn of(fields: Vec<Field>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for field in &fields {
+            hash_field(field, &mut hasher);
+        }
+        Self { fields, fingerprint: format!("{:016x}", hasher.finish()) }
+    }
+}
+
+fn hash_field(field: &Field, hasher: &mut DefaultHasher) {
+    let Field { name, label, kind, traits, options, length_max, group, meaning, slot_of } = field;
+    (name, label, *kind as u8, traits.bits(), length_max, group, meaning, slot_of).hash(hasher);
+    options.len().hash(hasher);
+    for ChoiceOption { code, label, active } in options {
+        (code, label, active).hash(hasher);
+    }
+}
