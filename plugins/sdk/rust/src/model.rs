@@ -1,7 +1,5 @@
 //! Objects and fields, as a connector describes them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 pub use crate::bindings::connector::syncline::values::model::{
     Abilities, ChoiceOption, CreatePromise, Field, FieldTraits, FieldType, Object, Schema,
 };
@@ -101,7 +99,7 @@ impl Field {
 
     /// Adds traits to those it has.
     pub fn traits(mut self, traits: FieldTraits) -> Self {
-        self.traits |= traits;
+        self.traits = self.traits | traits;
         self
     }
 
@@ -148,19 +146,18 @@ impl Field {
 impl Schema {
     /// Returns a schema whose fingerprint is a hash of its fields.
     pub fn of(fields: Vec<Field>) -> Self {
-        let mut hasher = DefaultHasher::new();
+        let mut hash = FNV_OFFSET;
         for field in &fields {
-            hash_field(field, &mut hasher);
+            hash = fnv(hash, &format!("{field:?}"));
         }
-        Self { fields, fingerprint: format!("{:016x}", hasher.finish()) }
+        Self { fields, fingerprint: format!("{hash:016x}") }
     }
 }
 
-fn hash_field(field: &Field, hasher: &mut DefaultHasher) {
-    let Field { name, label, kind, traits, options, length_max, group, meaning, slot_of } = field;
-    (name, label, *kind as u8, traits.bits(), length_max, group, meaning, slot_of).hash(hasher);
-    options.len().hash(hasher);
-    for ChoiceOption { code, label, active } in options {
-        (code, label, active).hash(hasher);
-    }
+// The standard library's hashes may change with the compiler, and a changed fingerprint costs the user a re-read.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+
+fn fnv(seed: u64, text: &str) -> u64 {
+    text.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
 }
