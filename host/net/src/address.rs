@@ -2,6 +2,7 @@
 //!
 //! Invariant: an IPv6 address that carries an IPv4 one is judged by the one it carries.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What kind of place an address is.
@@ -16,12 +17,21 @@ pub enum AddressClass {
 }
 
 impl AddressClass {
-    pub(crate) fn refusal(self, allow_private_network: bool) -> Option<&'static str> {
+    pub(crate) fn is_allowed(self, allow_private_network: bool) -> bool {
         match self {
-            AddressClass::Public => None,
-            AddressClass::Private(_) if allow_private_network => None,
-            AddressClass::Private(what) | AddressClass::Never(what) => Some(what),
+            AddressClass::Public => true,
+            AddressClass::Private(_) => allow_private_network,
+            AddressClass::Never(_) => false,
         }
+    }
+}
+
+impl fmt::Display for AddressClass {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            AddressClass::Public => "a public address",
+            AddressClass::Private(what) | AddressClass::Never(what) => what,
+        })
     }
 }
 
@@ -163,8 +173,8 @@ mod tests {
                 AddressClass::Never(_) => "-",
             };
             assert_eq!(seen, mark, "{address} is {class:?}");
-            assert_eq!(class.refusal(false).is_none(), mark == "+", "{address} without the private network");
-            assert_eq!(class.refusal(true).is_none(), mark != "-", "{address} with the private network");
+            assert_eq!(class.is_allowed(false), mark == "+", "{address} without the private network");
+            assert_eq!(class.is_allowed(true), mark != "-", "{address} with the private network");
         }
     }
 }

@@ -62,7 +62,8 @@ impl Credential {
             Credential::Basic { .. } => return None,
             Credential::Header { name, value } => (value, name.as_str()),
             Credential::Query { name, value } => {
-                return (name.is_empty() || value.is_empty()).then(|| "the key or its parameter's name is empty".to_owned());
+                return (name.is_empty() || value.is_empty())
+                    .then(|| "the key or its parameter's name is empty".to_owned());
             }
         };
         if value.is_empty() {
@@ -72,7 +73,9 @@ impl Credential {
             return Some(format!("`{name}` is not a header name"));
         }
         let sendable = HeaderValue::from_bytes(value.expose().as_bytes()).is_ok();
-        (!sendable).then(|| "the token or key contains a line break or another control character; was it copied whole?".to_owned())
+        (!sendable).then(|| {
+            "the token or key contains a line break or another control character; was it copied whole?".to_owned()
+        })
     }
 
     /// Puts the credential on a request that is about to leave.
@@ -88,7 +91,8 @@ impl Credential {
                 (AUTHORIZATION, Zeroizing::new(format!("Basic {}", basic(user, password).as_str())))
             }
             Credential::Header { name, value } => {
-                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header name"))?;
+                let name =
+                    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header name"))?;
                 (name, Zeroizing::new(value.expose().to_owned()))
             }
         };
@@ -103,7 +107,9 @@ impl Credential {
     pub(crate) fn spellings(&self) -> Vec<Secret> {
         match self {
             Credential::None => Vec::new(),
-            Credential::Bearer(value) | Credential::Header { value, .. } | Credential::Query { value, .. } => vec![value.clone()],
+            Credential::Bearer(value) | Credential::Header { value, .. } | Credential::Query { value, .. } => {
+                vec![value.clone()]
+            }
             Credential::Basic { user, password } => {
                 let pair = format!("{user}:{}", password.expose());
                 vec![password.clone(), Secret::new(pair)]

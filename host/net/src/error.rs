@@ -92,7 +92,10 @@ impl SendError {
         match self {
             SendError::Interrupted { .. } | SendError::TooLarge { .. } => true,
             SendError::Denied { after_redirect, .. } => *after_redirect,
-            SendError::Invalid(_) | SendError::NotSent { .. } | SendError::RetryLater { .. } | SendError::Credential(_) => false,
+            SendError::Invalid(_)
+            | SendError::NotSent { .. }
+            | SendError::RetryLater { .. }
+            | SendError::Credential(_) => false,
         }
     }
 

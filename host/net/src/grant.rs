@@ -78,7 +78,8 @@ impl FromStr for Grant {
         if rest.is_empty() || rest.contains(['/', '?', '#', '@', '*']) {
             return Err(malformed("expected a host, with nothing behind it but a port".to_owned()));
         }
-        let target = target::parse_absolute(&format!("{scheme}://{rest}/")).map_err(|error| malformed(error.to_string()))?;
+        let target =
+            target::parse_absolute(&format!("{scheme}://{rest}/")).map_err(|error| malformed(error.to_string()))?;
         let url = target.url();
         let host = url.host().ok_or_else(|| malformed("there is no host".to_owned()))?;
         let host = match (wildcard, host) {
@@ -135,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_careless_grant_is_refused() {
-        for text in ["*", "*.com", "*.1.2.3.4", "", "https://", "ftp://x.org", "a.org/path", "u@a.org", "a.*.org", "a.org."] {
+        for text in
+            ["*", "*.com", "*.1.2.3.4", "", "https://", "ftp://x.org", "a.org/path", "u@a.org", "a.*.org", "a.org."]
+        {
             assert!(text.parse::<Grant>().is_err(), "{text}");
         }
     }

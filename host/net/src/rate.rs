@@ -75,7 +75,8 @@ pub(crate) struct Pass<'gate> {
 
 impl Gate {
     pub(crate) fn new(limits: &[RateLimit], at_once_max: usize) -> Gate {
-        let windows = limits.iter().map(|&limit| Window { limit, running: 0, answered: 0, steps: VecDeque::new() }).collect();
+        let windows =
+            limits.iter().map(|&limit| Window { limit, running: 0, answered: 0, steps: VecDeque::new() }).collect();
         Gate {
             state: Mutex::new(State { windows, held_until: None }),
             at_once: Semaphore::new(at_once_max),
@@ -90,7 +91,9 @@ impl Gate {
         loop {
             let answered = self.answered.notified();
             let now = Instant::now();
-            match self.lock().take(now) {
+            // Bound first: the lock must be free again before anything is awaited.
+            let wait = self.lock().take(now);
+            match wait {
                 Wait::None => return Ok(Pass { gate: self, _at_once: at_once }),
                 Wait::Until(moment) if moment > deadline => {
                     let wait = moment.saturating_duration_since(now);
@@ -155,7 +158,9 @@ impl Window {
     }
 
     fn wait(&mut self, now: Instant) -> Wait {
-        while let Some(step) = self.steps.pop_front_if(|step| step.last + Duration::from_millis(self.limit.per_ms) <= now) {
+        while let Some(step) =
+            self.steps.pop_front_if(|step| step.last + Duration::from_millis(self.limit.per_ms) <= now)
+        {
             self.answered -= step.calls;
         }
         if self.running + self.answered < self.limit.calls {

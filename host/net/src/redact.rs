@@ -101,7 +101,8 @@ fn spellings(secret: &str) -> Vec<String> {
     let lower = percent.iter().map(|form| lower_escapes(form)).collect::<Vec<_>>();
     let encoded = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD].map(|engine| engine.encode(bytes));
     // An encoded form inside a URL is escaped once more.
-    let escaped = encoded.iter().map(|form| percent_encode(form.as_bytes(), NON_ALPHANUMERIC).to_string()).collect::<Vec<_>>();
+    let escaped =
+        encoded.iter().map(|form| percent_encode(form.as_bytes(), NON_ALPHANUMERIC).to_string()).collect::<Vec<_>>();
     [vec![secret.to_owned(), json], percent.to_vec(), lower, encoded.to_vec(), escaped].concat()
 }
 

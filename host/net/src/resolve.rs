@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::address::classify;
+use crate::address::{AddressClass, classify};
 
 /// The addresses of a name, some time later.
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
@@ -36,8 +36,8 @@ impl Resolve for SystemResolver {
 /// Why a name gave no address to connect to.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ResolveError {
-    #[error("`{name}` has only addresses that are not allowed: {address} is {what}")]
-    Refused { name: String, address: IpAddr, what: &'static str },
+    #[error("`{name}` has only addresses that are not allowed: {address} is {class}")]
+    Refused { name: String, address: IpAddr, class: AddressClass },
     #[error("the name `{name}` has no address ({reason})")]
     NotFound { name: String, reason: String },
 }
@@ -53,14 +53,12 @@ impl CheckedResolver {
     async fn allowed(self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
         let not_found = |reason: String| ResolveError::NotFound { name: name.clone(), reason };
         let found = self.inner.resolve(&name).await.map_err(|error| not_found(error.to_string()))?;
-        let refusal = |address: &IpAddr| classify(*address).refusal(self.allow_private_network);
+        let is_allowed = |address: &&IpAddr| classify(**address).is_allowed(self.allow_private_network);
         let allowed: Vec<SocketAddr> =
-            found.iter().filter(|address| refusal(address).is_none()).map(|&address| SocketAddr::new(address, 0)).collect();
-        if !allowed.is_empty() {
-            return Ok(allowed);
-        }
-        match found.iter().find_map(|address| refusal(address).map(|what| (*address, what))) {
-            Some((address, what)) => Err(ResolveError::Refused { name, address, what }),
+            found.iter().filter(is_allowed).map(|&address| SocketAddr::new(address, 0)).collect();
+        match found.first() {
+            Some(_) if !allowed.is_empty() => Ok(allowed),
+            Some(&address) => Err(ResolveError::Refused { name, address, class: classify(address) }),
             None => Err(not_found("an empty answer".to_owned())),
         }
     }

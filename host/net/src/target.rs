@@ -20,6 +20,8 @@ pub(crate) enum TargetError {
     Character,
     #[error("the url cannot be read: {0}")]
     Syntax(#[from] url::ParseError),
+    #[error("two slashes are missing after the scheme")]
+    Slashes,
     #[error("the scheme is `{0}`; only http and https are allowed")]
     Scheme(String),
     #[error("the url contains a user name or a password; credentials belong into the connection's `auth`")]
@@ -73,7 +75,19 @@ fn check_text(text: &str) -> Result<(), TargetError> {
     if text.chars().any(|character| character.is_control() || character == ' ' || character == '\\') {
         return Err(TargetError::Character);
     }
-    Ok(())
+    // Against a base of the same scheme `http:x` would be a path, elsewhere a host.
+    match text.split_once(':') {
+        Some((scheme, rest))
+            if scheme.to_ascii_lowercase().starts_with("http") && is_scheme(scheme) && !rest.starts_with("//") =>
+        {
+            Err(TargetError::Slashes)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 fn check(mut url: Url, text: &str) -> Result<Target, TargetError> {
@@ -100,7 +114,9 @@ fn check(mut url: Url, text: &str) -> Result<Target, TargetError> {
 /// The authority as written, when `text` has one of its own.
 fn written_authority(text: &str) -> Option<&str> {
     let after_scheme = match text.split_once(':') {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) => rest,
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) => {
+            rest
+        }
         _ => text,
     };
     let rest = after_scheme.strip_prefix("//")?;

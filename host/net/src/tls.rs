@@ -14,7 +14,11 @@ pub(crate) fn native_roots() -> RootCertStore {
     let loaded = rustls_native_certs::load_native_certs();
     let (added, ignored) = roots.add_parsable_certificates(loaded.certs);
     if added == 0 {
-        tracing::warn!(ignored, errors = loaded.errors.len(), "the system has no root certificates; no https server will be trusted");
+        tracing::warn!(
+            ignored,
+            errors = loaded.errors.len(),
+            "the system has no root certificates; no https server will be trusted"
+        );
     }
     roots
 }
@@ -23,7 +27,8 @@ pub(crate) fn native_roots() -> RootCertStore {
 pub(crate) fn with_extra_roots(mut roots: RootCertStore, pem: &str) -> Result<RootCertStore, String> {
     let mut added = 0;
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|error| format!("the extra root certificates cannot be read: {error}"))?;
+        let certificate =
+            certificate.map_err(|error| format!("the extra root certificates cannot be read: {error}"))?;
         roots.add(certificate).map_err(|error| format!("an extra root certificate cannot be used: {error}"))?;
         added += 1;
     }
@@ -52,16 +57,25 @@ pub(crate) fn certificate_text(host: &str, error: &CertificateError) -> String {
              if it is yours, add its root certificate to the connection"
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the certificate of `{host}` has expired; the server's operator must renew it (or this machine's clock is wrong)")
+            format!(
+                "the certificate of `{host}` has expired; the server's operator must renew it (or this machine's clock is wrong)"
+            )
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the certificate of `{host}` is not valid yet; check this machine's clock")
         }
-        CertificateError::NotValidForName => format!("the certificate of `{host}` is for another name; check the host in the url"),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            format!("the certificate of `{host}` is for another name ({}); check the host in the url", presented.join(", "))
+        CertificateError::NotValidForName => {
+            format!("the certificate of `{host}` is for another name; check the host in the url")
         }
-        CertificateError::Revoked => format!("the certificate of `{host}` has been revoked; the server's operator must replace it"),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            format!(
+                "the certificate of `{host}` is for another name ({}); check the host in the url",
+                presented.join(", ")
+            )
+        }
+        CertificateError::Revoked => {
+            format!("the certificate of `{host}` has been revoked; the server's operator must replace it")
+        }
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
             "the certificate of `{host}` is one of an authority, which a server may not use for itself; \
              make a server certificate (basicConstraints CA:FALSE) and add its root to the connection"

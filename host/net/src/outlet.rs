@@ -1,0 +1,255 @@
+//! One connection's way out, and one plugin call's share of it.
+//!
+//! Invariant: the HTTP client and its pool belong to one connection, so that no two accounts share a socket.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::USER_AGENT;
+use crate::counters::{Counters, CountersSnapshot};
+use crate::credential::Credential;
+use crate::error::{NetError, SendError};
+use crate::grant::Grant;
+use crate::rate::{Gate, RateLimit};
+use crate::redact::Redactor;
+use crate::request::{HEADER_BYTES_MAX, HEADERS_MAX, Request};
+use crate::resolve::CheckedResolver;
+use crate::response::Response;
+use crate::target;
+
+/// What a connection may use up.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Of one answer, decompressed.
+    pub response_bytes_max: u64,
+    /// From the first packet to a connection that can be used.
+    pub connect_timeout_ms: u64,
+    /// One request with its redirects and repeats, without waiting for the budget.
+    pub total_timeout_ms: u64,
+    /// Requests that one call of a plugin may make.
+    pub calls_per_errand_max: u32,
+    /// Requests of the connection that are under way at one time.
+    pub at_once_max: usize,
+    /// The vendor's budgets; every one is kept.
+    pub rates: Vec<RateLimit>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            response_bytes_max: 16 * 1024 * 1024,
+            connect_timeout_ms: 10_000,
+            total_timeout_ms: 60_000,
+            calls_per_errand_max: 256,
+            at_once_max: 8,
+            rates: Vec::new(),
+        }
+    }
+}
+
+/// Everything that makes one connection's way out.
+#[derive(Debug, Clone)]
+pub struct OutletConfig {
+    /// The connection's name, for people and the audit.
+    pub connection: String,
+    /// What a path is resolved against.
+    pub base_url: Url,
+    /// What was agreed to.
+    pub grants: Vec<Grant>,
+    /// Whether the user's own machine and network may be reached.
+    pub allow_private_network: bool,
+    /// What the host adds.
+    pub credential: Credential,
+    /// Where the credential may go; usually the same as `grants`, never more.
+    pub credential_grants: Vec<Grant>,
+    /// Secrets that this connection's answers must not show either, such as a refresh token.
+    pub other_secrets: Vec<crate::secret::Secret>,
+    /// Certificates trusted beside the system's.
+    pub extra_roots_pem: Option<String>,
+    /// What it may use up.
+    pub limits: Limits,
+}
+
+impl OutletConfig {
+    /// A connection that may reach exactly the origin of `base_url`, with nothing to sign with.
+    pub fn new(connection: impl Into<String>, base_url: Url) -> Result<OutletConfig, NetError> {
+        let connection = connection.into();
+        let grant =
+            Grant::for_url(&base_url).map_err(|source| NetError::Grant { connection: connection.clone(), source })?;
+        Ok(OutletConfig {
+            connection,
+            base_url,
+            grants: vec![grant.clone()],
+            allow_private_network: false,
+            credential: Credential::None,
+            credential_grants: vec![grant],
+            other_secrets: Vec::new(),
+            extra_roots_pem: None,
+            limits: Limits::default(),
+        })
+    }
+}
+
+/// One connection's way out; clones share the budget, the pool and the counters.
+#[derive(Debug, Clone)]
+pub struct Outlet(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) config: OutletConfig,
+    pub(crate) client: reqwest::Client,
+    pub(crate) gate: Gate,
+    pub(crate) redactor: Redactor,
+    pub(crate) counters: Counters,
+}
+
+impl Outlet {
+    pub(crate) fn open(config: OutletConfig, tls: ClientConfig, resolver: CheckedResolver) -> Result<Outlet, NetError> {
+        check(&config).map_err(|reason| NetError::Setting { connection: config.connection.clone(), reason })?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(resolver)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .connect_timeout(Duration::from_millis(config.limits.connect_timeout_ms))
+            .pool_max_idle_per_host(config.limits.at_once_max)
+            .http1_max_headers(HEADERS_MAX)
+            .http2_max_header_list_size(HEADER_BYTES_MAX as u32)
+            .build()
+            .map_err(|error| NetError::Client(error.without_url().to_string()))?;
+        let secrets = [config.credential.spellings(), config.other_secrets.clone()].concat();
+        Ok(Outlet(Arc::new(Inner {
+            gate: Gate::new(&config.limits.rates, config.limits.at_once_max),
+            redactor: Redactor::new(&secrets),
+            counters: Counters::default(),
+            client,
+            config,
+        })))
+    }
+
+    /// Sends one request of the host's own, without a plugin call's limits.
+    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+        self.errand_of(u32::MAX).send(request).await
+    }
+
+    /// Sends requests of the host's own side by side.
+    pub async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, SendError>> {
+        self.errand_of(u32::MAX).send_all(requests).await
+    }
+
+    /// The requests that one call of a plugin may make.
+    pub fn errand(&self) -> Errand {
+        self.errand_of(self.0.config.limits.calls_per_errand_max)
+    }
+
+    /// What was sent and received so far.
+    pub fn counters(&self) -> CountersSnapshot {
+        self.0.counters.snapshot()
+    }
+
+    /// Takes this connection's secrets out of other texts: a plugin's log lines, its errors.
+    pub fn redactor(&self) -> &Redactor {
+        &self.0.redactor
+    }
+
+    fn errand_of(&self, calls_max: u32) -> Errand {
+        Errand { outlet: self.clone(), calls_left: AtomicU32::new(calls_max), waits: Waits::default() }
+    }
+}
+
+/// What one call of a plugin sends.
+#[derive(Debug)]
+pub struct Errand {
+    pub(crate) outlet: Outlet,
+    calls_left: AtomicU32,
+    pub(crate) waits: Waits,
+}
+
+impl Errand {
+    /// Sends one request and reads its answer.
+    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
+        let left = self.calls_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map_err(|_| SendError::RetryLater { after_ms: 0 })?;
+        self.deliver(request).await
+    }
+
+    /// Sends requests side by side; the answers come in the order of the requests.
+    pub async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, SendError>> {
+        let at_once_max = self.outlet.0.config.limits.at_once_max;
+        let sent = stream::iter(requests.into_iter().enumerate());
+        let sent = sent.map(|(place, request)| async move { (place, self.send(request).await) });
+        let mut answers: Vec<_> = sent.buffer_unordered(at_once_max).collect().await;
+        answers.sort_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// How long this call has waited for a budget so far; not the plugin's own time.
+    pub fn waited(&self) -> Duration {
+        self.waits.total()
+    }
+}
+
+/// The time in which at least one request waited for the budget.
+#[derive(Debug, Default)]
+pub(crate) struct Waits(Mutex<WaitsState>);
+
+#[derive(Debug, Default)]
+struct WaitsState {
+    waiting: u32,
+    since: Option<Instant>,
+    before: Duration,
+}
+
+/// A wait under way; dropping it ends it, also when the plugin's call is given up.
+pub(crate) struct Waiting<'waits>(&'waits Waits);
+
+impl Waits {
+    pub(crate) fn begin(&self) -> Waiting<'_> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting += 1;
+        state.since.get_or_insert_with(Instant::now);
+        Waiting(self)
+    }
+
+    fn total(&self) -> Duration {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.before + state.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        if state.waiting == 0
+            && let Some(since) = state.since.take()
+        {
+            state.before += since.elapsed();
+        }
+    }
+}
+
+fn check(config: &OutletConfig) -> Result<(), String> {
+    target::parse_absolute(config.base_url.as_str())
+        .map_err(|error| format!("the base url cannot be used: {error}"))?;
+    if let Some(fault) = config.credential.fault() {
+        return Err(format!("the credential cannot be used: {fault}"));
+    }
+    if config.limits.at_once_max == 0 {
+        return Err("at least one request must be allowed at a time".to_owned());
+    }
+    if config.limits.rates.iter().any(|rate| rate.calls == 0 || rate.per_ms == 0) {
+        return Err("a rate limit must allow at least one call in at least one millisecond".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The answer, bounded while it is read and without our secrets.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+
+use crate::error::SendError;
+use crate::redact::Redactor;
+use crate::request::{Body, HEADER_BYTES_MAX, HEADERS_MAX};
+
+/// A session cookie is a credential; the rest is between us and the server.
+const WITHHELD_HEADERS: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "set-cookie",
+    "set-cookie2",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A server's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status; any, also those that mean failure.
+    pub status: u16,
+    /// Where the answer came from, after redirects.
+    pub url: String,
+    /// The headers, but for cookies and those of the connection; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body: text when asked for and when it is UTF-8, else bytes.
+    pub body: Body,
+}
+
+/// An answer that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads `response`, stopping as soon as it is larger than `limit`.
+    pub(crate) async fn read(mut response: reqwest::Response, limit: u64) -> Result<Answer, SendError> {
+        check_headers(response.headers())?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(cut)? {
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(SendError::TooLarge { limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    }
+
+    /// How long the server wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        if !matches!(self.status.as_u16(), 429 | 503) {
+            return None;
+        }
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse::<u32>() {
+            return Some(Duration::from_secs(seconds.into()));
+        }
+        let moment: SystemTime = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().into();
+        Some(moment.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// What a plugin gets to see of it.
+    pub(crate) fn into_response(self, url: &str, as_bytes: bool, redactor: &Redactor) -> Response {
+        let shown = |name: &HeaderName| !WITHHELD_HEADERS.contains(&name.as_str());
+        let headers = self.headers.iter().filter(|(name, _)| shown(name));
+        let headers =
+            headers.map(|(name, value)| (name.as_str().to_owned(), redactor.short(header_text(value.as_bytes()))));
+        let body = match String::from_utf8(self.body) {
+            Ok(text) if !as_bytes => Body::Text(redactor.text(text)),
+            Ok(text) => Body::Bytes(redactor.bytes(text.into_bytes())),
+            // Replacing what is not UTF-8 would change data without a word; the plugin gets the bytes and decides.
+            Err(error) => Body::Bytes(redactor.bytes(error.into_bytes())),
+        };
+        Response { status: self.status.as_u16(), url: redactor.short(url), headers: headers.collect(), body }
+    }
+}
+
+/// Header values are UTF-8 by habit and Latin-1 by history.
+fn header_text(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), SendError> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX {
+        return Err(SendError::TooLarge { limit: HEADER_BYTES_MAX as u64 });
+    }
+    Ok(())
+}
+
+fn cut(error: reqwest::Error) -> SendError {
+    let what = if error.is_decode() { "cut off or is not what its headers say" } else { "cut off" };
+    SendError::interrupted(format!("the answer's body was {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answer;
+    use reqwest::StatusCode;
+    use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let wait = |status: u16, text: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            let answer = Answer { status: StatusCode::from_u16(status).expect("a status"), headers, body: Vec::new() };
+            answer.retry_after().map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait(429, "17"), Some(17));
+        assert_eq!(wait(503, "0"), Some(0));
+        assert_eq!(wait(200, "17"), None);
+        assert_eq!(wait(429, "Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
+        assert!(wait(429, "Fri, 01 Jan 2100 00:00:00 GMT").is_some_and(|seconds| seconds > 1_000_000));
+        assert_eq!(wait(429, "soon"), None);
+        assert_eq!(wait(429, "-3"), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! What leaves this crate and what comes back, against real servers on loopback.
+
+mod sending;
+mod support;
