@@ -7,13 +7,22 @@
 //! Not here: in which order a run happens (`syncline-runner`), how anything is kept, sent or shown.
 
 mod ids;
+mod pair;
+mod reason;
 mod record;
+mod rules;
 mod schema;
 mod value;
 
 pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ObjectName, RecordId, Side, SyncName, Version,
 };
+pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};
+pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
+pub use rules::{
+    ConflictPolicy, DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Rules,
+    TRASH_TAG, Times, TransformUse, Writable,
+};
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use value::{InvalidValue, Reference, Value};

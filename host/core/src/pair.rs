@@ -1,0 +1,273 @@
+//! Two records that are the same thing for a sync, or one that still has no counterpart.
+//!
+//! Invariant: a pair has one state; every status, reason and count is derived from it and stored nowhere twice (E8.5).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldName, Instant, Reason, RecordId, Side, Value};
+
+/// The number of a pair within its sync; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PairId(pub u64);
+
+/// The number of a run; grows by one a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+/// One field's value when the sides last agreed on it, and the run in which they did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseCell {
+    /// The value on this side, before any transform.
+    pub value: Value,
+    /// When.
+    pub run: RunId,
+}
+
+/// Each side's own values when the sides last agreed (E2.1).
+///
+/// Invariant: it changes only by an acknowledged write or by both sides being seen to agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The left side's fields.
+    pub left: BTreeMap<FieldName, BaseCell>,
+    /// The right side's fields.
+    pub right: BTreeMap<FieldName, BaseCell>,
+}
+
+impl Base {
+    /// Returns the fields of `side`.
+    pub fn side(&self, side: Side) -> &BTreeMap<FieldName, BaseCell> {
+        side.pick(&self.left, &self.right)
+    }
+
+    /// Sets what `side` had when the sides agreed.
+    pub fn agree(&mut self, side: Side, field: FieldName, value: Value, run: RunId) {
+        side.pick(&mut self.left, &mut self.right).insert(field, BaseCell { value, run });
+    }
+}
+
+/// The one state of a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairState {
+    /// One record; no counterpart has been looked for yet, or none was found and one is to be created.
+    Single,
+    /// One record that has nothing to be matched by (E1.6).
+    NoKey,
+    /// One record with several possible counterparts (E1.5).
+    Ambiguous {
+        /// The ids with the same key: on its own side, then on the other.
+        same_side: Vec<RecordId>,
+        /// On the other side.
+        other_side: Vec<RecordId>,
+    },
+    /// One record on the side that a one-way sync does not read from.
+    OutOfScope,
+    /// A create with an outcome that is not known yet (E1.8).
+    Creating,
+    /// Two records, matched; they agree on what the base holds.
+    Linked,
+    /// A counterpart was deleted, and the survivor is left alone (E4.4).
+    Tombstone {
+        /// The side that lost its record; `None`: both.
+        gone: Option<Side>,
+        /// True: the record was taken back by an undo.
+        undone: bool,
+    },
+    /// One side deleted, the other edited: a person decides (E3.6).
+    EditDelete {
+        /// The side that lost its record.
+        gone: Side,
+    },
+    /// Merged by the application into a record of another pair (E1.10).
+    PairCollision {
+        /// The side on which that happened.
+        side: Side,
+        /// The record that both would belong to.
+        into: RecordId,
+    },
+}
+
+/// What keeps a pair from being in step, beside its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The reason code.
+    pub reason: Reason,
+    /// The side that refused, if one did.
+    pub side: Option<Side>,
+    /// The field it is about.
+    pub field: Option<FieldName>,
+    /// A sentence, with secrets removed.
+    pub detail: String,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// When it is tried again by itself; never if `None`.
+    pub next_at: Option<Instant>,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// A pair of a sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The record on the left.
+    pub left: Option<RecordId>,
+    /// The record on the right.
+    pub right: Option<RecordId>,
+    /// Ids that the records had before merges and renames.
+    pub aliases: Vec<(Side, RecordId)>,
+    /// Its state.
+    pub state: PairState,
+    /// What both sides agreed on.
+    pub base: Base,
+    /// Counts the creates planned for it, so that a new record after a delete has a new create key.
+    pub generation: u32,
+    /// Numbers of the conflicts that wait for a person.
+    pub open_conflicts: Vec<u64>,
+    /// What keeps it from being in step.
+    pub trouble: Option<Trouble>,
+}
+
+impl Pair {
+    /// Makes the pair of a record that has no counterpart yet.
+    pub fn single(side: Side, id: RecordId) -> Self {
+        let (left, right) = match side {
+            Side::Left => (Some(id), None),
+            Side::Right => (None, Some(id)),
+        };
+        Self {
+            left,
+            right,
+            aliases: Vec::new(),
+            state: PairState::Single,
+            base: Base::default(),
+            generation: 0,
+            open_conflicts: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// Makes the pair of two records that match.
+    pub fn linked(left: RecordId, right: RecordId) -> Self {
+        Self { right: Some(right), state: PairState::Linked, ..Self::single(Side::Left, left) }
+    }
+
+    /// Returns the record on `side`.
+    pub fn id(&self, side: Side) -> Option<&RecordId> {
+        side.pick(self.left.as_ref(), self.right.as_ref())
+    }
+
+    /// Sets the record on `side`.
+    pub fn set_id(&mut self, side: Side, id: Option<RecordId>) {
+        *side.pick(&mut self.left, &mut self.right) = id;
+    }
+
+    /// Returns the side of a pair with one record.
+    pub fn only_side(&self) -> Option<Side> {
+        match (&self.left, &self.right) {
+            (Some(_), None) => Some(Side::Left),
+            (None, Some(_)) => Some(Side::Right),
+            _ => None,
+        }
+    }
+
+    /// True if another record may still take this one as its counterpart.
+    pub fn is_free(&self) -> bool {
+        match self.state {
+            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope => true,
+            PairState::Tombstone { gone, .. } => gone.is_some(),
+            PairState::Creating
+            | PairState::Linked
+            | PairState::EditDelete { .. }
+            | PairState::PairCollision { .. } => false,
+        }
+    }
+
+    /// Derives where the pair stands.
+    pub fn standing(&self) -> Standing {
+        if let Some(trouble) = &self.trouble {
+            return match trouble.reason {
+                Reason::Uncertain => Standing::Uncertain,
+                Reason::Validation
+                | Reason::UnsupportedType
+                | Reason::UnmappedOption
+                | Reason::TooManyValues
+                | Reason::ReadOnly
+                | Reason::Duplicate => Standing::Rejected(trouble.reason),
+                reason => Standing::Failed(reason),
+            };
+        }
+        match &self.state {
+            PairState::Single => Standing::Pending,
+            PairState::NoKey => Standing::Excluded(Reason::NoKey),
+            PairState::Ambiguous { .. } => Standing::Ambiguous,
+            PairState::OutOfScope => Standing::Excluded(Reason::OutOfScope),
+            PairState::Creating => Standing::Uncertain,
+            PairState::Linked if self.open_conflicts.is_empty() => Standing::InSync,
+            PairState::Linked => Standing::Held(Reason::Conflict),
+            PairState::Tombstone { undone: true, .. } => Standing::Excluded(Reason::Undone),
+            PairState::Tombstone { gone: None, .. } => Standing::Ended,
+            PairState::Tombstone { .. } => Standing::Excluded(Reason::CounterpartDeleted),
+            PairState::EditDelete { .. } => Standing::Held(Reason::EditDelete),
+            PairState::PairCollision { .. } => Standing::Held(Reason::PairCollision),
+        }
+    }
+}
+
+/// Where a pair stands, as reports show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// The sides agree.
+    InSync,
+    /// Not planned yet, or a change is planned and not written.
+    Pending,
+    /// Left alone, for this reason.
+    Excluded(Reason),
+    /// Several possible counterparts.
+    Ambiguous,
+    /// Waits for a person.
+    Held(Reason),
+    /// Refused for what it holds.
+    Rejected(Reason),
+    /// Failed; tried again where that helps.
+    Failed(Reason),
+    /// A write with an unknown outcome.
+    Uncertain,
+    /// Gone on both sides.
+    Ended,
+}
+
+impl Standing {
+    /// Returns the word for it in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::InSync => "in-sync",
+            Standing::Pending => "pending",
+            Standing::Excluded(_) => "excluded",
+            Standing::Ambiguous => "ambiguous",
+            Standing::Held(_) => "held",
+            Standing::Rejected(_) => "rejected",
+            Standing::Failed(_) => "failed",
+            Standing::Uncertain => "uncertain",
+            Standing::Ended => "ended",
+        }
+    }
+
+    /// Returns the reason behind it.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Standing::InSync | Standing::Pending | Standing::Ended => None,
+            Standing::Ambiguous => Some(Reason::Ambiguous),
+            Standing::Uncertain => Some(Reason::Uncertain),
+            Standing::Excluded(reason)
+            | Standing::Held(reason)
+            | Standing::Rejected(reason)
+            | Standing::Failed(reason) => Some(reason),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The rules of one sync, as values that `decide` reads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldName, Side};
+
+/// Which side a sync may write (B04).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both sides.
+    Both,
+    /// Only the left side.
+    ToLeft,
+    /// Only the right side.
+    ToRight,
+}
+
+impl Direction {
+    /// True if the sync may write `side`.
+    pub fn writes(self, side: Side) -> bool {
+        match self {
+            Direction::Both => true,
+            Direction::ToLeft => side == Side::Left,
+            Direction::ToRight => side == Side::Right,
+        }
+    }
+}
+
+/// What one mapping may do (E2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MappingRule {
+    /// Changes go both ways.
+    TwoWay,
+    /// Left is the source.
+    ToRight,
+    /// Right is the source.
+    ToLeft,
+    /// Left fills right where right is blank.
+    FillBlankToRight,
+    /// Right fills left where left is blank.
+    FillBlankToLeft,
+    /// Left wins wherever it has a value, else right.
+    PreferLeftUnlessBlank,
+    /// Right wins wherever it has a value, else left.
+    PreferRightUnlessBlank,
+    /// Nothing.
+    Off,
+}
+
+/// When a mapped field can be written, as its schema says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Writable {
+    /// Whenever its record can.
+    Always,
+    /// Only when its record is created.
+    AtCreate,
+    /// Never.
+    Never,
+}
+
+/// A transform component in use, with its options.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TransformUse {
+    /// The plugin's name.
+    pub name: String,
+    /// A JSON object.
+    pub options: String,
+}
+
+/// Joins one field of the left with one of the right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The left field.
+    pub left: FieldName,
+    /// The right field.
+    pub right: FieldName,
+    /// What it may do.
+    pub rule: MappingRule,
+    /// Whether the left field can be written.
+    pub left_writable: Writable,
+    /// Whether the right field can be written.
+    pub right_writable: Writable,
+    /// Makes a right value of a left one.
+    pub to_right: Option<TransformUse>,
+    /// Makes a left value of a right one.
+    pub to_left: Option<TransformUse>,
+    /// Mappings of one group are merged as one (E2.5).
+    pub group: Option<String>,
+    /// Its own conflict policy.
+    pub conflict: Option<ConflictPolicy>,
+    /// True for a default mapping, which can only be switched off (B07).
+    pub default: bool,
+}
+
+impl Mapping {
+    /// Returns the field on `side`.
+    pub fn field(&self, side: Side) -> &FieldName {
+        side.pick(&self.left, &self.right)
+    }
+
+    /// Returns whether the field on `side` can be written.
+    pub fn writable(&self, side: Side) -> Writable {
+        side.pick(self.left_writable, self.right_writable)
+    }
+
+    /// Returns the transform that makes values for `side`.
+    pub fn transform_to(&self, side: Side) -> Option<&TransformUse> {
+        side.pick(self.to_left.as_ref(), self.to_right.as_ref())
+    }
+
+    /// True if the rule lets values flow to `side`.
+    pub fn flows_to(&self, side: Side) -> bool {
+        match self.rule {
+            MappingRule::TwoWay | MappingRule::PreferLeftUnlessBlank | MappingRule::PreferRightUnlessBlank => true,
+            MappingRule::ToRight | MappingRule::FillBlankToRight => side == Side::Right,
+            MappingRule::ToLeft | MappingRule::FillBlankToLeft => side == Side::Left,
+            MappingRule::Off => false,
+        }
+    }
+}
+
+/// Where the times for "newest" come from (E3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Times {
+    /// The field's own time, else the record's.
+    FieldElseRecord,
+    /// The field's own time only; without one there is doubt.
+    Field,
+}
+
+/// Who wins when both sides changed one field (E3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictPolicy {
+    /// The newer value; in doubt the chosen side.
+    Newest {
+        /// Who wins in doubt.
+        in_doubt: Side,
+        /// Which times count.
+        times: Times,
+    },
+    /// Always this side.
+    Prefer(Side),
+    /// Nobody; a person decides.
+    Manual,
+}
+
+/// What a confirmed delete on one side does to the other (E4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeletePolicy {
+    /// Nothing; the survivor stays as it is.
+    Ignore,
+    /// The survivor gets a tag.
+    Tag,
+    /// The survivor is put away.
+    Archive,
+    /// The survivor is deleted.
+    Delete,
+}
+
+/// The normal form of a key field (E1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyForm {
+    /// Whole address, lower case.
+    Email,
+    /// Lower case, no `www.`.
+    Domain,
+    /// Digits with country.
+    Phone,
+    /// Inner spaces collapsed, case folded.
+    Text,
+}
+
+/// One field of a key tuple, on one side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyField {
+    /// The field.
+    pub field: FieldName,
+    /// How its values are compared.
+    pub form: KeyForm,
+}
+
+/// Fields that together tell that two records are the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyTuple {
+    /// The fields on the left.
+    pub left: Vec<KeyField>,
+    /// The fields on the right, in the same order.
+    pub right: Vec<KeyField>,
+}
+
+impl KeyTuple {
+    /// Returns the fields on `side`.
+    pub fn fields(&self, side: Side) -> &[KeyField] {
+        side.pick(&self.left, &self.right)
+    }
+}
+
+/// How records find each other (E1.3). Without tuples nothing is matched (mode `none`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matching {
+    /// Tried in order; a later tuple only for records that the earlier ones left unpaired.
+    pub tuples: Vec<KeyTuple>,
+}
+
+/// The tag that a delete on the other side leaves under [`DeletePolicy::Tag`].
+pub const TRASH_TAG: &str = "Syncline trash";
+
+/// The rules of a sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Which side may be written.
+    pub direction: Direction,
+    /// How records find each other.
+    pub matching: Matching,
+    /// Which fields go together. At most one active mapping writes a field.
+    pub mappings: Vec<Mapping>,
+    /// Who wins.
+    pub conflict: ConflictPolicy,
+    /// What a delete on the right does to the left.
+    pub deletes_to_left: DeletePolicy,
+    /// What a delete on the left does to the right.
+    pub deletes_to_right: DeletePolicy,
+    /// Times closer than this are no reason to prefer one (E3.2), in milliseconds.
+    pub skew_tolerance_ms: i64,
+}
+
+impl Rules {
+    /// The skew tolerance unless the user sets one (E3.2).
+    pub const SKEW_TOLERANCE_MS: i64 = 2_000;
+
+    /// Returns what a delete on the other side does to `side`.
+    pub fn deletes_to(&self, side: Side) -> DeletePolicy {
+        side.pick(self.deletes_to_left, self.deletes_to_right)
+    }
+
+    /// True if values may be written to `side` through `mapping`, leaving aside what the schema allows.
+    pub fn flows_to(&self, mapping: &Mapping, side: Side) -> bool {
+        self.direction.writes(side) && mapping.flows_to(side)
+    }
+
+    /// Returns a digest that changes whenever the rules do.
+    pub fn digest(&self) -> [u8; 32] {
+        let text = serde_json::to_vec(self).expect("rules have no maps with odd keys and no foreign types");
+        *blake3::hash(&text).as_bytes()
+    }
+
+    /// Returns the fields of `side` that the rules read.
+    pub fn fields(&self, side: Side) -> Vec<FieldName> {
+        let mapped = self.mappings.iter().map(|mapping| mapping.field(side).clone());
+        let keys = self.matching.tuples.iter().flat_map(|tuple| tuple.fields(side)).map(|key| key.field.clone());
+        let mut fields: Vec<FieldName> = mapped.chain(keys).collect();
+        fields.sort();
+        fields.dedup();
+        fields
+    }
+}
