@@ -136,6 +136,10 @@ impl Record {
         self.current.iter().filter(|slot| !slot.value.is_empty()).map(|slot| (slot.property, &slot.value))
     }
 
+    pub(crate) fn write_count(&self) -> usize {
+        self.writes.len()
+    }
+
     fn versions(&self, property: PropertyIndex) -> impl Iterator<Item = &Slot> {
         let current = self.current.binary_search_by_key(&property, |slot| slot.property).ok();
         let past = self.past.iter().rev().filter(move |slot| slot.property == property);

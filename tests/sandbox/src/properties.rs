@@ -327,7 +327,8 @@ fn no_property(name: &str) -> ApiError {
 pub(crate) fn input_names(body: &Value) -> Result<Vec<String>, ApiError> {
     let inputs = body.get("inputs").and_then(Value::as_array);
     let inputs = inputs.ok_or_else(|| ApiError::malformed("inputs is required"))?;
-    let name = |input: &Value| input.as_object().and_then(|input: &Map<_, _>| input.get("name")?.as_str().map(str::to_owned));
+    let name =
+        |input: &Value| input.as_object().and_then(|input: &Map<_, _>| input.get("name")?.as_str().map(str::to_owned));
     inputs.iter().map(|input| name(input).ok_or_else(|| ApiError::malformed("name is required"))).collect()
 }
 

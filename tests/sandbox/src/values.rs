@@ -81,7 +81,9 @@ fn one(definition: &Definition, current: Option<&str>, raw: &str, rewriting: Rew
         Kind::DateTime => moment(text),
         Kind::Bool | Kind::Enumeration => choice(definition, current, text),
         Kind::Text | Kind::Phone if name == "email" => email(text, rewriting),
-        Kind::Text | Kind::Phone if definition.field_type == "phonenumber" && rewriting.bare_phones => Ok(bare_phone(text)),
+        Kind::Text | Kind::Phone if definition.field_type == "phonenumber" && rewriting.bare_phones => {
+            Ok(bare_phone(text))
+        }
         Kind::Text | Kind::Phone => Ok(text.to_owned()),
     }
 }
@@ -129,11 +131,19 @@ fn bare_phone(text: &str) -> String {
 fn choice(definition: &Definition, current: Option<&str>, text: &str) -> Result<String, Refused> {
     if definition.external_options {
         let known = text.bytes().all(|byte| byte.is_ascii_digit());
-        return if known { Ok(text.to_owned()) } else { Err(("INVALID_OWNER_ID", format!("Owner \"{text}\" does not exist"))) };
+        return if known {
+            Ok(text.to_owned())
+        } else {
+            Err(("INVALID_OWNER_ID", format!("Owner \"{text}\" does not exist")))
+        };
     }
     if definition.field_type != "checkbox" {
         check_option(definition, text)?;
-        return Ok(if falls_back(definition, current, text) { current.unwrap_or(text).to_owned() } else { text.to_owned() });
+        return Ok(if falls_back(definition, current, text) {
+            current.unwrap_or(text).to_owned()
+        } else {
+            text.to_owned()
+        });
     }
     let kept = current.filter(|_| text.starts_with(';')).unwrap_or_default();
     let mut chosen: Vec<&str> = Vec::new();

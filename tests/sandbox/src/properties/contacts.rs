@@ -2,8 +2,11 @@
 
 use super::{Computed, Definition, Kind, ModificationMetadata, OptionDefinition, Schema};
 
-const GROUPS: &[(&str, &str)] =
-    &[("contactinformation", "Contact information"), ("contact_activity", "Contact activity"), ("sales_properties", "Sales properties")];
+const GROUPS: &[(&str, &str)] = &[
+    ("contactinformation", "Contact information"),
+    ("contact_activity", "Contact activity"),
+    ("sales_properties", "Sales properties"),
+];
 
 /// Text, number, date and reference properties: name, label, kind, form field, description.
 const PLAIN: &[(&str, &str, Kind, &str, &str)] = &[
@@ -93,14 +96,16 @@ pub(crate) fn schema(now_ms: i64) -> Schema {
         options: choices(options),
         ..built_in(name, label, Kind::Enumeration, field_type, "", now_ms)
     };
-    definitions.push(Definition { forward_only: true, ..choice("lifecyclestage", "Lifecycle Stage", "radio", LIFECYCLE) });
+    definitions
+        .push(Definition { forward_only: true, ..choice("lifecyclestage", "Lifecycle Stage", "radio", LIFECYCLE) });
     definitions.push(choice("hs_lead_status", "Lead Status", "radio", LEAD_STATUS));
     definitions.push(choice("hs_buying_role", "Buying Role", "checkbox", BUYING_ROLES));
     definitions.push(Definition {
         kind: Kind::Bool,
         ..choice("hs_email_optout", "Unsubscribed from all email", "booleancheckbox", YES_NO)
     });
-    definitions.push(Definition { external_options: true, ..choice("hubspot_owner_id", "Contact owner", "select", &[]) });
+    definitions
+        .push(Definition { external_options: true, ..choice("hubspot_owner_id", "Contact owner", "select", &[]) });
     let mut additional = choice("hs_additional_emails", "Additional email addresses", "checkbox", &[]);
     additional.metadata.read_only_value = true;
     definitions.push(additional);
