@@ -31,14 +31,9 @@ pub enum NetError {
 /// Why a request brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Not agreed to: the host, the address, or a redirect.
-    #[error("not allowed: {reason}")]
-    Denied {
-        /// What was refused, and what to try.
-        reason: String,
-        /// The request itself had been answered, by a redirect that is not followed.
-        after_redirect: bool,
-    },
+    /// Not agreed to: the host, the address, or a redirect; nothing was carried out.
+    #[error("not allowed: {0}")]
+    Denied(String),
     /// The plugin asked for something that is no request.
     #[error("not a valid request: {0}")]
     Invalid(String),
@@ -91,16 +86,12 @@ impl SendError {
     pub fn may_have_reached_server(&self) -> bool {
         match self {
             SendError::Interrupted { .. } | SendError::TooLarge { .. } => true,
-            SendError::Denied { after_redirect, .. } => *after_redirect,
-            SendError::Invalid(_)
+            SendError::Denied(_)
+            | SendError::Invalid(_)
             | SendError::NotSent { .. }
             | SendError::RetryLater { .. }
             | SendError::Credential(_) => false,
         }
-    }
-
-    pub(crate) fn denied(reason: impl Into<String>) -> SendError {
-        SendError::Denied { reason: reason.into(), after_redirect: false }
     }
 
     pub(crate) fn interrupted(reason: impl Into<String>) -> SendError {

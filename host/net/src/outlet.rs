@@ -18,7 +18,7 @@ use crate::counters::{Counters, CountersSnapshot};
 use crate::credential::Credential;
 use crate::error::{NetError, SendError};
 use crate::grant::Grant;
-use crate::rate::{Gate, RateLimit};
+use crate::rate::{BudgetState, Gate, RateLimit};
 use crate::redact::Redactor;
 use crate::request::{HEADER_BYTES_MAX, HEADERS_MAX, Request};
 use crate::resolve::CheckedResolver;
@@ -76,6 +76,8 @@ pub struct OutletConfig {
     pub extra_roots_pem: Option<String>,
     /// What it may use up.
     pub limits: Limits,
+    /// What an earlier process had used up of it.
+    pub spent: Option<BudgetState>,
 }
 
 impl OutletConfig {
@@ -94,6 +96,7 @@ impl OutletConfig {
             other_secrets: Vec::new(),
             extra_roots_pem: None,
             limits: Limits::default(),
+            spent: None,
         })
     }
 }
@@ -127,9 +130,13 @@ impl Outlet {
             .http2_max_header_list_size(HEADER_BYTES_MAX as u32)
             .build()
             .map_err(|error| NetError::Client(error.without_url().to_string()))?;
+        let gate = Gate::new(&config.limits.rates, config.limits.at_once_max);
+        if let Some(spent) = &config.spent {
+            gate.take_over(spent);
+        }
         let secrets = [config.credential.spellings(), config.other_secrets.clone()].concat();
         Ok(Outlet(Arc::new(Inner {
-            gate: Gate::new(&config.limits.rates, config.limits.at_once_max),
+            gate,
             redactor: Redactor::new(&secrets),
             counters: Counters::default(),
             client,
@@ -155,6 +162,11 @@ impl Outlet {
     /// What was sent and received so far.
     pub fn counters(&self) -> CountersSnapshot {
         self.0.counters.snapshot()
+    }
+
+    /// What is used of the budget, to be kept and given back with `OutletConfig::spent` after a restart.
+    pub fn budget(&self) -> BudgetState {
+        self.0.gate.spending()
     }
 
     /// Takes this connection's secrets out of other texts: a plugin's log lines, its errors.
@@ -252,4 +264,26 @@ fn check(config: &OutletConfig) -> Result<(), String> {
         return Err("a rate limit must allow at least one call in at least one millisecond".to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Waits;
+    use std::time::Duration;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_side_by_side_count_once_and_show_while_they_last() {
+        let waits = Waits::default();
+        let first = waits.begin();
+        advance(Duration::from_secs(1)).await;
+        let second = waits.begin();
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(waits.total().as_secs(), 2);
+        drop(first);
+        advance(Duration::from_secs(1)).await;
+        drop(second);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(waits.total().as_secs(), 3);
+    }
 }

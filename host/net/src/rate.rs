@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -56,8 +56,28 @@ struct Window {
 #[derive(Debug)]
 struct Step {
     first: Instant,
-    last: Instant,
+    frees_at: Instant,
     calls: u32,
+}
+
+/// What a connection has used of its budget, to be kept across a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BudgetState {
+    /// When this was true, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long a server wants to be left alone.
+    pub held_ms: u64,
+    /// One entry for each rate limit.
+    pub windows: Vec<Spending>,
+}
+
+/// What one rate limit has counted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Spending {
+    /// Which limit.
+    pub per_ms: u64,
+    /// After how many milliseconds how many calls are free again, earliest first.
+    pub spent: Vec<(u64, u32)>,
 }
 
 enum Wait {
@@ -115,10 +135,35 @@ impl Gate {
         state.held_until = Some(state.held_until.map_or(until, |held| held.max(until)));
     }
 
+    /// What is used up at this moment.
+    pub(crate) fn spending(&self) -> BudgetState {
+        let (state, now) = (self.lock(), Instant::now());
+        let held_ms = state.held_until.map_or(0, |until| until.saturating_duration_since(now).as_millis() as u64);
+        let windows = state.windows.iter().map(|window| window.spending(now)).collect();
+        BudgetState { at_ms: unix_ms(), held_ms, windows }
+    }
+
+    /// Goes on from what an earlier process had used; a clock that was set back only makes this wait longer.
+    pub(crate) fn take_over(&self, before: &BudgetState) {
+        let (mut state, now) = (self.lock(), Instant::now());
+        let elapsed_ms = unix_ms().saturating_sub(before.at_ms);
+        let held_ms = before.held_ms.min(HOLD_MAX.as_millis() as u64).saturating_sub(elapsed_ms);
+        state.held_until = (held_ms > 0).then(|| now + Duration::from_millis(held_ms));
+        for window in &mut state.windows {
+            if let Some(spending) = before.windows.iter().find(|spending| spending.per_ms == window.limit.per_ms) {
+                window.take_over(spending, elapsed_ms, now);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is numbers that are changed in one go; a panic elsewhere leaves them usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 impl Drop for Pass<'_> {
@@ -158,16 +203,14 @@ impl Window {
     }
 
     fn wait(&mut self, now: Instant) -> Wait {
-        while let Some(step) =
-            self.steps.pop_front_if(|step| step.last + Duration::from_millis(self.limit.per_ms) <= now)
-        {
+        while let Some(step) = self.steps.pop_front_if(|step| step.frees_at <= now) {
             self.answered -= step.calls;
         }
         if self.running + self.answered < self.limit.calls {
             return Wait::None;
         }
         match self.steps.front() {
-            Some(step) => Wait::Until(step.last + self.per()),
+            Some(step) => Wait::Until(step.frees_at),
             None => Wait::ForAnAnswer,
         }
     }
@@ -175,13 +218,32 @@ impl Window {
     fn answer(&mut self, now: Instant) {
         self.running = self.running.saturating_sub(1);
         self.answered += 1;
+        let frees_at = now + self.per();
         let step_length = self.per() / STEPS_PER_WINDOW;
         match self.steps.back_mut() {
             Some(step) if now.saturating_duration_since(step.first) < step_length => {
-                step.last = now;
+                step.frees_at = frees_at;
                 step.calls += 1;
             }
-            _ => self.steps.push_back(Step { first: now, last: now, calls: 1 }),
+            _ => self.steps.push_back(Step { first: now, frees_at, calls: 1 }),
+        }
+    }
+
+    fn spending(&self, now: Instant) -> Spending {
+        let left_ms = |moment: Instant| moment.saturating_duration_since(now).as_millis() as u64;
+        let mut spent: Vec<(u64, u32)> = self.steps.iter().map(|step| (left_ms(step.frees_at), step.calls)).collect();
+        if self.running > 0 {
+            // Whether they will have been answered nobody knows; at the latest they count from now.
+            spent.push((self.limit.per_ms, self.running));
+        }
+        Spending { per_ms: self.limit.per_ms, spent }
+    }
+
+    fn take_over(&mut self, spending: &Spending, elapsed_ms: u64, now: Instant) {
+        for &(left_ms, calls) in &spending.spent {
+            let left_ms = left_ms.min(self.limit.per_ms).saturating_sub(elapsed_ms);
+            self.steps.push_back(Step { first: now, frees_at: now + Duration::from_millis(left_ms), calls });
+            self.answered = self.answered.saturating_add(calls);
         }
     }
 }
@@ -245,5 +307,21 @@ mod tests {
         });
         second.expect("a place after the answer");
         assert_eq!(start.elapsed().as_secs(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_gives_no_budget_back() {
+        let limits = [RateLimit { calls: 3, per_ms: 86_400_000 }];
+        let before = Gate::new(&limits, 8);
+        drop(before.admit().await.expect("a free place"));
+        let _running = before.admit().await.expect("a free place");
+        before.hold(Duration::from_secs(9));
+        let after = Gate::new(&limits, 8);
+        after.take_over(&before.spending());
+        let start = Instant::now();
+        after.admit().await.expect("one place is left");
+        assert!((8..=9).contains(&start.elapsed().as_secs()), "{:?}", before.spending());
+        let refused = after.admit().await.expect_err("the day's calls are used up");
+        assert!(matches!(refused, SendError::RetryLater { after_ms: 86_000_000.. }), "{refused:?}");
     }
 }

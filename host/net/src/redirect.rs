@@ -7,6 +7,7 @@ use reqwest::Method;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderMap, HeaderName, LOCATION};
 
+use crate::error::SendError;
 use crate::request::Message;
 use crate::target::{self, Target};
 
@@ -31,20 +32,20 @@ pub(crate) fn follow(
     message: &Message,
     status: StatusCode,
     headers: &HeaderMap,
-) -> Option<Result<Hop, String>> {
+) -> Option<Result<Hop, SendError>> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     let location = headers.get(LOCATION)?;
     let Ok(location) = std::str::from_utf8(location.as_bytes()) else {
-        return Some(Err("the server redirected to something that is no url".to_owned()));
+        return Some(Err(SendError::Denied("the server redirected to something that is no url".to_owned())));
     };
     Some(hop(from, message, status, location))
 }
 
-fn hop(from: &Target, message: &Message, status: StatusCode, location: &str) -> Result<Hop, String> {
+fn hop(from: &Target, message: &Message, status: StatusCode, location: &str) -> Result<Hop, SendError> {
     let target = target::parse(from.url(), location)
-        .map_err(|error| format!("the server redirected to a url that is refused: {error}"))?;
+        .map_err(|error| SendError::Denied(format!("the server redirected to a url that is refused: {error}")))?;
     let foreign = !from.same_origin(&target);
     let becomes_get = match status.as_u16() {
         303 => message.method != Method::HEAD,
@@ -59,10 +60,10 @@ fn hop(from: &Target, message: &Message, status: StatusCode, location: &str) -> 
     }
     if foreign && !matches!(next.method, Method::GET | Method::HEAD) {
         let (method, host) = (&message.method, target.host());
-        return Err(format!(
+        return Err(SendError::Denied(format!(
             "the server redirected a {method} to another origin, `{host}`, where only GET and HEAD may follow; \
              if that is the right server, name it in the connection's url"
-        ));
+        )));
     }
     if foreign {
         next.body = None;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
 
 use crate::error::SendError;
 use crate::redact::Redactor;
@@ -30,7 +30,7 @@ pub struct Response {
     pub url: String,
     /// The headers, but for cookies and those of the connection; names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body: text when asked for and when it is UTF-8, else bytes.
+    /// The body: text, in which what is not UTF-8 is replaced, or bytes where these were asked for.
     pub body: Body,
 }
 
@@ -75,13 +75,23 @@ impl Answer {
         let headers = self.headers.iter().filter(|(name, _)| shown(name));
         let headers =
             headers.map(|(name, value)| (name.as_str().to_owned(), redactor.short(header_text(value.as_bytes()))));
-        let body = match String::from_utf8(self.body) {
-            Ok(text) if !as_bytes => Body::Text(redactor.text(text)),
-            Ok(text) => Body::Bytes(redactor.bytes(text.into_bytes())),
-            // Replacing what is not UTF-8 would change data without a word; the plugin gets the bytes and decides.
-            Err(error) => Body::Bytes(redactor.bytes(error.into_bytes())),
+        let body = match as_bytes {
+            true => Body::Bytes(redactor.bytes(self.body)),
+            false => Body::Text(redactor.text(body_text(self.body, &self.headers))),
         };
         Response { status: self.status.as_u16(), url: redactor.short(url), headers: headers.collect(), body }
+    }
+}
+
+/// The text of a body: as its charset says where that is Latin-1, else UTF-8 with what is none replaced.
+fn body_text(body: Vec<u8>, headers: &HeaderMap) -> String {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match String::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) if content_type.to_ascii_lowercase().contains("charset=iso-8859-1") => {
+            error.as_bytes().iter().map(|&byte| char::from(byte)).collect()
+        }
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One request from the plugin's words to the answer, in the order in which it is checked.
 //!
 //! Invariant: every hop of a redirect chain passes every check that the first request passed.
-//! Invariant: once a request that is not safe was answered by a redirect, a failure behind it says "may have been carried out".
+//! Invariant: once a write was answered by a redirect after which it may have been done, no failure says that it was not.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -9,15 +9,14 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::address::{AddressClass, classify};
-use crate::error::{NotSentCause, SendError};
+use crate::address::classify;
+use crate::error::SendError;
+use crate::failure::{Failed, redacted};
 use crate::outlet::{Errand, Inner};
-use crate::redirect::{REDIRECTS_MAX, follow};
+use crate::redirect::{Hop, REDIRECTS_MAX, follow};
 use crate::request::{self, Message, Request};
-use crate::resolve::ResolveError;
 use crate::response::{Answer, Response};
 use crate::target::{self, Target};
-use crate::tls;
 
 /// Quick repeats of safe requests; the longer ones are the runner's.
 const REPEATS_MAX: u32 = 2;
@@ -27,6 +26,14 @@ const REPEAT_WAIT_MS: u64 = 100;
 struct Clock {
     left: Duration,
     limit: Duration,
+}
+
+/// What is known about the redirects of one request.
+struct Chain {
+    /// All origins so far were the first one.
+    signed: bool,
+    /// A server may have done what was asked before it redirected.
+    may_have_acted: bool,
 }
 
 impl Errand {
@@ -41,22 +48,22 @@ impl Errand {
         let invalid = |error: target::TargetError| SendError::Invalid(error.to_string());
         let mut target = target::parse(&config.base_url, &request.url).map_err(invalid)?;
         let mut message = request::message(&request.method, &request.headers, request.body, &config.credential)?;
-        let safe = message.is_safe();
-        let mut signed = true;
+        let mut chain = Chain { signed: true, may_have_acted: false };
         let mut clock = Clock::new(config.limits.total_timeout_ms, request.timeout_ms);
-        for hops in 0..=REDIRECTS_MAX {
-            let answer = self.exchange_with_repeats(&target, &message, signed, &mut clock).await;
-            let answer = answer.map_err(|error| if hops == 0 { error } else { after_redirect(error, safe) })?;
+        for _ in 0..=REDIRECTS_MAX {
+            let answer = self.exchange_with_repeats(&target, &message, chain.signed, &mut clock).await;
+            let answer = answer.map_err(|error| chain.outcome(error))?;
             let Some(next) = follow(&target, &message, answer.status, &answer.headers) else {
                 return Ok(answer.into_response(target.url().as_str(), request.answer_as_bytes, &inner.redactor));
             };
-            let next = next.map_err(|reason| SendError::Denied { reason, after_redirect: true })?;
+            chain.pass(&message, answer.status);
+            let next = next.and_then(|next| inner.check_redirect(next)).map_err(|error| chain.outcome(error))?;
             // Once the origin has changed, even a way back carries no credential: the server in between chose the path.
-            signed &= !next.foreign;
+            chain.signed &= !next.foreign;
             (target, message) = (next.target, next.message);
         }
-        let reason = format!("the server redirected more than {REDIRECTS_MAX} times");
-        Err(SendError::Denied { reason, after_redirect: true })
+        let endless = format!("the server redirected more than {REDIRECTS_MAX} times");
+        Err(chain.outcome(SendError::Denied(endless)))
     }
 
     async fn exchange_with_repeats(
@@ -71,7 +78,7 @@ impl Errand {
         for repeats in 0.. {
             let answer = self.exchange(target, message, signed, clock).await;
             if repeats == REPEATS_MAX || !message.is_safe() || !is_worth_repeating(&answer) {
-                return answer;
+                return answer.map_err(|failed| failed.error);
             }
             inner.counters.repeating();
             sleep(repeat_wait(repeats)).await;
@@ -85,7 +92,7 @@ impl Errand {
         message: &Message,
         signed: bool,
         clock: &mut Clock,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<Answer, Failed> {
         let inner = &*self.outlet.0;
         let pass = {
             let _waiting = self.waits.begin();
@@ -96,7 +103,9 @@ impl Errand {
         let started = Instant::now();
         let answer = match timeout(clock.left, inner.round_trip(outgoing, target)).await {
             Ok(answer) => answer,
-            Err(_) => Err(SendError::interrupted(format!("no complete answer within {} ms", clock.limit.as_millis()))),
+            Err(_) => {
+                Err(SendError::interrupted(format!("no complete answer within {} ms", clock.limit.as_millis())).into())
+            }
         };
         let spent = started.elapsed();
         clock.left = clock.left.saturating_sub(spent);
@@ -106,6 +115,23 @@ impl Errand {
         drop(pass);
         inner.audit(target, message, &answer, spent);
         answer
+    }
+}
+
+impl Chain {
+    fn pass(&mut self, message: &Message, status: StatusCode) {
+        // 307 and 308 mean "not here"; the others may be what a server says after it did what was asked.
+        self.may_have_acted |= !message.is_safe() && !matches!(status.as_u16(), 307 | 308);
+    }
+
+    /// What `error` means for the request that the chain began with.
+    fn outcome(&self, error: SendError) -> SendError {
+        match error {
+            error if !self.may_have_acted || error.may_have_reached_server() => error,
+            error => {
+                SendError::interrupted(format!("the server answered with a redirect that cannot be followed: {error}"))
+            }
+        }
     }
 }
 
@@ -120,12 +146,23 @@ impl Clock {
 }
 
 impl Inner {
+    fn check_redirect(&self, next: Hop) -> Result<Hop, SendError> {
+        let refused = |error| match error {
+            SendError::Denied(reason) => {
+                SendError::Denied(format!("the server redirected to where this connection may not go: {reason}"))
+            }
+            other => other,
+        };
+        self.check_reachable(&next.target).map_err(refused)?;
+        Ok(next)
+    }
+
     fn check_reachable(&self, target: &Target) -> Result<(), SendError> {
         let config = &self.config;
         if !config.grants.iter().any(|grant| grant.covers(target)) {
             let granted: Vec<String> = config.grants.iter().map(ToString::to_string).collect();
             let origin = target.url().origin().ascii_serialization();
-            return Err(SendError::denied(format!(
+            return Err(SendError::Denied(format!(
                 "`{origin}` was not granted to connection `{}`; granted: {}",
                 config.connection,
                 granted.join(", ")
@@ -134,7 +171,7 @@ impl Inner {
         // The client asks no resolver for a literal address, so it is judged here.
         match target.literal_address().map(classify) {
             Some(class) if !class.is_allowed(config.allow_private_network) => {
-                Err(SendError::denied(format!("`{}` is {class}{}", target.host(), self.mend(class))))
+                Err(SendError::Denied(format!("`{}` is {class}{}", target.host(), self.mend(class))))
             }
             _ => Ok(()),
         }
@@ -169,71 +206,14 @@ impl Inner {
         )))
     }
 
-    async fn round_trip(&self, outgoing: reqwest::Request, target: &Target) -> Result<Answer, SendError> {
-        let response = self.client.execute(outgoing).await.map_err(|error| self.failure(error, target))?;
+    async fn round_trip(&self, outgoing: reqwest::Request, target: &Target) -> Result<Answer, Failed> {
+        let response = self.client.execute(outgoing).await.map_err(|error| self.failure(&error, target))?;
         let answer = Answer::read(response, self.config.limits.response_bytes_max).await?;
         self.counters.received(answer.body.len());
         Ok(answer)
     }
 
-    /// Says what `error` means: above all whether anything was sent.
-    fn failure(&self, error: reqwest::Error, target: &Target) -> SendError {
-        let host = target.host();
-        let not_sent = |cause, reason| SendError::NotSent { cause, reason };
-        let causes = Causes::of(&error);
-        if let Some(error) = causes.resolve {
-            return match error {
-                ResolveError::Refused { class, .. } => SendError::denied(format!("{error}{}", self.mend(class))),
-                ResolveError::NotFound { .. } => {
-                    not_sent(NotSentCause::Name, format!("{error}; check the host, and this machine's network"))
-                }
-            };
-        }
-        if !error.is_connect() {
-            let what = if error.is_timeout() {
-                "the server did not answer in time"
-            } else {
-                "the connection broke before the answer came"
-            };
-            return SendError::interrupted(format!("`{host}`: {what}{}", causes.text()));
-        }
-        match causes.tls {
-            Some(rustls::Error::InvalidCertificate(certificate)) => {
-                not_sent(NotSentCause::Certificate, tls::certificate_text(host, &certificate))
-            }
-            Some(other) => not_sent(
-                NotSentCause::Tls,
-                format!("no secure connection to `{host}`: {other}; does it speak https on this port?"),
-            ),
-            None if error.is_timeout() => {
-                let limit_ms = self.config.limits.connect_timeout_ms;
-                not_sent(
-                    NotSentCause::Connect,
-                    format!("no connection to `{host}` within {limit_ms} ms; is it up, and reachable from here?"),
-                )
-            }
-            None => not_sent(
-                NotSentCause::Connect,
-                format!("no connection to `{host}`{}; is the server up?", causes.text()),
-            ),
-        }
-    }
-
-    /// What a person can do about an address that was refused.
-    fn mend(&self, class: AddressClass) -> String {
-        match class {
-            AddressClass::Private(_) => {
-                let connection = &self.config.connection;
-                format!(
-                    "; if this is a server of yours, set `allow_private_network = true` for connection `{connection}`"
-                )
-            }
-            AddressClass::Never(_) => ", which is never reached".to_owned(),
-            AddressClass::Public => String::new(),
-        }
-    }
-
-    fn audit(&self, target: &Target, message: &Message, answer: &Result<Answer, SendError>, spent: Duration) {
+    fn audit(&self, target: &Target, message: &Message, answer: &Result<Answer, Failed>, spent: Duration) {
         let (status, bytes) = match answer {
             Ok(answer) => (answer.status.as_u16(), answer.body.len()),
             Err(_) => (0, 0),
@@ -247,74 +227,16 @@ impl Inner {
             status,
             bytes,
             ms = spent.as_millis() as u64,
-            error = answer.as_ref().err().map(|error| self.redactor.short(error.to_string())),
+            error = answer.as_ref().err().map(|failed| self.redactor.short(failed.error.to_string())),
         );
     }
 }
 
-/// What is found along an error's chain of causes.
-#[derive(Default)]
-struct Causes {
-    resolve: Option<ResolveError>,
-    tls: Option<rustls::Error>,
-    io: Option<std::io::ErrorKind>,
-}
-
-impl Causes {
-    fn of(error: &reqwest::Error) -> Causes {
-        let mut causes = Causes::default();
-        let mut next: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-        while let Some(cause) = next {
-            causes.look_at(cause);
-            next = cause.source();
-            if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-                causes.io = Some(io.kind());
-                // An I/O error does not name the error it wraps as its source, but that one's source.
-                next = io.get_ref().map(|inner| inner as _);
-            }
-        }
-        causes
-    }
-
-    fn look_at(&mut self, cause: &(dyn std::error::Error + 'static)) {
-        if let Some(resolve) = cause.downcast_ref::<ResolveError>() {
-            self.resolve = Some(resolve.clone());
-        }
-        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            self.tls = Some(tls.clone());
-        }
-    }
-
-    fn text(&self) -> String {
-        self.io.map(|kind| format!(" ({kind})")).unwrap_or_default()
-    }
-}
-
-/// An error behind a redirect: the first request did reach its server.
-fn after_redirect(error: SendError, safe: bool) -> SendError {
-    match error {
-        SendError::Denied { reason, .. } => SendError::Denied {
-            reason: format!("the server redirected to where this connection may not go: {reason}"),
-            after_redirect: true,
-        },
-        error if safe || error.may_have_reached_server() => error,
-        error => SendError::interrupted(format!(
-            "the request was answered by a redirect, which could not be followed: {error}"
-        )),
-    }
-}
-
-fn is_worth_repeating(answer: &Result<Answer, SendError>) -> bool {
+fn is_worth_repeating(answer: &Result<Answer, Failed>) -> bool {
     match answer {
         // A server that says when to come back is not asked again before.
-        Ok(answer) => {
-            matches!(
-                answer.status,
-                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-            ) && answer.retry_after().is_none()
-        }
-        Err(SendError::NotSent { cause, .. }) => matches!(cause, NotSentCause::Connect | NotSentCause::Name),
-        Err(_) => false,
+        Ok(answer) => matches!(answer.status.as_u16(), 502..=504) && answer.retry_after().is_none(),
+        Err(failed) => failed.worth_repeating,
     }
 }
 
@@ -323,15 +245,4 @@ fn repeat_wait(repeats: u32) -> Duration {
     let whole_ms = REPEAT_WAIT_MS << repeats;
     let chance = RandomState::new().build_hasher().finish() % (whole_ms / 2 + 1);
     Duration::from_millis(whole_ms - chance)
-}
-
-fn redacted(error: SendError, short: impl Fn(String) -> String) -> SendError {
-    match error {
-        SendError::Denied { reason, after_redirect } => SendError::Denied { reason: short(reason), after_redirect },
-        SendError::Invalid(reason) => SendError::Invalid(short(reason)),
-        SendError::NotSent { cause, reason } => SendError::NotSent { cause, reason: short(reason) },
-        SendError::Interrupted { reason } => SendError::Interrupted { reason: short(reason) },
-        SendError::Credential(reason) => SendError::Credential(short(reason)),
-        SendError::TooLarge { .. } | SendError::RetryLater { .. } => error,
-    }
 }

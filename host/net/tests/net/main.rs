@@ -1,4 +1,11 @@
 //! What leaves this crate and what comes back, against real servers on loopback.
 
+mod bodies;
+mod budgets;
+mod proxy;
+mod redirects;
+mod refusals;
+mod secrets;
+mod secure;
 mod sending;
 mod support;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use syncline_net::{Gateway, Outlet, OutletConfig, Request, Url};
+use syncline_net::{Gateway, Outlet, OutletConfig, Request, Resolve, Resolving, Url};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -122,4 +122,27 @@ pub(crate) fn get(url: impl Into<String>) -> Request {
 pub(crate) fn with(method: &str, url: impl Into<String>, headers: &[(&str, &str)]) -> Request {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Request { method: method.to_owned(), url: url.into(), headers, ..Request::default() }
+}
+
+/// A resolver that knows a few names.
+pub(crate) struct Names(pub(crate) Vec<(&'static str, Vec<&'static str>)>);
+
+impl Resolve for Names {
+    fn resolve(&self, name: &str) -> Resolving {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        let found =
+            found.map(|(_, addresses)| addresses.iter().map(|text| text.parse().expect("an address")).collect());
+        Box::pin(async move { found.ok_or_else(|| std::io::Error::other("no such name")) })
+    }
+}
+
+/// The configuration of a connection to `host` at the server's port, in plain http.
+pub(crate) fn named(server: &Server, host: &str) -> OutletConfig {
+    let base = Url::parse(&format!("http://{host}:{}/", server.address.port())).expect("a url");
+    let config = OutletConfig::new("crm", base).expect("a configuration");
+    OutletConfig { allow_private_network: true, ..config }
+}
+
+pub(crate) fn open_with(names: Names, config: OutletConfig) -> Outlet {
+    Gateway::with_resolver(Arc::new(names)).outlet(config).expect("an outlet")
 }
