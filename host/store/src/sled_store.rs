@@ -1,0 +1,346 @@
+//! The embedded store: sled, made to survive power cuts, damage and full disks.
+//!
+//! One tree, one writing thread (`writer`), one batch for the commits that wait together (`stage`), synced by us before
+//! anyone is told (`disk`). Reads go straight to the tree.
+//!
+//! Invariant: a page shows all of a commit or nothing of it. The tree alone does not promise that, since a scan takes
+//! its lock anew for each row; so a read holds a lock that the writer takes alone while it applies a batch.
+
+mod disk;
+mod failure;
+mod format;
+mod high_water;
+mod row;
+mod stage;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use syncline_runner::BoxFuture;
+use syncline_runner::{Batch, Committed, Key, Space, Stats, Store, StoreError, StoreTable};
+use tokio::sync::{Semaphore, oneshot};
+
+use self::disk::Disk;
+use self::failure::Failure;
+use self::format::Migration;
+use self::high_water::HighWater;
+use self::writer::{Commit, Request, Writer};
+use crate::limits;
+
+/// Commits that may wait for the writer; further ones wait to be let in.
+const QUEUE_LENGTH_MAX: usize = 64;
+
+/// Rows that are read right where they are asked for: a few microseconds each, less than handing the read to another
+/// thread costs. More rows, or a lock that is taken, go to a thread that may block.
+const INLINE_ROWS_MAX: usize = 16;
+
+/// How a [`SledStore`] is run.
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    /// What the database caches, in bytes; it really uses about twice that.
+    pub cache_bytes: u64,
+    /// How long opening may take.
+    pub open_time_max: Duration,
+    /// How often the number of the last commit is kept beside the database: what is lost to a damaged file within that
+    /// time may go unnoticed.
+    pub high_water_every: Duration,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 24 * 1024 * 1024,
+            open_time_max: Duration::from_secs(300),
+            high_water_every: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A durable store in a folder of its own.
+///
+/// Reads and commits need a running tokio runtime. A commit whose future is dropped may still happen.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    requests: Sender<Request>,
+    places: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What readers and the writer share.
+struct Shared {
+    engine: RwLock<Engine>,
+    last_commit: AtomicU64,
+    dir: PathBuf,
+    options: SledOptions,
+}
+
+/// The database, or why there is none.
+enum Engine {
+    Open(Disk),
+    /// It failed. With `reopen`, it is opened again when it is next asked for.
+    Down {
+        error: StoreError,
+        reopen: bool,
+    },
+    Closed,
+}
+
+impl SledStore {
+    /// Opens the store in `dir`, or makes it. Blocks for as long as the database needs to recover.
+    ///
+    /// Nothing is deleted when it fails; the error says what to do next.
+    pub fn open(dir: &Path, options: SledOptions) -> Result<Self, StoreError> {
+        Self::open_migrating(dir, options, format::MIGRATIONS)
+    }
+
+    fn open_migrating(dir: &Path, options: SledOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
+        let dir = std::path::absolute(dir)
+            .map_err(|error| failure::from_io(&format!("finding {}", dir.display()), &error).error)?;
+        let disk = open_or_create(&dir, &options, migrations)?;
+        let last_commit = format::last_commit(&disk)?.unwrap_or(0);
+        let high_water = HighWater::of(&dir);
+        let shared = Arc::new(Shared {
+            engine: RwLock::new(Engine::Open(disk)),
+            last_commit: AtomicU64::new(last_commit),
+            dir,
+            options,
+        });
+        let (requests, received) = mpsc::channel();
+        let writer = Writer::new(Arc::clone(&shared), received, high_water);
+        let writer = thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run())
+            .map_err(|error| failure::from_io("starting the store's writer", &error).error)?;
+        let places = Arc::new(Semaphore::new(QUEUE_LENGTH_MAX));
+        Ok(Self { shared, requests, places, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Asks the writer and waits for its answer.
+    async fn ask<T>(&self, request: impl FnOnce(writer::Reply<T>) -> Request) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Reads about `rows` rows with `act`, here or in a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        rows: usize,
+        act: impl Fn(&Disk) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        if rows <= INLINE_ROWS_MAX
+            && let Ok(engine) = self.shared.engine.try_read()
+            && let Engine::Open(disk) = &*engine
+        {
+            match act(disk) {
+                Err(error) if writer::gives_up(&error) => {}
+                result => return result,
+            }
+        }
+        let act = Arc::new(act);
+        match self.read_blocking(Arc::clone(&act)).await {
+            Err(error) if writer::gives_up(&error) => {
+                self.ask(Request::Revive).await?;
+                self.read_blocking(act).await
+            }
+            result => result,
+        }
+    }
+
+    async fn read_blocking<T: Send + 'static>(
+        &self,
+        act: Arc<impl Fn(&Disk) -> Result<T, StoreError> + Send + Sync + 'static>,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let reading = tokio::task::spawn_blocking(move || act(shared.engine_to_read().disk()?));
+        reading.await.map_err(|error| StoreError::Unavailable(format!("a read was cut short: {error}")))?
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // The writer is gone already when the store was closed.
+        drop(self.requests.send(Request::Close(None)));
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if writer.is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the store's writer ended with a panic");
+        }
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, StoreError>> {
+        Box::pin(async move {
+            limits::check(&batch)?;
+            let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
+            self.ask(|reply| Request::Commit(Commit { batch, place, reply })).await
+        })
+    }
+
+    fn get(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        Box::pin(self.read(keys.len(), move |disk| get(disk, &keys)))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        table: StoreTable,
+        after: Vec<u8>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>> {
+        Box::pin(self.read(limit, move |disk| scan(disk, row::prefix(space, table), &after, limit)))
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
+        Box::pin(async move {
+            let last_commit = self.shared.last_commit();
+            let measure = move |disk: &Disk| {
+                Ok(Stats { disk_bytes: disk.disk_bytes()?, free_bytes: disk.free_bytes(), last_commit })
+            };
+            self.read(usize::MAX, measure).await
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.ask(|reply| Request::Close(Some(reply))))
+    }
+}
+
+impl Engine {
+    fn disk(&self) -> Result<&Disk, StoreError> {
+        match self {
+            Engine::Open(disk) => Ok(disk),
+            Engine::Down { error, .. } => Err(error.clone()),
+            Engine::Closed => Err(closed()),
+        }
+    }
+}
+
+impl Shared {
+    fn engine_to_read(&self) -> RwLockReadGuard<'_, Engine> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn engine_to_write(&self) -> RwLockWriteGuard<'_, Engine> {
+        self.engine.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace_engine(&self, engine: Engine) -> Engine {
+        std::mem::replace(&mut *self.engine_to_write(), engine)
+    }
+
+    /// Runs `act` while nobody reads.
+    fn with_disk_alone<T>(&self, act: impl FnOnce(&Disk) -> Result<T, Failure>) -> Result<T, Failure> {
+        let engine = self.engine_to_write();
+        act(engine.disk().map_err(|error| Failure { error, reopen: false })?)
+    }
+
+    fn persist(&self) -> Result<(), Failure> {
+        let engine = self.engine_to_read();
+        engine.disk().map_err(|error| Failure { error, reopen: false })?.persist()
+    }
+
+    /// The number of the last commit that is kept for sure.
+    fn last_commit(&self) -> u64 {
+        self.last_commit.load(Ordering::Acquire)
+    }
+
+    fn set_last_commit(&self, number: u64) {
+        self.last_commit.store(number, Ordering::Release);
+    }
+}
+
+/// Rows of a table, by id.
+type Page = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Opens the database in `dir`, an absolute path, or makes it.
+fn open_or_create(dir: &Path, options: &SledOptions, migrations: &[Migration]) -> Result<Disk, StoreError> {
+    // The nearest folder that is there already; what is made below it must be synced into it.
+    let above = dir.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned();
+    std::fs::create_dir_all(dir)
+        .map_err(|error| failure::from_io(&format!("making {}", dir.display()), &error).error)?;
+    let disk = Disk::open(dir, options)?;
+    match prepare(&disk, dir, &above, migrations) {
+        Ok(()) => Ok(disk),
+        Err(error) => {
+            disk.close();
+            Err(error)
+        }
+    }
+}
+
+/// Brings the store to the newest format and makes sure that nothing is missing.
+fn prepare(disk: &Disk, dir: &Path, above: &Path, migrations: &[Migration]) -> Result<(), StoreError> {
+    let high_water = HighWater::of(dir);
+    match format::read(disk)? {
+        Some(found) => {
+            format::check_known(found, migrations)?;
+            high_water.check(format::last_commit(disk)?.unwrap_or(0))?;
+            format::migrate(disk, found, migrations)?;
+        }
+        None if disk.is_empty()? => {
+            if let Some(mark) = high_water.read()?.filter(|mark| *mark > 0) {
+                return Err(high_water.missing(mark, 0));
+            }
+            disk::warn_of_file_system(dir);
+            create(disk, above, format::newest(migrations))?;
+        }
+        None => {
+            return Err(StoreError::Damaged(format!(
+                "{} holds rows but no format number, so it is not a store of this program or has lost its beginning; \
+                 rename it aside and restore its last copy in its place",
+                dir.display()
+            )));
+        }
+    }
+    // What was found may have been in memory only when the process before was killed.
+    disk.persist()?;
+    high_water
+        .write(format::last_commit(disk)?.unwrap_or(0))
+        .map_err(|error| failure::from_io("writing the high-water mark", &error).error)
+}
+
+/// Makes a new store that survives a power cut from its first moment.
+fn create(disk: &Disk, above: &Path, newest: u32) -> Result<(), StoreError> {
+    let mut batch = sled::Batch::default();
+    format::put_format(&mut batch, newest);
+    format::put_last_commit(&mut batch, 0);
+    disk.apply(batch)?;
+    disk.persist()?;
+    disk.sync_creation(above)
+}
+
+fn get(disk: &Disk, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let value_of = |key: &Key| {
+        let key = row::row_key(key);
+        disk.read(&key)?.map(|stored| row::whole_value(&key, &stored, |piece| disk.read(piece))).transpose()
+    };
+    keys.iter().map(value_of).collect()
+}
+
+fn scan(disk: &Disk, prefix: row::Prefix, after: &[u8], limit: usize) -> Result<Page, StoreError> {
+    let mut rows = Page::new();
+    if limit == 0 {
+        return Ok(rows);
+    }
+    let mut start = row::in_table(prefix, after);
+    if !after.is_empty() {
+        // The first key past `after`.
+        start.push(0);
+    }
+    disk.range(&start, &row::prefix_end(prefix), |key, stored| {
+        let value = row::whole_value(&key, &stored, |piece| disk.read(piece))?;
+        rows.push((row::id_of(&key).to_vec(), value));
+        Ok(rows.len() < limit)
+    })?;
+    Ok(rows)
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("it has been closed".into())
+}

@@ -1,0 +1,164 @@
+//! Commits that wait to be written together, as changes to stored rows.
+//!
+//! Each commit is checked and built against the database and the commits before it in the same joined batch.
+//!
+//! Invariant: a commit that is refused leaves nothing in the joined batch.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sled::IVec;
+use syncline_runner::{Batch, Expect, StoreError, Write};
+
+use super::disk::Disk;
+use super::row::{self, Kind, LongHead, PIECE_LENGTH_MAX, Prefix};
+
+/// Stored rows to set, or to drop where `None`.
+type Changes = BTreeMap<Vec<u8>, Option<IVec>>;
+
+/// Which tables may have values in pieces. Others are spared a read per write.
+#[derive(Debug, Default)]
+pub(super) struct PieceTables(HashMap<Prefix, bool>);
+
+/// The joined batch under way.
+pub(super) struct Stage<'store> {
+    disk: &'store Disk,
+    tables: &'store mut PieceTables,
+    joined: Changes,
+    /// The commit being built, not yet part of the joined batch.
+    current: Changes,
+}
+
+impl<'store> Stage<'store> {
+    /// Starts an empty joined batch.
+    pub(super) fn new(disk: &'store Disk, tables: &'store mut PieceTables) -> Self {
+        Self { disk, tables, joined: Changes::new(), current: Changes::new() }
+    }
+
+    /// Adds a commit, or tells why it is refused.
+    pub(super) fn add(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.current.clear();
+        for (position, expect) in batch.expect.iter().enumerate() {
+            if !self.holds(expect)? {
+                return Err(StoreError::Conflict(position));
+            }
+        }
+        for write in batch.writes {
+            match write {
+                Write::Put(key, value) => self.put(row::row_key(&key), &value)?,
+                Write::Delete(key) => self.delete(row::row_key(&key))?,
+                Write::DeleteRange { space, table, from, to } => {
+                    let prefix = row::prefix(space, table);
+                    let start = row::in_table(prefix, &from);
+                    let end = to.map_or_else(|| row::prefix_end(prefix).to_vec(), |to| row::in_table(prefix, &to));
+                    self.delete_range(&start, &end)?;
+                }
+            }
+        }
+        self.joined.append(&mut self.current);
+        Ok(())
+    }
+
+    /// Returns the joined batch for the database.
+    pub(super) fn into_batch(self) -> sled::Batch {
+        let mut batch = sled::Batch::default();
+        for (key, stored) in self.joined {
+            match stored {
+                Some(stored) => batch.insert(key, stored),
+                None => batch.remove(key),
+            }
+        }
+        batch
+    }
+
+    fn holds(&self, expect: &Expect) -> Result<bool, StoreError> {
+        match expect {
+            Expect::Absent(key) => Ok(self.read(&row::row_key(key))?.is_none()),
+            Expect::Equals(key, value) => {
+                let key = row::row_key(key);
+                let Some(stored) = self.read(&key)? else { return Ok(false) };
+                Ok(row::whole_value(&key, &stored, |piece| self.read(piece))? == *value)
+            }
+        }
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+        self.drop_pieces(&key)?;
+        if value.len() <= PIECE_LENGTH_MAX {
+            let stored = row::encode(&key, Kind::Plain, value);
+            self.current.insert(key, Some(stored));
+            return Ok(());
+        }
+        if let Some(prefix) = row::prefix_of(&key) {
+            self.tables.0.insert(prefix, true);
+        }
+        for (number, body) in (0..).zip(value.chunks(PIECE_LENGTH_MAX)) {
+            let piece_key = row::piece_key(&key, number);
+            let stored = row::encode(&piece_key, Kind::Piece, body);
+            self.current.insert(piece_key, Some(stored));
+        }
+        let stored = row::encode(&key, Kind::Long, &LongHead::of(value).to_body());
+        self.current.insert(key, Some(stored));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: Vec<u8>) -> Result<(), StoreError> {
+        self.drop_pieces(&key)?;
+        self.current.insert(key, None);
+        Ok(())
+    }
+
+    fn delete_range(&mut self, start: &[u8], end: &[u8]) -> Result<(), StoreError> {
+        if start >= end {
+            return Ok(());
+        }
+        let mut keys = Vec::new();
+        self.disk.range(start, end, |key, _| {
+            keys.push(key.to_vec());
+            Ok(true)
+        })?;
+        for layer in [&self.joined, &self.current] {
+            let staged = layer.range(start.to_vec()..end.to_vec()).filter(|(_, stored)| stored.is_some());
+            keys.extend(staged.map(|(key, _)| key.clone()));
+        }
+        for key in keys {
+            self.delete(key)?;
+        }
+        Ok(())
+    }
+
+    /// Drops the pieces of what is now stored at `key`.
+    fn drop_pieces(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        if !self.may_have_pieces(key)? {
+            return Ok(());
+        }
+        let Some(stored) = self.read(key)? else { return Ok(()) };
+        if let (Kind::Long, body) = row::decode(key, &stored)? {
+            for number in 0..LongHead::from_body(key, body)?.pieces() {
+                self.current.insert(row::piece_key(key, number), None);
+            }
+        }
+        Ok(())
+    }
+
+    fn may_have_pieces(&mut self, key: &[u8]) -> Result<bool, StoreError> {
+        let Some(prefix) = row::prefix_of(key) else { return Ok(false) };
+        if let Some(known) = self.tables.0.get(&prefix) {
+            return Ok(*known);
+        }
+        let pieces = row::pieces_prefix(prefix);
+        let mut found = false;
+        self.disk.range(&pieces, &row::prefix_end(pieces), |_, _| {
+            found = true;
+            Ok(false)
+        })?;
+        self.tables.0.insert(prefix, found);
+        Ok(found)
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        match self.current.get(key).or_else(|| self.joined.get(key)) {
+            Some(staged) => Ok(staged.clone()),
+            None => self.disk.read(key),
+        }
+    }
+}
