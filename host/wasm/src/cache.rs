@@ -1,0 +1,138 @@
+//! Compiled components, kept so that a plugin is compiled once.
+//!
+//! Invariant: nothing is run from here that this host did not compile itself from the very same component, with the very
+//! same engine. Whatever does not fit is compiled again without a word.
+
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// Begins every file; a change of the layout gets another.
+const MAGIC: &[u8; 8] = b"SYNCAOT1";
+const HEADER_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
+
+/// Tells which component, compiled by which engine.
+#[derive(Clone, Debug)]
+pub(crate) struct ArtifactKey {
+    component: blake3::Hash,
+    engine: blake3::Hash,
+}
+
+impl ArtifactKey {
+    pub(crate) fn new(engine: &Engine, wasm: &[u8]) -> Self {
+        let mut hasher = EngineHasher(blake3::Hasher::new());
+        // Wasmtime's exact version, the processor's features and the configuration.
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Self { component: blake3::hash(wasm), engine: hasher.0.finalize() }
+    }
+
+    pub(crate) fn component(&self) -> blake3::Hash {
+        self.component
+    }
+
+    fn file_name(&self) -> String {
+        format!("{}-{}.aot", self.component.to_hex(), &self.engine.to_hex()[..16])
+    }
+
+    /// Binds an artifact to its key, so that a file under another name is not taken either.
+    fn seal(&self, artifact: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.component.as_bytes()).update(self.engine.as_bytes()).update(artifact);
+        hasher.finalize()
+    }
+}
+
+/// The folder of compiled components.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    folder: Option<PathBuf>,
+}
+
+impl Cache {
+    /// Opens or makes `folder`; one that others may write to is not used.
+    pub(crate) fn open(folder: &Path) -> io::Result<Cache> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let metadata = std::fs::metadata(folder)?;
+        if metadata.mode() & 0o022 != 0 {
+            tracing::warn!(folder = %folder.display(), "others may write to the folder of compiled plugins, so it is not used (chmod 700)");
+            return Ok(Cache { folder: None });
+        }
+        Ok(Cache { folder: Some(folder.to_owned()) })
+    }
+
+    /// Returns the component as it was compiled before, if that is beyond doubt.
+    pub(crate) fn load(&self, engine: &Engine, key: &ArtifactKey) -> Option<Component> {
+        let path = self.folder.as_ref()?.join(key.file_name());
+        let bytes = std::fs::read(&path).ok()?;
+        let (header, artifact) = bytes.split_at_checked(HEADER_BYTES)?;
+        let (magic, seal) = header.split_at(MAGIC.len());
+        if magic != MAGIC || seal != key.seal(artifact).as_bytes() {
+            tracing::debug!(path = %path.display(), "a compiled plugin is damaged and is compiled again");
+            return None;
+        }
+        deserialize(engine, artifact)
+    }
+
+    /// Keeps `component`. A crash leaves the old file or the new one; that it cannot be kept harms nobody.
+    pub(crate) fn store(&self, key: &ArtifactKey, component: &Component) {
+        let Some(folder) = &self.folder else { return };
+        let kept = component.serialize().map_err(io::Error::other).and_then(|artifact| write(folder, key, &artifact));
+        match kept {
+            Ok(()) => remove_older(folder, key),
+            Err(error) => tracing::debug!(%error, "a compiled plugin could not be kept"),
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "wasmtime trusts what it deserializes")]
+fn deserialize(engine: &Engine, artifact: &[u8]) -> Option<Component> {
+    // SAFETY: the seal says that the bytes are what `Component::serialize` gave for this component and this engine, in a
+    // folder that only this user may write to; they are owned by us, so nobody changes them while they are read.
+    unsafe { Component::deserialize(engine, artifact) }.ok()
+}
+
+fn write(folder: &Path, key: &ArtifactKey, artifact: &[u8]) -> io::Result<()> {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let unfinished = folder.join(format!("{}.{}-{number}.part", key.file_name(), std::process::id()));
+    let written = (|| {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(MAGIC)?;
+        file.write_all(key.seal(artifact).as_bytes())?;
+        file.write_all(artifact)?;
+        std::fs::rename(&unfinished, folder.join(key.file_name()))
+    })();
+    if written.is_err() {
+        _ = std::fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Removes what older engines made of the same component.
+fn remove_older(folder: &Path, key: &ArtifactKey) {
+    let (component, current) = (key.component.to_hex(), key.file_name());
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(component.as_str()) && name.ends_with(".aot") && name != current {
+            _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+struct EngineHasher(blake3::Hasher);
+
+impl Hasher for EngineHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,86 @@
+//! Writing: batches in, outcomes out.
+//!
+//! Invariant: an answer has as many outcomes as operations. Missing ones are unknown; more than there are operations, or
+//! one that points nowhere, is nonsense, and then nothing of the answer is believed.
+
+use syncline_runner::{Action, Created, Operation, Outcome, WriteAnswer, WriteRequest};
+
+use super::read::{endpoint, same_count};
+use super::{DELAY_MS_MAX, Nonsense, record_id, shown, table, texts, value, violations};
+use crate::bindings::connector::exports::syncline::connector::sink;
+use crate::bindings::connector::syncline::connector::records;
+
+pub(crate) fn request(request: WriteRequest) -> sink::WriteRequest {
+    sink::WriteRequest {
+        endpoint: endpoint(&request.target),
+        columns: texts(&request.columns),
+        operations: request.operations.into_iter().map(operation).collect(),
+        returning: texts(&request.returning),
+    }
+}
+
+pub(crate) fn answer(answer: sink::WriteAnswer, operations: usize) -> Result<WriteAnswer, Nonsense> {
+    if answer.outcomes.len() > operations {
+        return Err(Nonsense::new(format!("{} outcomes for {operations} operations", answer.outcomes.len())));
+    }
+    let checked = table::checked(answer.records)?;
+    let outcomes = answer.outcomes.into_iter().map(|outcome| lift_outcome(outcome, &checked));
+    let mut outcomes = outcomes.collect::<Result<Vec<_>, _>>()?;
+    outcomes.resize_with(operations, || Outcome::Unknown("the plugin gave no outcome".to_owned()));
+    Ok(WriteAnswer { records: checked.table, outcomes })
+}
+
+/// A row that cannot be read makes the whole answer nonsense: left out, it would read as "nothing was created".
+pub(crate) fn created(table: records::Table, rows: Vec<Option<u32>>, keys: usize) -> Result<Created, Nonsense> {
+    same_count("answers", rows.len(), "keys", keys)?;
+    let checked = table::checked(table)?;
+    let row = |index: Option<u32>| match index.map(|index| checked.row(index)).transpose()? {
+        None => Ok(None),
+        Some(Ok(row)) => Ok(Some(row)),
+        Some(Err(reason)) => Err(Nonsense::new(reason)),
+    };
+    let rows = rows.into_iter().map(row).collect::<Result<_, _>>()?;
+    Ok(Created { records: checked.table, rows })
+}
+
+fn operation(operation: Operation) -> sink::Operation {
+    sink::Operation {
+        action: match operation.action {
+            Action::Create(key) => sink::Action::Create(key),
+            Action::Update(id) => sink::Action::Update(id.to_string()),
+            Action::Delete(id) => sink::Action::Delete(id.to_string()),
+            Action::Archive(id) => sink::Action::Archive(id.to_string()),
+            Action::Restore(id) => sink::Action::Restore(id.to_string()),
+            Action::Tag(id, tag) => sink::Action::Tag((id.to_string(), tag)),
+        },
+        expected_version: operation.expected_version.map(|version| version.to_string()),
+        cells: value::lower_cells(operation.cells),
+        raw: operation.raw,
+    }
+}
+
+fn lift_outcome(outcome: sink::Outcome, checked: &table::Checked) -> Result<Outcome, Nonsense> {
+    // A row that holds no values is as good as none: the runner then reads the record.
+    let row =
+        |index: Option<u32>| index.map(|index| checked.row(index)).transpose().map(|row| row.and_then(Result::ok));
+    Ok(match outcome {
+        sink::Outcome::Written(written) => {
+            let (stored, raw) = (row(written.stored)?, written.raw);
+            Outcome::Written { id: record_id(written.id)?, stored, raw }
+        }
+        sink::Outcome::RetryLater(delay) => {
+            Outcome::RetryLater { after_ms: delay.after_ms.min(DELAY_MS_MAX), reason: shown(&delay.reason) }
+        }
+        sink::Outcome::VersionConflict(current) => Outcome::VersionConflict(row(current)?),
+        sink::Outcome::NotFound => Outcome::NotFound,
+        sink::Outcome::MergedInto(id) => Outcome::MergedInto(record_id(id)?),
+        sink::Outcome::Invalid(list) => Outcome::Invalid(violations(list, &|text| shown(&text))),
+        sink::Outcome::DuplicateOf(id) => Outcome::DuplicateOf(id.map(record_id).transpose()?),
+        sink::Outcome::Permission(text) => Outcome::Permission(shown(&text)),
+        sink::Outcome::Quota(delay) => {
+            Outcome::Quota { after_ms: delay.after_ms.min(DELAY_MS_MAX), reason: shown(&delay.reason) }
+        }
+        sink::Outcome::Unsupported(text) => Outcome::Unsupported(shown(&text)),
+        sink::Outcome::Unknown(text) => Outcome::Unknown(shown(&text)),
+    })
+}

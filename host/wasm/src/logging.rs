@@ -1,0 +1,81 @@
+//! Lines of plugins for the log of the run: secrets removed, control characters escaped, floods cut.
+
+use crate::call::Scene;
+
+/// A line costs this much even if it is empty.
+const LINE_BYTES_MIN: usize = 32;
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// What one call has logged.
+pub(crate) struct GuestLog {
+    bytes_left: usize,
+    bytes_max: usize,
+    lines_dropped: u64,
+    last_error: Option<String>,
+}
+
+impl GuestLog {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_left: bytes_max, bytes_max, lines_dropped: 0, last_error: None }
+    }
+
+    /// Writes one line, unless the call has written enough.
+    pub(crate) fn line(&mut self, scene: &Scene, level: Level, message: &str) {
+        let cost = message.len().max(LINE_BYTES_MIN);
+        let affordable = self.bytes_left > 0;
+        self.bytes_left = self.bytes_left.saturating_sub(cost);
+        // The last words before a crash are kept in any case.
+        if !affordable && level != Level::Error {
+            self.lines_dropped += 1;
+            return;
+        }
+        let line = scene.cleaned(beginning(message));
+        if level == Level::Error {
+            self.last_error = Some(line.clone());
+        }
+        match affordable {
+            true => emit(&scene.name, level, &line),
+            false => self.lines_dropped += 1,
+        }
+    }
+
+    /// Returns the last line of level `error`, such as a panic's message.
+    pub(crate) fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// Says how much was cut.
+    pub(crate) fn close(&self, connection: &str) {
+        if self.lines_dropped > 0 {
+            let (dropped, kib) = (self.lines_dropped, self.bytes_max / 1024);
+            let text = format!(
+                "{dropped} more lines of this call were dropped; the limit is {kib} KiB (`log_kib` in the plugin's limits)"
+            );
+            emit(connection, Level::Warn, &text);
+        }
+    }
+}
+
+/// The part of a line that is worth looking through for secrets; far less of it is shown.
+fn beginning(message: &str) -> &str {
+    &message[..message.floor_char_boundary(64 * 1024)]
+}
+
+fn emit(connection: &str, level: Level, line: &str) {
+    match level {
+        Level::Trace => tracing::trace!(target: "syncline::plugin", connection, "{line}"),
+        Level::Debug => tracing::debug!(target: "syncline::plugin", connection, "{line}"),
+        Level::Info => tracing::info!(target: "syncline::plugin", connection, "{line}"),
+        Level::Warn => tracing::warn!(target: "syncline::plugin", connection, "{line}"),
+        Level::Error => tracing::error!(target: "syncline::plugin", connection, "{line}"),
+    }
+}
