@@ -83,7 +83,7 @@ impl Credential {
         let (name, text) = match self {
             Credential::None => return Ok(()),
             Credential::Query { name, value } => {
-                url.query_pairs_mut().append_pair(name, value.expose());
+                set_parameter(url, name, value);
                 return Ok(());
             }
             Credential::Bearer(token) => (AUTHORIZATION, Zeroizing::new(format!("Bearer {}", token.expose()))),
@@ -121,4 +121,46 @@ impl Credential {
 fn basic(user: &str, password: &Secret) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{user}:{}", password.expose()));
     Zeroizing::new(STANDARD.encode(pair.as_bytes()))
+}
+
+/// Sets the parameter once, also when a redirect of the server brought it back.
+fn set_parameter(url: &mut Url, name: &str, value: &Secret) {
+    if url.query_pairs().any(|(found, _)| found == name) {
+        let others = url.query_pairs().filter(|(found, _)| found != name);
+        let others: Vec<(String, String)> =
+            others.map(|(found, value)| (found.into_owned(), value.into_owned())).collect();
+        url.query_pairs_mut().clear().extend_pairs(others);
+    }
+    url.query_pairs_mut().append_pair(name, value.expose());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Credential;
+    use crate::secret::Secret;
+    use reqwest::header::HeaderMap;
+    use url::Url;
+
+    #[test]
+    fn a_key_stands_in_a_url_once() {
+        let key = Credential::Query { name: "key".to_owned(), value: Secret::new("a&b") };
+        for (before, after) in [
+            ("https://a.org/x", "https://a.org/x?key=a%26b"),
+            ("https://a.org/x?q=%20+*", "https://a.org/x?q=%20+*&key=a%26b"),
+            ("https://a.org/x?key=1&q=2&key=3", "https://a.org/x?q=2&key=a%26b"),
+        ] {
+            let mut url = Url::parse(before).expect("a url");
+            key.apply(&mut url, &mut HeaderMap::new()).expect("a key");
+            assert_eq!(url.as_str(), after);
+        }
+    }
+
+    #[test]
+    fn a_header_that_carries_a_credential_is_marked_as_sensitive() {
+        let mut headers = HeaderMap::new();
+        let token = Credential::Bearer(Secret::new("our-own-token"));
+        token.apply(&mut Url::parse("https://a.org/").expect("a url"), &mut headers).expect("a token");
+        assert!(headers["authorization"].is_sensitive());
+        assert!(!format!("{headers:?} {token:?}").contains("our-own-token"));
+    }
 }

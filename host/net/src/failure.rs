@@ -38,6 +38,9 @@ impl Inner {
                 }
             };
         }
+        if error.is_builder() {
+            return SendError::Invalid(format!("the url or a header cannot be sent as it is ({innermost})")).into();
+        }
         if !error.is_connect() {
             let reason = format!("the exchange with `{host}` broke off before the answer came ({innermost})");
             return Failed { error: SendError::Interrupted { reason }, worth_repeating: !error.is_timeout() };

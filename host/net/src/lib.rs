@@ -11,6 +11,7 @@
 //! Not here: who is asked for consent, where secrets are stored, retries that take longer than a moment.
 
 mod address;
+mod audit;
 mod counters;
 mod credential;
 mod error;

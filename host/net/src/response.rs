@@ -9,6 +9,9 @@ use crate::error::SendError;
 use crate::redact::Redactor;
 use crate::request::{Body, HEADER_BYTES_MAX, HEADERS_MAX};
 
+/// Reserved at once on a server's word; more is reserved as it arrives.
+const BODY_BYTES_RESERVED_MAX: u64 = 1024 * 1024;
+
 /// A session cookie is a credential; the rest is between us and the server.
 const WITHHELD_HEADERS: [&str; 8] = [
     "connection",
@@ -46,7 +49,8 @@ impl Answer {
     /// Reads `response`, stopping as soon as it is larger than `limit`.
     pub(crate) async fn read(mut response: reqwest::Response, limit: u64) -> Result<Answer, SendError> {
         check_headers(response.headers())?;
-        let mut body = Vec::new();
+        let announced = response.content_length().unwrap_or(0).min(limit).min(BODY_BYTES_RESERVED_MAX);
+        let mut body = Vec::with_capacity(announced as usize);
         while let Some(chunk) = response.chunk().await.map_err(cut)? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(SendError::TooLarge { limit });

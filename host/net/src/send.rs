@@ -7,9 +7,10 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::address::classify;
+use crate::audit::AuditLine;
 use crate::error::SendError;
 use crate::failure::{Failed, redacted};
 use crate::outlet::{Errand, Inner};
@@ -100,20 +101,18 @@ impl Errand {
         };
         let outgoing = inner.outgoing(target, message, signed)?;
         inner.counters.sending(message.body_bytes());
-        let started = Instant::now();
+        let line = AuditLine::begin(inner, target, message);
         let answer = match timeout(clock.left, inner.round_trip(outgoing, target)).await {
             Ok(answer) => answer,
             Err(_) => {
                 Err(SendError::interrupted(format!("no complete answer within {} ms", clock.limit.as_millis())).into())
             }
         };
-        let spent = started.elapsed();
-        clock.left = clock.left.saturating_sub(spent);
+        clock.left = clock.left.saturating_sub(line.finish(&answer));
         if let Some(wait) = answer.as_ref().ok().and_then(Answer::retry_after) {
             inner.gate.hold(wait);
         }
         drop(pass);
-        inner.audit(target, message, &answer, spent);
         answer
     }
 }
@@ -137,7 +136,7 @@ impl Chain {
 
 impl Clock {
     fn new(total_timeout_ms: u64, asked_ms: Option<u32>) -> Clock {
-        // A timeout of zero would be no request at all; wasmCloud's host once fell over one.
+        // Zero would be no request at all, and is not worth an error of its own.
         let limit = Duration::from_millis(
             asked_ms.map_or(total_timeout_ms, |asked| u64::from(asked.max(1)).min(total_timeout_ms)),
         );
@@ -211,24 +210,6 @@ impl Inner {
         let answer = Answer::read(response, self.config.limits.response_bytes_max).await?;
         self.counters.received(answer.body.len());
         Ok(answer)
-    }
-
-    fn audit(&self, target: &Target, message: &Message, answer: &Result<Answer, Failed>, spent: Duration) {
-        let (status, bytes) = match answer {
-            Ok(answer) => (answer.status.as_u16(), answer.body.len()),
-            Err(_) => (0, 0),
-        };
-        tracing::info!(
-            target: "syncline::audit",
-            connection = %self.config.connection,
-            method = %message.method,
-            host = %target.host(),
-            path = %self.redactor.short(target.url().path()),
-            status,
-            bytes,
-            ms = spent.as_millis() as u64,
-            error = answer.as_ref().err().map(|failed| self.redactor.short(failed.error.to_string())),
-        );
     }
 }
 

@@ -170,6 +170,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_read_the_same_again(text in "(https?:)?[/\\\\]{0,3}[a-z0-9.:@%\\[\\]①-]{0,12}[/?#]?\\PC{0,8}") {
+            let base = Url::parse("https://dav.example.org/ada/").expect("a url");
+            if let Ok(target) = parse(&base, &text) {
+                let again = parse_absolute(target.url().as_str()).expect("a url that was read before");
+                assert_eq!(again.url(), target.url());
+                assert!(target.url().username().is_empty() && target.url().password().is_none());
+            }
+        }
+    }
+
     #[test]
     fn a_doubtful_url_is_refused() {
         for text in [

@@ -93,3 +93,16 @@ async fn too_many_or_too_large_headers_are_refused() {
         assert!(error.may_have_reached_server(), "{path}: {error:?}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_whole_although_it_names_an_encoding() {
+    let server = Server::start(|request| {
+        let status = if request.starts_with("HEAD") { 200 } else { 304 };
+        format!("HTTP/1.1 {status} Status\r\ncontent-encoding: gzip\r\ncontent-length: 20\r\n\r\n").into_bytes()
+    })
+    .await;
+    for method in ["HEAD", "GET"] {
+        let response = server.outlet().send(with(method, "/", &[])).await.expect(method);
+        assert_eq!(response.body, Body::Text(String::new()), "{method}");
+    }
+}

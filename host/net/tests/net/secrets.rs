@@ -60,6 +60,24 @@ async fn an_error_and_the_audit_show_no_secret_and_no_query() {
     assert!(!audit[0].contains("who=ada") && !text.contains(TOKEN), "{text}");
 }
 
+#[tokio::test]
+async fn a_request_that_is_given_up_is_in_the_audit() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let base = format!("http://{}/", listener.local_addr().expect("an address")).parse().expect("a url");
+    let config = OutletConfig::new("crm", base).expect("a configuration");
+    let outlet = open(OutletConfig { allow_private_network: true, ..config });
+    let sending = outlet.send(with("DELETE", "/people/1", &[]));
+    tokio::select! {
+        answer = sending => panic!("nobody answers: {answer:?}"),
+        accepted = listener.accept() => drop(accepted.expect("a connection")),
+    }
+    let text = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
+    assert!(text.contains("method=DELETE") && text.contains("given up by the caller"), "{text}");
+}
+
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 

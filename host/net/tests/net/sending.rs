@@ -19,6 +19,7 @@ async fn a_request_is_signed_sent_counted_and_answered() {
     assert!(arrived.starts_with("PROPFIND /ada?x=1 HTTP/1.1\r\n"), "{arrived}");
     assert_eq!(header(&arrived, "authorization"), Some("Basic YWRhOmEgbG9uZyBwYXNzd29yZA=="));
     assert_eq!(header(&arrived, "depth"), Some("1"));
+    assert_eq!(header(&arrived, "accept-encoding"), Some("gzip"));
     assert_eq!(header(&arrived, "user-agent"), Some(syncline_net::USER_AGENT));
     assert!(arrived.ends_with("\r\n\r\n<q/>"));
     let counters = outlet.counters();
@@ -42,4 +43,14 @@ async fn answers_come_in_the_order_of_the_requests() {
         .filter_map(|answer| Some(String::from_utf8(answer.ok()?.body.into_bytes()).expect("text")))
         .collect();
     assert_eq!(bodies, (0..40).map(|number| format!("/{number}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn any_url_that_can_be_written_can_be_sent_or_is_invalid() {
+    let server = Server::start(|_| answer(200, &[], b"")).await;
+    let outlet = server.outlet();
+    for url in ["/{a}|^`[]\"<>'", "/?q={a}|^`[]\"<>'", "/%zz?%", "/ä?ö=ü", "/%00", "?", "/..//./a;b,c=d&e"] {
+        let sent = outlet.send(with("POST", url, &[])).await;
+        assert!(matches!(sent, Ok(_) | Err(SendError::Invalid(_))), "{url}: {sent:?}");
+    }
 }
