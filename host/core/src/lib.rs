@@ -6,18 +6,28 @@
 //!
 //! Not here: in which order a run happens (`syncline-runner`), how anything is kept, sent or shown.
 
+mod decide;
 mod ids;
+mod journal;
+mod matching;
+mod merge;
 mod pair;
+mod plan;
 mod reason;
 mod record;
 mod rules;
 mod schema;
 mod value;
 
+pub use decide::{Decision, Presence, Situation, decide};
 pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ObjectName, RecordId, Side, SyncName, Version,
 };
+pub use journal::{EntryState, JournalEntry, Settled};
+pub use matching::{Candidate, KeyDigest, Verdict, judge, key_digest, normal_form};
+pub use merge::{Image, Images, SideTimes, Touched, diff};
 pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};
+pub use plan::{Agreed, Blocked, Change, ChangeKind, Conflict, ConflictField, Decided, FieldChange, PlanItem, Why};
 pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{

@@ -3,8 +3,19 @@
 //! `run.rs` tells a run from top to bottom. The decisions are taken in `syncline-core`; what is behind the traits is
 //! the business of the backends.
 
+mod codec;
 mod connector;
+mod endpoint;
+mod failure;
+mod notice;
+mod pairing;
+mod patience;
+mod pull;
+mod replica;
+mod setup;
+mod spaces;
 mod store;
+mod synced;
 mod world;
 
 pub use connector::{
@@ -12,7 +23,14 @@ pub use connector::{
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
     Violation, WriteAnswer, WriteRequest,
 };
+pub use endpoint::Described;
+pub use failure::Failure;
+pub use pull::Pulled;
+pub use replica::{Applied, Known, Layout, Replica, tuple_number};
+pub use setup::{Context, Event, Listener, SideSetup, Silent, Stop, SyncSetup};
+pub use spaces::{endpoint_space, sync_space};
 pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, StoreTable, Write};
+pub use synced::KeptConflict;
 pub use world::World;
 
 /// A boxed future: the traits here are object-safe, since the two sides of a sync may be of different kinds.

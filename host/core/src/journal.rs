@@ -1,0 +1,86 @@
+//! The durable log of intended and finished writes, and its transition rules.
+//!
+//! Invariant: nothing is sent before its intent is durable, and an intent is settled exactly once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Change, FieldName, Instant, PairId, PairState, Reason, RecordId, RunId, SyncName, Value};
+
+/// What became of a write, as history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Settled {
+    /// Done. `stored` holds the written fields as the application then had them.
+    Written {
+        /// The record.
+        record: RecordId,
+        /// The written fields, as stored.
+        stored: Vec<(FieldName, Value)>,
+        /// The raw record before a delete.
+        raw: Option<String>,
+    },
+    /// Not done.
+    NotDone {
+        /// Why.
+        reason: Reason,
+        /// A sentence, with secrets removed.
+        detail: String,
+    },
+}
+
+/// Where an entry stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryState {
+    /// It may have been sent.
+    Intent,
+    /// Its outcome is known.
+    Settled {
+        /// When.
+        at: Instant,
+        /// What became of it.
+        outcome: Settled,
+    },
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// The run.
+    pub run: RunId,
+    /// Its number within the run.
+    pub number: u32,
+    /// The sync.
+    pub sync: SyncName,
+    /// The pair.
+    pub pair: PairId,
+    /// What is written.
+    pub change: Change,
+    /// The create key, for a create.
+    pub create_key: Option<String>,
+    /// The state of the pair once it is done.
+    pub then: PairState,
+    /// When the intent was written down.
+    pub at: Instant,
+    /// Where it stands.
+    pub state: EntryState,
+}
+
+impl JournalEntry {
+    /// Settles an intent. Returns false, and changes nothing, if it was settled before.
+    #[must_use]
+    pub fn settle(&mut self, at: Instant, outcome: Settled) -> bool {
+        match self.state {
+            EntryState::Intent => {
+                self.state = EntryState::Settled { at, outcome };
+                true
+            }
+            EntryState::Settled { .. } => false,
+        }
+    }
+
+    /// True while the outcome is not known.
+    pub fn is_open(&self) -> bool {
+        self.state == EntryState::Intent
+    }
+}

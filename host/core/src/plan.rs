@@ -1,0 +1,214 @@
+//! What a run would write: changes with their reasons, and the conflicts behind them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldName, Instant, PairId, PairState, Reason, RecordId, Side, Value, Version};
+
+/// Why a field is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// The other side changed it (E2.2).
+    Changed,
+    /// It is blank here and set on the other side (E2.2, first pairing; fill-blank rules).
+    FillBlank,
+    /// The other side is the source of a one-way mapping, or wins by its rule (E2.4).
+    Rule,
+    /// The record is new here.
+    New,
+    /// The other side won a conflict (E3).
+    ConflictWon,
+    /// A person decided.
+    Resolved,
+    /// A run is undone.
+    Undo,
+}
+
+impl Why {
+    /// Returns a phrase for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Why::Changed => "changed on the other side",
+            Why::FillBlank => "fills a blank",
+            Why::Rule => "the other side is the source",
+            Why::New => "new record",
+            Why::ConflictWon => "the other side won the conflict",
+            Why::Resolved => "decided by a person",
+            Why::Undo => "undoes a run",
+        }
+    }
+}
+
+/// One field of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field on the written side.
+    pub field: FieldName,
+    /// What stands there now, as far as is known.
+    pub before: Option<Value>,
+    /// What is to stand there.
+    pub after: Value,
+    /// Why.
+    pub why: Why,
+}
+
+/// What a change does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Makes a record.
+    Create,
+    /// Changes fields.
+    Update,
+    /// Deletes a record.
+    Delete,
+    /// Puts a record away.
+    Archive,
+    /// Tags a record.
+    Tag,
+    /// Brings a record back from what its delete returned.
+    Restore {
+        /// The raw record.
+        raw: Option<String>,
+    },
+}
+
+impl ChangeKind {
+    /// Returns the verb for people.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            ChangeKind::Create => "create",
+            ChangeKind::Update => "update",
+            ChangeKind::Delete => "delete",
+            ChangeKind::Archive => "archive",
+            ChangeKind::Tag => "tag",
+            ChangeKind::Restore { .. } => "restore",
+        }
+    }
+}
+
+/// One write to one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The side that is written.
+    pub side: Side,
+    /// What is done.
+    pub kind: ChangeKind,
+    /// The record; none for a create.
+    pub record: Option<RecordId>,
+    /// The version that this was planned on.
+    pub version: Option<Version>,
+    /// The fields, in the order of the mappings.
+    pub fields: Vec<FieldChange>,
+}
+
+/// How a conflict was, or will be, decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decided {
+    /// The newer value won.
+    Newer(Side),
+    /// The times did not tell; the chosen side won.
+    InDoubt(Side),
+    /// The policy names this side.
+    Preferred(Side),
+    /// Waits for a person.
+    Open,
+    /// A person chose this side.
+    ByPerson(Side),
+}
+
+impl Decided {
+    /// Returns the side whose value is kept.
+    pub fn winner(&self) -> Option<Side> {
+        match self {
+            Decided::Newer(side) | Decided::InDoubt(side) | Decided::Preferred(side) | Decided::ByPerson(side) => {
+                Some(*side)
+            }
+            Decided::Open => None,
+        }
+    }
+}
+
+/// One field of a conflict, with everything that was known (E3.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictField {
+    /// The left field.
+    pub left_field: FieldName,
+    /// The right field.
+    pub right_field: FieldName,
+    /// The left base; none at first pairing.
+    pub left_base: Option<Value>,
+    /// The right base.
+    pub right_base: Option<Value>,
+    /// The left value.
+    pub left: Value,
+    /// The right value.
+    pub right: Value,
+}
+
+/// A conflict: both sides changed one field, or one merge group, to different values.
+///
+/// Invariant: the value that loses is in here (E3.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The fields; several for a merge group.
+    pub fields: Vec<ConflictField>,
+    /// When the left value was set, and whether that is the field's own time.
+    pub left_time: Option<Instant>,
+    /// When the right value was set.
+    pub right_time: Option<Instant>,
+    /// How it was decided.
+    pub decided: Decided,
+}
+
+/// A mapped field on which both sides agree once the changes of the item are done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// The left field.
+    pub left: FieldName,
+    /// The right field.
+    pub right: FieldName,
+}
+
+/// Why a pair cannot be planned as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The reason code.
+    pub reason: Reason,
+    /// The side that could not be written.
+    pub side: Side,
+    /// The field.
+    pub field: Option<FieldName>,
+    /// A sentence.
+    pub detail: String,
+}
+
+/// Everything that a run does to one pair: at most one change a side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanItem {
+    /// The pair.
+    pub pair: PairId,
+    /// The left record, for people.
+    pub left: Option<RecordId>,
+    /// The right record.
+    pub right: Option<RecordId>,
+    /// The writes.
+    pub changes: Vec<Change>,
+    /// What is agreed then.
+    pub agreed: Vec<Agreed>,
+    /// The conflicts found on the way.
+    pub conflicts: Vec<Conflict>,
+    /// The state of the pair once the changes are done.
+    pub then: PairState,
+}
+
+impl PlanItem {
+    /// Returns a digest of what the item would write, for comparing plans.
+    pub fn digest(&self) -> [u8; 16] {
+        let text = serde_json::to_vec(&(&self.changes, &self.left, &self.right)).expect("plans have no odd map keys");
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&blake3::hash(&text).as_bytes()[..16]);
+        digest
+    }
+}

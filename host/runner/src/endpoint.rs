@@ -1,0 +1,205 @@
+//! What is kept about an endpoint beside its records: schema, layout, and where its reads go on.
+
+use serde::{Deserialize, Serialize};
+use syncline_core::{Instant, Object, Schema, Side};
+
+use crate::patience::patiently;
+use crate::replica::{Layout, Replica};
+use crate::setup::{Context, Event, SideSetup};
+use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, Write, codec, spaces};
+
+/// What the application said about the endpoint's object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Described {
+    /// The account that was signed in.
+    pub account: String,
+    /// The object.
+    pub object: Object,
+    /// Its fields.
+    pub schema: Schema,
+    /// When it was read.
+    pub at: Instant,
+}
+
+/// Where reads of an endpoint go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reading {
+    /// A read of everything, from this cursor on.
+    Full {
+        cursor: Option<String>,
+        /// True if ids are noted, to find what is not there any more.
+        noting: bool,
+        /// False once the read was taken up again after a stop (E8.4): then absence proves nothing.
+        unbroken: bool,
+    },
+    /// Changes, from this cursor on.
+    Changes { cursor: String },
+}
+
+/// What is kept about the reads of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) layout: Layout,
+    pub(crate) reading: Reading,
+    /// The last number of the change sequence.
+    pub(crate) sequence: u64,
+    /// When the last sweep ended.
+    pub(crate) swept_at: Instant,
+}
+
+/// One endpoint during a run.
+pub(crate) struct EndpointAccess<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) side: Side,
+    pub(crate) setup: &'a SideSetup,
+    pub(crate) space: Space,
+    pub(crate) described: Described,
+    pub(crate) state: State,
+}
+
+impl<'a> EndpointAccess<'a> {
+    /// Opens the endpoint: reads its schema where that is due and lays the replica out for the fields it needs.
+    pub(crate) async fn open(context: &'a Context, side: Side, setup: &'a SideSetup) -> Result<Self, Failure> {
+        let store = context.store.as_ref();
+        let space = spaces::endpoint_space(store, &setup.endpoint).await?;
+        let described = describe(context, side, setup, space, context.sweep_every_ms).await?;
+        let state = codec::load(store, state_key(space)).await?;
+        let mut endpoint =
+            Self { context, side, setup, space, described, state: state.unwrap_or_else(|| fresh(setup)) };
+        endpoint.lay_out().await?;
+        Ok(endpoint)
+    }
+
+    pub(crate) fn store(&self) -> &'a dyn Store {
+        self.context.store.as_ref()
+    }
+
+    pub(crate) fn replica(&self) -> Replica<'_> {
+        Replica::new(self.store(), self.space, &self.state.layout, self.described.object.abilities.ordered_versions)
+    }
+
+    /// Commits `batch` together with where reads go on.
+    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
+        codec::put(&mut batch, state_key(self.space), &self.state);
+        self.store().commit(batch).await.map(|_| ())
+    }
+
+    /// Takes up fields and keys that are new: a new field costs one announced read of everything, a new key a pass
+    /// over the replica.
+    async fn lay_out(&mut self) -> Result<(), Failure> {
+        let mut fields = self.setup.fields.clone();
+        fields.retain(|field| self.described.schema.field(field).is_some());
+        fields.sort();
+        fields.dedup();
+        if fields.iter().any(|field| !self.state.layout.columns.contains(field)) {
+            let new: Vec<&str> = fields
+                .iter()
+                .filter(|field| !self.state.layout.columns.contains(field))
+                .map(|field| field.as_str())
+                .collect();
+            let reason = format!("fields not read before: {}", new.join(", "));
+            self.context.say(Event::Rescan { endpoint: self.setup.endpoint.clone(), reason });
+            let mut columns = [fields, self.state.layout.columns.clone()].concat();
+            columns.retain(|field| self.described.schema.field(field).is_some());
+            columns.sort();
+            columns.dedup();
+            self.state.layout.columns = columns;
+            self.state.layout.number += 1;
+            self.state.reading = Reading::Full { cursor: None, noting: false, unbroken: true };
+            self.commit(Batch::default()).await?;
+        }
+        let new_keys = self.setup.keys.iter().any(|tuple| !self.state.layout.keys.contains(tuple));
+        if new_keys {
+            self.reindex().await?;
+        }
+        Ok(())
+    }
+
+    async fn reindex(&mut self) -> Result<(), Failure> {
+        for tuple in &self.setup.keys {
+            if !self.state.layout.keys.contains(tuple) {
+                self.state.layout.keys.push(tuple.clone());
+            }
+        }
+        let mut after = syncline_core::RecordId::new("");
+        loop {
+            let mut batch = Batch::default();
+            let page = self.replica().scan(&after, codec::PAGE_ROWS).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = last.clone();
+            for (id, known) in &page {
+                self.replica().index(id, known, &mut batch);
+            }
+            self.store().commit(batch).await?;
+        }
+        Ok(self.commit(Batch::default()).await?)
+    }
+
+    /// Starts a read of everything.
+    pub(crate) fn restart(&mut self, reason: String) -> Batch {
+        self.context.say(Event::Rescan { endpoint: self.setup.endpoint.clone(), reason });
+        self.state.reading = Reading::Full { cursor: None, noting: true, unbroken: true };
+        let mut batch = Batch::default();
+        batch.writes.push(all_seen(self.space));
+        batch
+    }
+}
+
+/// Forgets the ids that a sweep noted.
+pub(crate) fn all_seen(space: Space) -> Write {
+    Write::DeleteRange { space, table: StoreTable::Seen, from: Vec::new(), to: None }
+}
+
+fn fresh(setup: &SideSetup) -> State {
+    State {
+        layout: Layout { number: 1, columns: Vec::new(), keys: setup.keys.clone() },
+        reading: Reading::Full { cursor: None, noting: false, unbroken: true },
+        sequence: 0,
+        swept_at: 0,
+    }
+}
+
+fn state_key(space: Space) -> crate::Key {
+    crate::Key::new(space, StoreTable::Cursor, *b"state")
+}
+
+/// Returns the object and its fields, from the store if they were read within `max_age_ms` (E10.4).
+pub(crate) async fn describe(
+    context: &Context,
+    side: Side,
+    setup: &SideSetup,
+    space: Space,
+    max_age_ms: i64,
+) -> Result<Described, Failure> {
+    let store = context.store.as_ref();
+    let key = codec::meta(space, "described");
+    let before: Option<Described> = codec::load(store, key.clone()).await?;
+    let now = context.world.now();
+    if let Some(known) = &before
+        && now - known.at < max_age_ms
+    {
+        return Ok(known.clone());
+    }
+    let connector = &setup.connector;
+    let report = patiently(context, side, setup, "checking", || connector.check()).await?;
+    if let Some(known) = &before
+        && known.account != report.account.id
+    {
+        return Err(Failure::OtherAccount {
+            endpoint: setup.endpoint.clone(),
+            before: known.account.clone(),
+            now: report.account.id,
+        });
+    }
+    let objects = patiently(context, side, setup, "listing the objects of", || connector.objects()).await?;
+    let Some(object) = objects.into_iter().find(|object| object.name == setup.endpoint.object) else {
+        let what = format!("knows no object named {}", setup.endpoint.object);
+        return Err(Failure::Contract { endpoint: setup.endpoint.clone(), what });
+    };
+    let schema = patiently(context, side, setup, "describing", || connector.describe(setup.target())).await?;
+    let described = Described { account: report.account.id, object, schema, at: now };
+    let mut batch = Batch::default();
+    codec::put(&mut batch, key, &described);
+    store.commit(batch).await?;
+    Ok(described)
+}

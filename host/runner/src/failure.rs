@@ -1,0 +1,67 @@
+//! Why a run could not go on. What concerns one record is no failure: it is kept with its pair.
+
+use syncline_core::{Endpoint, Side};
+
+use crate::{Fault, StoreError};
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store could not be read or written.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A connector's call failed as a whole.
+    #[error("{doing} {endpoint} failed")]
+    Connector {
+        /// The side.
+        side: Side,
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// What was being done: `reading`, `writing to` ...
+        doing: &'static str,
+        /// The fault.
+        source: Fault,
+    },
+    /// A transform component failed as a whole.
+    #[error("the transform {name} failed")]
+    Transform {
+        /// The plugin's name.
+        name: String,
+        /// The fault.
+        source: Fault,
+    },
+    /// A connector broke the rules of its contract.
+    #[error("the connector of {endpoint} {what}")]
+    Contract {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// What it did.
+        what: String,
+    },
+    /// The connection now reaches another account than before.
+    #[error("{endpoint} belonged to account {before} and now belongs to {now}")]
+    OtherAccount {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The account that was read so far.
+        before: String,
+        /// The account signed in now.
+        now: String,
+    },
+    /// A budget or a limit asks to wait longer than a run should.
+    #[error("{endpoint} asks to wait {} s: {reason}", after_ms.div_ceil(1000))]
+    Wait {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// How long.
+        after_ms: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped on request")]
+    Stopped,
+    /// A run, record or conflict that the request names does not exist, or the request does not fit it.
+    #[error("{0}")]
+    Request(String),
+}

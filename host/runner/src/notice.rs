@@ -1,0 +1,47 @@
+//! Between pull and plan: puts the pairs of changed records on the list of those to look at.
+
+use syncline_core::{Pair, PairId, RecordId, Side};
+
+use crate::codec::{self, PAGE_ROWS};
+use crate::endpoint::EndpointAccess;
+use crate::replica::Known;
+use crate::synced::{SyncState, Synced};
+use crate::{Batch, Failure, StoreTable};
+
+/// Goes through what changed on `side` since this sync last looked.
+///
+/// The list and the position move in one commit: a crash neither forgets a change nor lists all of them again.
+pub(crate) async fn notice(
+    synced: &Synced<'_>,
+    side: Side,
+    endpoint: &EndpointAccess<'_>,
+    state: &mut SyncState,
+) -> Result<(), Failure> {
+    let noticed = side.pick(0, 1);
+    loop {
+        let from = state.noticed[noticed].to_be_bytes().to_vec();
+        let rows = endpoint.store().scan(endpoint.space, StoreTable::Change, from, PAGE_ROWS).await?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        state.noticed[noticed] = codec::number(last);
+        let ids: Vec<RecordId> = rows.iter().map(|(_, id)| RecordId::new(codec::text(id, 0))).collect();
+        let pairs = synced.pairs_of(side, &ids).await?;
+        let known = endpoint.replica().get(&ids).await?;
+        let mut batch = Batch::default();
+        for ((id, pair), known) in ids.into_iter().zip(pairs).zip(known) {
+            let pair = match (pair, known) {
+                (Some(pair), _) => pair,
+                // Gone before this sync ever saw it.
+                (None, None | Some(Known::Gone(_))) => continue,
+                (None, Some(Known::Here(_))) => {
+                    let pair = PairId(state.next_pair);
+                    state.next_pair += 1;
+                    synced.put(&mut batch, pair, &Pair::single(side, id));
+                    pair
+                }
+            };
+            synced.queue(&mut batch, 0, pair);
+        }
+        codec::put(&mut batch, synced.state_key(), state);
+        synced.store.commit(batch).await?;
+    }
+}

@@ -1,0 +1,324 @@
+//! The first step of a run: reads an endpoint's changes into its replica, page by page.
+//!
+//! Invariant: a page and its cursor are kept together. Invariant: absence means something only after a complete,
+//! unbroken read of everything, and even then only raises the question (E4.1, E4.2).
+
+use syncline_core::{Fate, RecordId, Tombstone};
+
+use crate::codec::{self, PAGE_ROWS};
+use crate::endpoint::{EndpointAccess, Reading, all_seen};
+use crate::patience::patiently;
+use crate::replica::{Applied, Known};
+use crate::setup::Event;
+use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, ReadRequest, Row, StoreTable, Table};
+
+/// Pages that one read may take. A connector that never ends is stopped here and reported.
+const PAGES_PER_READ_MAX: u64 = 10_000_000;
+
+/// Empty pages in a row with a cursor that does not move, before the connector is stopped.
+const STANDING_PAGES_MAX: u32 = 2;
+
+/// What reading an endpoint did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// Records in the pages.
+    pub records: u64,
+    /// What that changed in the replica.
+    pub applied: Applied,
+    /// Records that could not be read, at most a hundred, with the reasons.
+    pub skipped: Vec<crate::Skipped>,
+}
+
+/// Reads what is new.
+pub(crate) async fn pull(endpoint: &mut EndpointAccess<'_>) -> Result<Pulled, Failure> {
+    let mut pulled = Pulled::default();
+    // A read that an earlier run left half-way proves nothing about absence (E8.4).
+    if let Reading::Full { cursor: Some(_), unbroken, .. } = &mut endpoint.state.reading {
+        *unbroken = false;
+    }
+    if matches!(endpoint.state.reading, Reading::Changes { .. }) && !endpoint.described.object.abilities.changes {
+        let batch = endpoint.restart("the application has no feed of changes".to_owned());
+        endpoint.commit(batch).await?;
+    }
+    if matches!(endpoint.state.reading, Reading::Changes { .. }) {
+        read_changes(endpoint, &mut pulled).await?;
+    }
+    if matches!(endpoint.state.reading, Reading::Full { .. }) {
+        read_everything(endpoint, &mut pulled).await?;
+    } else if sweep_is_due(endpoint) {
+        sweep(endpoint, &mut pulled).await?;
+    }
+    Ok(pulled)
+}
+
+async fn read_changes(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+    let mut guard = Guard::default();
+    while let Reading::Changes { cursor } = endpoint.state.reading.clone() {
+        let page = match read(endpoint, ReadMode::Changes, Some(cursor.clone())).await {
+            Err(Failure::Connector { source: Fault::CursorExpired(reason), .. }) => {
+                let batch = endpoint.restart(format!("the cursor has expired: {reason}"));
+                return Ok(endpoint.commit(batch).await?);
+            }
+            other => other?,
+        };
+        guard.check(endpoint, &cursor, &page)?;
+        let (next, done) = match page.next.clone() {
+            Progress::More(next) => (next, false),
+            Progress::Done(next) => (next, true),
+        };
+        endpoint.state.reading = Reading::Changes { cursor: next };
+        keep(endpoint, page, Batch::default(), pulled).await?;
+        if done {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+    let mut guard = Guard::default();
+    while let Reading::Full { cursor, noting, unbroken } = endpoint.state.reading.clone() {
+        let page = match read(endpoint, ReadMode::Full, cursor.clone()).await {
+            Err(Failure::Connector { source: Fault::CursorExpired(reason), .. }) if cursor.is_some() => {
+                let batch = endpoint.restart(format!("the cursor has expired: {reason}"));
+                endpoint.commit(batch).await?;
+                continue;
+            }
+            other => other?,
+        };
+        guard.check(endpoint, cursor.as_deref().unwrap_or_default(), &page)?;
+        let mut batch = Batch::default();
+        if noting {
+            note(endpoint, &page, &mut batch);
+        }
+        let complete = page.complete && unbroken;
+        let done = match page.next.clone() {
+            Progress::More(next) => {
+                endpoint.state.reading = Reading::Full { cursor: Some(next), noting, unbroken };
+                None
+            }
+            Progress::Done(next) => Some(next),
+        };
+        let Some(next) = done else {
+            keep(endpoint, page, batch, pulled).await?;
+            continue;
+        };
+        if noting && complete {
+            // The page first, with the old cursor: a crash between the two reads this page once more.
+            keep(endpoint, page, batch, pulled).await?;
+            question_absent(endpoint, pulled).await?;
+            batch = Batch::default();
+        } else {
+            endpoint.state.reading = Reading::Changes { cursor: next };
+            endpoint.state.swept_at = endpoint.context.world.now();
+            return keep(endpoint, page, batch, pulled).await;
+        }
+        endpoint.state.reading = Reading::Changes { cursor: next };
+        endpoint.state.swept_at = endpoint.context.world.now();
+        batch.writes.push(all_seen(endpoint.space));
+        endpoint.commit(batch).await?;
+    }
+    Ok(())
+}
+
+/// True if it is time to look for what the feed does not tell (E8.4).
+fn sweep_is_due(endpoint: &EndpointAccess<'_>) -> bool {
+    let abilities = endpoint.described.object.abilities;
+    let age = endpoint.context.world.now() - endpoint.state.swept_at;
+    abilities.ids && age >= endpoint.context.sweep_every_ms
+}
+
+/// Lists every id and asks about those that are missing.
+async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+    let mut guard = Guard::default();
+    let mut cursor: Option<String> = None;
+    let mut batch = Batch::default();
+    batch.writes.push(all_seen(endpoint.space));
+    let complete = loop {
+        let page = read(endpoint, ReadMode::Ids, cursor.clone()).await?;
+        guard.check(endpoint, cursor.as_deref().unwrap_or_default(), &page)?;
+        note(endpoint, &page, &mut batch);
+        let complete = page.complete;
+        let next = page.next.clone();
+        let mut page = page;
+        // Ids without values would read as records whose every field is unknown.
+        let rows = std::mem::take(&mut page.records.rows);
+        keep(endpoint, page, std::mem::take(&mut batch), pulled).await?;
+        look_at_missed(endpoint, &rows, pulled).await?;
+        match next {
+            Progress::More(next) => cursor = Some(next),
+            Progress::Done(_) => break complete,
+        }
+    };
+    if complete {
+        question_absent(endpoint, pulled).await?;
+    }
+    endpoint.state.swept_at = endpoint.context.world.now();
+    batch.writes.push(all_seen(endpoint.space));
+    Ok(endpoint.commit(batch).await?)
+}
+
+/// Reads the records of a sweep's page that the feed did not tell of: unknown ids, and versions that moved.
+async fn look_at_missed(endpoint: &mut EndpointAccess<'_>, rows: &[Row], pulled: &mut Pulled) -> Result<(), Failure> {
+    let ids: Vec<RecordId> = rows.iter().map(|row| row.id.clone()).collect();
+    let known = endpoint.replica().get(&ids).await?;
+    let is_missed = |row: &Row, known: &Option<Known>| match known {
+        Some(Known::Here(record)) => row.version.is_some() && row.version != record.version,
+        Some(Known::Gone(_)) | None => true,
+    };
+    let missed = rows.iter().zip(&known).filter(|(row, known)| is_missed(row, known)).map(|(row, _)| row.id.clone());
+    let missed: Vec<RecordId> = missed.collect();
+    let batch_max = (endpoint.described.object.get_batch_max.max(1)) as usize;
+    for ids in missed.chunks(batch_max) {
+        look(endpoint, ids, pulled).await?;
+    }
+    Ok(())
+}
+
+/// Notes the ids of a page as seen.
+fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
+    let skipped = page.skipped.iter().map(|skipped| &skipped.id);
+    for id in page.records.rows.iter().map(|row| &row.id).chain(skipped) {
+        batch.put(Key::new(endpoint.space, StoreTable::Seen, id.as_str().as_bytes()), Vec::new());
+    }
+}
+
+/// Goes through replica and noted ids in step, and asks by id about each record that was not seen.
+async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+    let mut after = RecordId::new("");
+    loop {
+        let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        let last = last.clone();
+        let seen = seen_between(endpoint, &after, &last).await?;
+        let absent: Vec<RecordId> = page
+            .into_iter()
+            .filter(|(id, known)| matches!(known, Known::Here(_)) && seen.binary_search(id).is_err())
+            .map(|(id, _)| id)
+            .collect();
+        let batch_max = (endpoint.described.object.get_batch_max.max(1)) as usize;
+        for ids in absent.chunks(batch_max) {
+            look(endpoint, ids, pulled).await?;
+        }
+        after = last;
+    }
+}
+
+async fn seen_between(
+    endpoint: &EndpointAccess<'_>,
+    after: &RecordId,
+    last: &RecordId,
+) -> Result<Vec<RecordId>, Failure> {
+    let mut seen = Vec::new();
+    let mut from = after.as_str().as_bytes().to_vec();
+    loop {
+        let rows = endpoint.store().scan(endpoint.space, StoreTable::Seen, from, PAGE_ROWS).await?;
+        let full = rows.len() == PAGE_ROWS;
+        from = rows.last().map(|(id, _)| id.clone()).unwrap_or_default();
+        seen.extend(rows.into_iter().map(|(id, _)| RecordId::new(codec::text(&id, 0))));
+        if !full || seen.last().is_some_and(|id| id > last) {
+            return Ok(seen);
+        }
+    }
+}
+
+/// Reads records by id and keeps what that tells.
+pub(crate) async fn look(
+    endpoint: &mut EndpointAccess<'_>,
+    ids: &[RecordId],
+    pulled: &mut Pulled,
+) -> Result<(), Failure> {
+    if ids.is_empty() || !endpoint.described.object.abilities.get {
+        return Ok(());
+    }
+    let connector = &endpoint.setup.connector;
+    let fields = endpoint.state.layout.columns.clone();
+    let answer = patiently(endpoint.context, endpoint.side, endpoint.setup, "looking up records of", || {
+        connector.get(endpoint.setup.target(), ids.to_vec(), fields.clone())
+    })
+    .await?;
+    let mut tombstones = Vec::new();
+    for (id, found) in ids.iter().zip(answer.found) {
+        match found {
+            Found::Gone(tombstone) => tombstones.push(tombstone),
+            Found::Moved { id: now, .. } => {
+                tombstones.push(Tombstone { id: id.clone(), fate: Fate::MergedInto(now), at: None });
+            }
+            Found::At(_) | Found::Unclear(_) => {}
+        }
+    }
+    keep_rows(endpoint, answer.records, &tombstones, Batch::default(), pulled).await
+}
+
+async fn read(endpoint: &EndpointAccess<'_>, mode: ReadMode, cursor: Option<String>) -> Result<Page, Failure> {
+    if endpoint.context.stop.is_asked() {
+        return Err(Failure::Stopped);
+    }
+    let connector = &endpoint.setup.connector;
+    patiently(endpoint.context, endpoint.side, endpoint.setup, "reading", || {
+        connector.read(ReadRequest {
+            target: endpoint.setup.target(),
+            fields: endpoint.state.layout.columns.clone(),
+            mode,
+            cursor: cursor.clone(),
+            limit: endpoint.described.object.read_page_max.max(1),
+        })
+    })
+    .await
+}
+
+/// Keeps a page together with where the read goes on.
+async fn keep(endpoint: &mut EndpointAccess<'_>, page: Page, batch: Batch, pulled: &mut Pulled) -> Result<(), Failure> {
+    let records = page.records.rows.len() as u64;
+    let room = 100_usize.saturating_sub(pulled.skipped.len());
+    pulled.skipped.extend(page.skipped.into_iter().take(room));
+    keep_rows(endpoint, page.records, &page.tombstones, batch, pulled).await?;
+    pulled.records += records;
+    endpoint.context.say(Event::Read {
+        endpoint: endpoint.setup.endpoint.clone(),
+        records: pulled.records,
+        total: page.total,
+    });
+    Ok(())
+}
+
+pub(crate) async fn keep_rows(
+    endpoint: &mut EndpointAccess<'_>,
+    table: Table,
+    tombstones: &[Tombstone],
+    mut batch: Batch,
+    pulled: &mut Pulled,
+) -> Result<(), Failure> {
+    let mut sequence = endpoint.state.sequence;
+    let applied = endpoint.replica().apply(table, tombstones, &mut sequence, &mut batch).await?;
+    endpoint.state.sequence = sequence;
+    endpoint.commit(batch).await?;
+    pulled.applied.changed += applied.changed;
+    pulled.applied.known += applied.known;
+    pulled.applied.stale += applied.stale;
+    Ok(())
+}
+
+/// Stops a connector that reads in circles.
+#[derive(Default)]
+struct Guard {
+    pages: u64,
+    standing: u32,
+}
+
+impl Guard {
+    fn check(&mut self, endpoint: &EndpointAccess<'_>, cursor: &str, page: &Page) -> Result<(), Failure> {
+        self.pages += 1;
+        let empty = page.records.rows.is_empty() && page.tombstones.is_empty();
+        match &page.next {
+            Progress::More(next) if next == cursor && empty => self.standing += 1,
+            _ => self.standing = 0,
+        }
+        let what = match self {
+            _ if self.standing >= STANDING_PAGES_MAX => "gives empty pages with a cursor that does not move",
+            _ if self.pages >= PAGES_PER_READ_MAX => "gives pages without end",
+            _ => return Ok(()),
+        };
+        Err(Failure::Contract { endpoint: endpoint.setup.endpoint.clone(), what: what.to_owned() })
+    }
+}

@@ -1,0 +1,310 @@
+//! The replica of one endpoint: what was last observed there, in what order it changed, and by which keys it is found.
+//!
+//! Invariant: a row, its place in the change sequence and its match keys change together.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use syncline_core::{
+    Columns, Fate, FieldName, Instant, KeyDigest, KeyField, Record, RecordId, Tombstone, Value, Version, key_digest,
+};
+
+use crate::codec::{self, PAGE_ROWS};
+use crate::{Batch, Row, Space, Store, StoreError, StoreTable, Table};
+
+/// A stored row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct StoredRow {
+    layout: u32,
+    sequence: u64,
+    version: Option<Version>,
+    created_at: Option<Instant>,
+    modified_at: Option<Instant>,
+    body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Body {
+    Here(Vec<Option<Value>>),
+    Gone { fate: Fate, at: Option<Instant> },
+}
+
+/// What is known of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    /// It is there.
+    Here(Record),
+    /// It is confirmed gone.
+    Gone(Fate),
+}
+
+/// How rows of an endpoint are kept: set when the fields or keys that syncs need change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Grows with every change.
+    pub number: u32,
+    /// The fields, sorted.
+    pub columns: Vec<FieldName>,
+    /// The key tuples by which records are found.
+    pub keys: Vec<Vec<KeyField>>,
+}
+
+/// The replica of one endpoint, opened for one step.
+pub struct Replica<'a> {
+    store: &'a dyn Store,
+    space: Space,
+    layout: &'a Layout,
+    columns: Columns,
+    /// Abilities: an older version than the stored one is known to be stale (E6.2).
+    ordered_versions: bool,
+}
+
+/// Counts what applying a page changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows that really changed.
+    pub changed: u64,
+    /// Rows that were already known.
+    pub known: u64,
+    /// Rows older than what is known (E6.2).
+    pub stale: u64,
+}
+
+impl<'a> Replica<'a> {
+    /// Opens the replica in `space`.
+    pub fn new(store: &'a dyn Store, space: Space, layout: &'a Layout, ordered_versions: bool) -> Self {
+        Self { store, space, layout, columns: Columns::new(layout.columns.iter().cloned()), ordered_versions }
+    }
+
+    /// Reads records by id.
+    pub async fn get(&self, ids: &[RecordId]) -> Result<Vec<Option<Known>>, StoreError> {
+        let rows = self.rows(ids).await?;
+        Ok(rows.into_iter().zip(ids).map(|(row, id)| row.map(|row| self.known(id, row))).collect())
+    }
+
+    /// Returns the ids of the records whose key digest under `tuple` is `digest`.
+    pub async fn with_key(&self, tuple: &[KeyField], digest: &KeyDigest) -> Result<Vec<RecordId>, StoreError> {
+        self.with_prefix(&codec::match_prefix(tuple_number(tuple), digest)).await
+    }
+
+    async fn with_prefix(&self, prefix: &[u8]) -> Result<Vec<RecordId>, StoreError> {
+        let rows = codec::scan_prefix(self.store, self.space, StoreTable::MatchKey, prefix, None, PAGE_ROWS).await?;
+        Ok(rows.into_iter().map(|(id, _)| RecordId::new(codec::text(&id, prefix.len()))).collect())
+    }
+
+    /// Adds what a page says to `batch`, numbering changed rows from `sequence` on.
+    pub async fn apply(
+        &self,
+        table: Table,
+        tombstones: &[Tombstone],
+        sequence: &mut u64,
+        batch: &mut Batch,
+    ) -> Result<Applied, StoreError> {
+        let mut applied = Applied::default();
+        let positions = self.positions(&table.columns);
+        let mut touched = BTreeSet::new();
+        let gone: Vec<RecordId> = tombstones.iter().map(|tombstone| tombstone.id.clone()).collect();
+        let ids: Vec<RecordId> = table.rows.iter().map(|row| row.id.clone()).chain(gone).collect();
+        let mut old = self.rows(&ids).await?.into_iter();
+        let mut written = BTreeSet::new();
+        for row in table.rows {
+            let before = old.next().flatten();
+            // The backend refuses pages that name a record twice; a tombstone beside a row is the older word.
+            if !written.insert(row.id.clone()) {
+                continue;
+            }
+            let id = row.id.clone();
+            let after = self.stored(row, &positions, before.as_ref());
+            self.write(&id, before, after, sequence, batch, &mut touched, &mut applied);
+        }
+        for tombstone in tombstones {
+            let before = old.next().flatten();
+            // A removal may name a record that was never seen.
+            let Some(before) = before else { continue };
+            if !written.insert(tombstone.id.clone()) {
+                continue;
+            }
+            let after = StoredRow {
+                body: Body::Gone { fate: tombstone.fate.clone(), at: tombstone.at },
+                version: None,
+                ..before.clone()
+            };
+            self.write(&tombstone.id, Some(before), after, sequence, batch, &mut touched, &mut applied);
+        }
+        self.touch(touched, &written, sequence, batch).await?;
+        Ok(applied)
+    }
+
+    /// Marks every row as changed again, page by page, so that syncs look at them anew.
+    pub async fn scan(&self, after: &RecordId, limit: usize) -> Result<Vec<(RecordId, Known)>, StoreError> {
+        let rows = self.store.scan(self.space, StoreTable::Replica, after.as_str().as_bytes().to_vec(), limit).await?;
+        rows.into_iter()
+            .map(|(id, bytes)| {
+                let id = RecordId::new(codec::text(&id, 0));
+                let row: StoredRow = codec::decode(&codec::replica(self.space, &id), &bytes)?;
+                let known = self.known(&id, row);
+                Ok((id, known))
+            })
+            .collect()
+    }
+
+    /// Adds the match keys of `known` to `batch`, for a layout whose keys are new.
+    pub fn index(&self, id: &RecordId, known: &Known, batch: &mut Batch) {
+        if let Known::Here(record) = known {
+            for (tuple, digest) in self.digests(record) {
+                batch.put(codec::match_key(self.space, tuple, &digest, id), Vec::new());
+            }
+        }
+    }
+
+    async fn rows(&self, ids: &[RecordId]) -> Result<Vec<Option<StoredRow>>, StoreError> {
+        codec::load_all(self.store, ids.iter().map(|id| codec::replica(self.space, id)).collect()).await
+    }
+
+    fn known(&self, id: &RecordId, row: StoredRow) -> Known {
+        match row.body {
+            Body::Gone { fate, .. } => Known::Gone(fate),
+            Body::Here(mut cells) => {
+                // A row of an older layout says nothing about the fields until it is read again.
+                if row.layout != self.layout.number {
+                    cells = vec![None; self.layout.columns.len()];
+                }
+                Known::Here(Record {
+                    id: id.clone(),
+                    version: row.version,
+                    created_at: row.created_at,
+                    modified_at: row.modified_at,
+                    columns: self.columns.clone(),
+                    cells,
+                })
+            }
+        }
+    }
+
+    /// Where each column of the layout stands in a page.
+    fn positions(&self, columns: &[FieldName]) -> Vec<Option<usize>> {
+        self.layout.columns.iter().map(|name| columns.iter().position(|column| column == name)).collect()
+    }
+
+    /// Makes the row to store; columns that the page does not have stay as they were.
+    fn stored(&self, mut row: Row, positions: &[Option<usize>], before: Option<&StoredRow>) -> StoredRow {
+        let known = match before {
+            Some(StoredRow { layout, body: Body::Here(cells), .. }) if *layout == self.layout.number => Some(cells),
+            _ => None,
+        };
+        let cells = positions.iter().enumerate().map(|(index, position)| match position {
+            Some(position) => row.cells.get_mut(*position).and_then(Option::take),
+            None => known.and_then(|cells| cells.get(index).cloned().flatten()),
+        });
+        StoredRow {
+            layout: self.layout.number,
+            sequence: 0,
+            version: row.version.take(),
+            created_at: row.created_at,
+            modified_at: row.modified_at,
+            body: Body::Here(cells.collect()),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the two halves of a row, and the four things that it moves")]
+    fn write(
+        &self,
+        id: &RecordId,
+        before: Option<StoredRow>,
+        mut after: StoredRow,
+        sequence: &mut u64,
+        batch: &mut Batch,
+        touched: &mut BTreeSet<Vec<u8>>,
+        applied: &mut Applied,
+    ) {
+        if let Some(before) = &before {
+            let older = |before: Option<Instant>, after: Option<Instant>| matches!((before, after), (Some(b), Some(a)) if a < b);
+            if self.ordered_versions
+                && matches!(after.body, Body::Here(_))
+                && matches!(before.body, Body::Here(_))
+                && before.layout == after.layout
+                && older(before.modified_at, after.modified_at)
+            {
+                applied.stale += 1;
+                return;
+            }
+            after.sequence = before.sequence;
+            if *before == after {
+                applied.known += 1;
+                return;
+            }
+            if before.layout == after.layout && before.body == after.body {
+                // Only the version moved: kept, but nothing for a sync to look at.
+                applied.known += 1;
+                codec::put(batch, codec::replica(self.space, id), &after);
+                return;
+            }
+            batch.delete(codec::change(self.space, before.sequence));
+        }
+        applied.changed += 1;
+        *sequence += 1;
+        after.sequence = *sequence;
+        batch.put(codec::change(self.space, after.sequence), id.as_str().as_bytes().to_vec());
+        self.move_keys(id, before, &after, batch, touched);
+        codec::put(batch, codec::replica(self.space, id), &after);
+    }
+
+    fn move_keys(
+        &self,
+        id: &RecordId,
+        before: Option<StoredRow>,
+        after: &StoredRow,
+        batch: &mut Batch,
+        touched: &mut BTreeSet<Vec<u8>>,
+    ) {
+        let digests = |row: StoredRow| match self.known(id, row) {
+            Known::Here(record) => self.digests(&record),
+            Known::Gone(_) => Vec::new(),
+        };
+        let old = before.map(digests).unwrap_or_default();
+        let new = digests(after.clone());
+        for (tuple, digest) in old.iter().filter(|key| !new.contains(key)) {
+            batch.delete(codec::match_key(self.space, *tuple, digest, id));
+            touched.insert(codec::match_prefix(*tuple, digest));
+        }
+        for (tuple, digest) in new.iter().filter(|key| !old.contains(key)) {
+            batch.put(codec::match_key(self.space, *tuple, digest, id), Vec::new());
+        }
+    }
+
+    fn digests(&self, record: &Record) -> Vec<(u64, KeyDigest)> {
+        let keys = self.layout.keys.iter();
+        keys.filter_map(|tuple| Some((tuple_number(tuple), key_digest(record, tuple)?))).collect()
+    }
+
+    /// Marks the records that shared a key with one that left as changed: an ambiguity may have ended.
+    async fn touch(
+        &self,
+        prefixes: BTreeSet<Vec<u8>>,
+        written: &BTreeSet<RecordId>,
+        sequence: &mut u64,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let mut touched = BTreeSet::new();
+        for prefix in prefixes {
+            touched.extend(self.with_prefix(&prefix).await?.into_iter().filter(|id| !written.contains(id)));
+        }
+        let ids: Vec<RecordId> = touched.into_iter().collect();
+        for (row, id) in self.rows(&ids).await?.into_iter().zip(&ids) {
+            if let Some(mut row) = row {
+                batch.delete(codec::change(self.space, row.sequence));
+                *sequence += 1;
+                row.sequence = *sequence;
+                batch.put(codec::change(self.space, row.sequence), id.as_str().as_bytes().to_vec());
+                codec::put(batch, codec::replica(self.space, id), &row);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the number under which the keys of a tuple are kept: the same for the same fields and forms.
+pub fn tuple_number(tuple: &[KeyField]) -> u64 {
+    let text = serde_json::to_vec(tuple).expect("key fields are two texts each");
+    codec::number(blake3::hash(&text).as_bytes())
+}

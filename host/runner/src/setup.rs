@@ -1,0 +1,146 @@
+//! What a run is given: the sync's two sides with their connectors, its rules and its transforms.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use syncline_core::{Endpoint, FieldName, KeyField, Rules, Side, SyncName, TransformUse};
+
+use crate::{Connector, Store, Target, Transform, World};
+
+/// One side of a sync.
+#[derive(Clone)]
+pub struct SideSetup {
+    /// Where its records live.
+    pub endpoint: Endpoint,
+    /// How it is reached.
+    pub connector: Arc<dyn Connector>,
+    /// The fields that any sync needs of this endpoint.
+    pub fields: Vec<FieldName>,
+    /// The key tuples by which any sync matches on this endpoint.
+    pub keys: Vec<Vec<KeyField>>,
+}
+
+impl SideSetup {
+    /// Returns the endpoint as its connector knows it.
+    pub fn target(&self) -> Target {
+        Target { object: self.endpoint.object.clone(), container: self.endpoint.container.clone() }
+    }
+}
+
+/// A sync, ready to run.
+#[derive(Clone)]
+pub struct SyncSetup {
+    /// Its name, which is its identity.
+    pub name: SyncName,
+    /// The left side.
+    pub left: SideSetup,
+    /// The right side.
+    pub right: SideSetup,
+    /// Its rules.
+    pub rules: Rules,
+    /// The transforms that the rules name.
+    pub transforms: BTreeMap<TransformUse, Arc<dyn Transform>>,
+}
+
+impl SyncSetup {
+    /// Returns one side.
+    pub fn side(&self, side: Side) -> &SideSetup {
+        side.pick(&self.left, &self.right)
+    }
+}
+
+/// What every step works with.
+#[derive(Clone)]
+pub struct Context {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Time and chance.
+    pub world: Arc<dyn World>,
+    /// Asks the run to end between batches.
+    pub stop: Stop,
+    /// Hears how the run is getting on.
+    pub listener: Arc<dyn Listener>,
+    /// How often what a feed does not tell is looked for, in milliseconds.
+    pub sweep_every_ms: i64,
+}
+
+impl Context {
+    /// How often sweeps and schema reads are due unless the user says otherwise (E8.4, E10.4): daily.
+    pub const SWEEP_EVERY_MS: i64 = 24 * 60 * 60 * 1000;
+
+    pub(crate) fn say(&self, event: Event) {
+        self.listener.hear(event);
+    }
+}
+
+/// Asks a run to end between batches, from another thread or a signal.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// True if somebody asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Something that a person may want to see while a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Records were read from a side; the total, where it is known.
+    Read {
+        /// The side's endpoint.
+        endpoint: Endpoint,
+        /// Records so far in this run.
+        records: u64,
+        /// Records that there will be.
+        total: Option<u64>,
+    },
+    /// All of a side is read anew, and why.
+    Rescan {
+        /// The side's endpoint.
+        endpoint: Endpoint,
+        /// Why.
+        reason: String,
+    },
+    /// Pairs were planned.
+    Planned {
+        /// Pairs looked at so far.
+        pairs: u64,
+        /// Changes planned so far.
+        changes: u64,
+    },
+    /// Changes were written.
+    Written {
+        /// Changes done so far.
+        done: u64,
+        /// Changes that are planned.
+        total: u64,
+    },
+    /// The run waits.
+    Waiting {
+        /// How long.
+        for_ms: u64,
+        /// For what.
+        reason: String,
+    },
+}
+
+/// Hears what happens during a run.
+pub trait Listener: Send + Sync {
+    /// Called in order, from one task.
+    fn hear(&self, event: Event);
+}
+
+/// Hears nothing.
+pub struct Silent;
+
+impl Listener for Silent {
+    fn hear(&self, _event: Event) {}
+}

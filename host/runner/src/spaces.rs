@@ -1,0 +1,42 @@
+//! Which space of the store belongs to whom: endpoints and syncs by name, numbered once and for ever.
+
+use syncline_core::{Endpoint, SyncName};
+
+use crate::{Batch, Expect, Space, Store, StoreError, codec};
+
+/// Returns the space of an endpoint, giving it a number on first use.
+pub async fn endpoint_space(store: &dyn Store, endpoint: &Endpoint) -> Result<Space, StoreError> {
+    named(store, &format!("endpoint:{}", endpoint_name(endpoint))).await
+}
+
+/// Returns the space of a sync, giving it a number on first use.
+pub async fn sync_space(store: &dyn Store, sync: &SyncName) -> Result<Space, StoreError> {
+    named(store, &format!("sync:{sync}")).await
+}
+
+fn endpoint_name(endpoint: &Endpoint) -> String {
+    let container = endpoint.container.as_ref().map_or("", |container| container.as_str());
+    format!("{}\u{1f}{}\u{1f}{container}", endpoint.connection, endpoint.object)
+}
+
+async fn named(store: &dyn Store, name: &str) -> Result<Space, StoreError> {
+    let key = codec::meta(Space::HOST, &format!("space:{name}"));
+    loop {
+        if let Some(number) = codec::load(store, key.clone()).await? {
+            return Ok(Space(number));
+        }
+        let counter = codec::meta(Space::HOST, "next-space");
+        let next: u32 = codec::load(store, counter.clone()).await?.unwrap_or(1);
+        let mut batch = Batch { expect: vec![Expect::Absent(key.clone())], writes: Vec::new() };
+        if next > 1 {
+            batch.expect.push(Expect::Equals(counter.clone(), codec::encode(&next)));
+        }
+        codec::put(&mut batch, key.clone(), &next);
+        codec::put(&mut batch, counter, &(next + 1));
+        match store.commit(batch).await {
+            // Somebody else was quicker; look again.
+            Err(StoreError::Conflict(_)) => {}
+            other => return other.map(|_| Space(next)),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What is kept about a sync: its pairs, and which of them are to be looked at.
+
+use serde::{Deserialize, Serialize};
+use syncline_core::{Conflict, Instant, Pair, PairId, RecordId, RunId, Side, SyncName};
+
+use crate::codec::{self, PAGE_ROWS};
+use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, spaces};
+
+/// What is kept about a sync beside its pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SyncState {
+    /// The number of the next pair.
+    pub(crate) next_pair: u64,
+    /// The number of the next conflict.
+    pub(crate) next_conflict: u64,
+    /// Up to where the change sequence of each side has been noticed, left then right.
+    pub(crate) noticed: [u64; 2],
+    /// The digest of the rules that all pairs were last planned with.
+    pub(crate) rules: [u8; 32],
+    /// The endpoints of both sides, for telling that the configuration now names others.
+    pub(crate) endpoints: Option<[syncline_core::Endpoint; 2]>,
+    /// True once both sides have been matched as a whole.
+    pub(crate) matched: bool,
+}
+
+/// A conflict as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptConflict {
+    /// Its number within the sync.
+    pub number: u64,
+    /// The pair.
+    pub pair: PairId,
+    /// The run that found it.
+    pub run: RunId,
+    /// When.
+    pub at: Instant,
+    /// What it is about, and how it was decided.
+    pub conflict: Conflict,
+    /// True for an open conflict that went away by itself: the sides agree again.
+    pub settled: bool,
+}
+
+/// A sync's share of the store.
+#[derive(Clone, Copy)]
+pub(crate) struct Synced<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) space: Space,
+}
+
+impl<'a> Synced<'a> {
+    pub(crate) async fn open(store: &'a dyn Store, name: &SyncName) -> Result<Self, StoreError> {
+        Ok(Self { store, space: spaces::sync_space(store, name).await? })
+    }
+
+    pub(crate) fn state_key(&self) -> Key {
+        codec::meta(self.space, "state")
+    }
+
+    pub(crate) async fn state(&self) -> Result<SyncState, StoreError> {
+        Ok(codec::load(self.store, self.state_key()).await?.unwrap_or_default())
+    }
+
+    pub(crate) async fn pair(&self, id: PairId) -> Result<Option<Pair>, StoreError> {
+        codec::load(self.store, codec::pair(self.space, id)).await
+    }
+
+    pub(crate) async fn pairs(&self, ids: &[PairId]) -> Result<Vec<Option<Pair>>, StoreError> {
+        codec::load_all(self.store, ids.iter().map(|id| codec::pair(self.space, *id)).collect()).await
+    }
+
+    /// Returns the pairs to which records of `side` belong.
+    pub(crate) async fn pairs_of(&self, side: Side, ids: &[RecordId]) -> Result<Vec<Option<PairId>>, StoreError> {
+        codec::load_all(self.store, ids.iter().map(|id| codec::pair_back(self.space, side, id)).collect()).await
+    }
+
+    /// Returns a page of pairs after `after`.
+    pub(crate) async fn scan(&self, after: Option<PairId>, limit: usize) -> Result<Vec<(PairId, Pair)>, StoreError> {
+        let from = after.map_or_else(Vec::new, |id| id.0.to_be_bytes().to_vec());
+        let rows = self.store.scan(self.space, StoreTable::Pair, from, limit).await?;
+        rows.into_iter()
+            .map(|(id, bytes)| {
+                let id = PairId(codec::number(&id));
+                Ok((id, codec::decode(&codec::pair(self.space, id), &bytes)?))
+            })
+            .collect()
+    }
+
+    /// Writes a pair and the way back to it from its records.
+    pub(crate) fn put(&self, batch: &mut Batch, id: PairId, pair: &Pair) {
+        codec::put(batch, codec::pair(self.space, id), pair);
+        for side in Side::BOTH {
+            let aliases = pair.aliases.iter().filter(|(on, _)| *on == side).map(|(_, id)| id);
+            for record in pair.id(side).into_iter().chain(aliases) {
+                codec::put(batch, codec::pair_back(self.space, side, record), &id);
+            }
+        }
+    }
+
+    /// Drops a pair whose records belong to another one now, or to none.
+    pub(crate) fn drop_pair(&self, batch: &mut Batch, id: PairId) {
+        batch.delete(codec::pair(self.space, id));
+    }
+
+    /// Puts a pair on the list of those to look at, from `due` on.
+    pub(crate) fn queue(&self, batch: &mut Batch, due: Instant, id: PairId) {
+        batch.put(codec::recheck(self.space, due, id), Vec::new());
+    }
+
+    /// Takes a pair off the list.
+    pub(crate) fn unqueue(&self, batch: &mut Batch, due: Instant, id: PairId) {
+        batch.delete(codec::recheck(self.space, due, id));
+    }
+
+    /// Returns the pairs to look at by `now`, after `after`, in the order of due time and number.
+    pub(crate) async fn queued(
+        &self,
+        now: Instant,
+        after: Option<(Instant, PairId)>,
+    ) -> Result<Vec<(Instant, PairId)>, StoreError> {
+        let from = after.map_or_else(Vec::new, |(due, id)| codec::recheck(self.space, due, id).id);
+        let rows = self.store.scan(self.space, StoreTable::Recheck, from, PAGE_ROWS).await?;
+        let entries = rows.into_iter().map(|(id, _)| {
+            let pair = id.get(8..).map_or(0, codec::number);
+            (codec::number(&id).cast_signed(), PairId(pair))
+        });
+        Ok(entries.take_while(|(due, _)| *due <= now).collect())
+    }
+
+    /// Returns when the next pair is to be looked at.
+    pub(crate) async fn next_due(&self) -> Result<Option<Instant>, StoreError> {
+        let rows = self.store.scan(self.space, StoreTable::Recheck, Vec::new(), 1).await?;
+        Ok(rows.first().map(|(id, _)| codec::number(id).cast_signed()))
+    }
+
+    /// Puts every pair on the list, since the rules have changed.
+    pub(crate) async fn queue_all(&self) -> Result<(), Failure> {
+        let mut after = None;
+        loop {
+            let page = self.scan(after, PAGE_ROWS).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            let mut batch = Batch::default();
+            for (id, mut pair) in page {
+                // What was refused under the old rules may pass under the new ones.
+                if pair.trouble.take().is_some() {
+                    self.put(&mut batch, id, &pair);
+                }
+                self.queue(&mut batch, 0, id);
+            }
+            self.store.commit(batch).await?;
+        }
+    }
+}
