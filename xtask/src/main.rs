@@ -1,1 +1,44 @@
-fn main() {}
+//! The chores of this repository: `cargo xtask --help`.
+//!
+//! One file a chore. On a fresh machine each chore does all of its own set-up, and says what it installs.
+
+mod error;
+mod plugins;
+mod run;
+mod sandbox;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    Plugins(plugins::Arguments),
+    Test(test::Arguments),
+    Sandbox(sandbox::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Plugins(arguments) => plugins::plugins(&arguments),
+        Chore::Test(arguments) => test::test(&arguments),
+        Chore::Sandbox(arguments) => sandbox::sandbox(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {}", error::with_causes(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
