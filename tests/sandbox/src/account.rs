@@ -151,7 +151,7 @@ impl Call<'_> {
     }
 
     pub(crate) fn query_flag(&self, name: &str) -> bool {
-        self.query(name) == Some("true")
+        self.query(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     pub(crate) fn write(&self) -> Write {

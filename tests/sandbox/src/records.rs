@@ -71,7 +71,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
         Some(Ok(after)) => RecordId(after),
         Some(Err(_)) => return Err(ApiError::invalid("after is not a cursor of this list")),
     };
-    let records: Vec<&Record> = call.store.from_id(call.query_flag("archived"), from).take(limit + 1).collect();
+    let records: Vec<&Record> = call.store.range_from(call.query_flag("archived"), from).take(limit + 1).collect();
     let shown = &records[..records.len().min(limit)];
     let next = shown.last().filter(|_| records.len() > limit).map(|last| (last.id.0 + 1).to_string());
     let paging = next.map(|after| Paging { next: NextPage { link: Some(call.link(&after)), after } });
@@ -185,7 +185,7 @@ pub(crate) fn find(
     let property = store.schema.find_key(name);
     let property = property.ok_or_else(|| ApiError::invalid(format!("{name} does not have unique values.")))?;
     if archived {
-        let mut records = store.from_id(true, RecordId(0));
+        let mut records = store.range_from(true, RecordId(0));
         let same = |record: &&Record| record.value(property).is_some_and(|value| value.eq_ignore_ascii_case(id.trim()));
         return Ok(records.find(same).map(|record| record.id));
     }

@@ -175,7 +175,7 @@ fn matching(store: &ObjectStore, groups: &[Vec<Test>], query: Option<&str>) -> V
                 found.extend(records.filter(|record| wanted(record)).map(|record| record.id));
             }
             Candidates::From(first, last) => {
-                let records = store.from_id(false, first).take_while(|record| record.id <= last);
+                let records = store.range_from(false, first).take_while(|record| record.id <= last);
                 found.extend(records.filter(|record| wanted(record)).map(|record| record.id));
             }
         }

@@ -130,7 +130,7 @@ impl State {
     pub fn page(&self, archived: bool, from: RecordId, count: usize) -> Vec<Snapshot> {
         let mut account = self.lock();
         let store = &*account.contacts().0;
-        store.from_id(archived, from).take(count).map(|record| Snapshot::of(store, record)).collect()
+        store.range_from(archived, from).take(count).map(|record| Snapshot::of(store, record)).collect()
     }
 
     /// One contact, live or archived, also by an id that was merged away.

@@ -60,10 +60,19 @@ pub(crate) fn answer(state: &State, incoming: &Incoming, path: &str) -> Reply {
 fn account(state: &State, incoming: &Incoming, parts: &[&str]) -> Result<Value, ApiError> {
     match (incoming.method.as_str(), parts) {
         ("GET", ["stats"]) => Ok(to_value(&state.stats())),
-        ("DELETE", ["stats"]) => done(state.reset_stats()),
+        ("DELETE", ["stats"]) => {
+            state.reset_stats();
+            Ok(done())
+        }
         ("GET", ["faults"]) => Ok(to_value(&state.faults())),
-        ("POST", ["faults"]) => done(state.add_fault(read::<Fault>(incoming)?)),
-        ("DELETE", ["faults"]) => done(state.clear_faults()),
+        ("POST", ["faults"]) => {
+            state.add_fault(read::<Fault>(incoming)?);
+            Ok(done())
+        }
+        ("DELETE", ["faults"]) => {
+            state.clear_faults();
+            Ok(done())
+        }
         ("GET", ["settings"]) => Ok(to_value(&state.settings())),
         ("PATCH", ["settings"]) => change_settings(state, incoming),
         ("GET", ["clock"]) => Ok(clock(state)),
@@ -73,12 +82,18 @@ fn account(state: &State, incoming: &Incoming, parts: &[&str]) -> Result<Value, 
             Ok(clock(state))
         }
         ("POST", ["seed"]) => Ok(json!({"created": state.seed(&read::<Seed>(incoming)?).len()})),
-        ("POST", ["properties"]) => done(state.create_property(&read::<Value>(incoming)?)?),
+        ("POST", ["properties"]) => {
+            state.create_property(&read::<Value>(incoming)?)?;
+            Ok(done())
+        }
         ("POST", ["merge"]) => {
             let Merge { primary, other } = read(incoming)?;
             Ok(json!({"id": state.merge(primary, other)?}))
         }
-        ("POST", ["tokens"]) => done(state.allow_token(&read::<Token>(incoming)?.token)),
+        ("POST", ["tokens"]) => {
+            state.allow_token(&read::<Token>(incoming)?.token);
+            Ok(done())
+        }
         ("DELETE", ["tokens"]) => Ok(json!({"revoked": state.revoke_token(&read::<Token>(incoming)?.token)})),
         _ => Err(unknown(incoming)),
     }
@@ -93,10 +108,22 @@ fn records(state: &State, incoming: &Incoming, parts: &[&str]) -> Result<Value, 
             let found = state.record(id(number)?);
             Ok(to_value(&found.ok_or_else(|| ApiError::not_found(format!("there is no record {number}")))?))
         }
-        ("PATCH", [number]) => done(state.edit_from(id(number)?, &read::<Properties>(incoming)?.properties)?),
-        ("DELETE", [number]) => done(state.archive(id(number)?)?),
-        ("POST", [number, "restore"]) => done(state.restore(id(number)?)?),
-        ("POST", [number, "forget"]) => done(state.forget(id(number)?)?),
+        ("PATCH", [number]) => {
+            state.edit_from(id(number)?, &read::<Properties>(incoming)?.properties)?;
+            Ok(done())
+        }
+        ("DELETE", [number]) => {
+            state.archive(id(number)?)?;
+            Ok(done())
+        }
+        ("POST", [number, "restore"]) => {
+            state.restore(id(number)?)?;
+            Ok(done())
+        }
+        ("POST", [number, "forget"]) => {
+            state.forget(id(number)?)?;
+            Ok(done())
+        }
         _ => Err(unknown(incoming)),
     }
 }
@@ -137,8 +164,8 @@ fn clock(state: &State) -> Value {
     json!({"now_ms": state.clock().now_ms(), "now": state.now()})
 }
 
-fn done((): ()) -> Result<Value, ApiError> {
-    Ok(json!({"done": true}))
+fn done() -> Value {
+    json!({"done": true})
 }
 
 fn read<T: for<'de> Deserialize<'de>>(incoming: &Incoming) -> Result<T, ApiError> {

@@ -94,7 +94,7 @@ impl ObjectStore {
     }
 
     /// The live records, or the archived ones, in the order of their ids from `from` on.
-    pub(crate) fn from_id(&self, archived: bool, from: RecordId) -> impl Iterator<Item = &Record> {
+    pub(crate) fn range_from(&self, archived: bool, from: RecordId) -> impl Iterator<Item = &Record> {
         let records = if archived { &self.archived } else { &self.live };
         records.range(from..).map(|(_, record)| record)
     }
