@@ -8,7 +8,7 @@ mod manifest;
 mod toolchain;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -75,12 +75,12 @@ fn packages(plugins: &[Plugin]) -> impl Iterator<Item = &str> {
     plugins.iter().flat_map(|plugin| ["--package", &plugin.package])
 }
 
-fn module_of(plugin: &Plugin) -> std::path::PathBuf {
+fn module_of(plugin: &Plugin) -> PathBuf {
     let folder = root().join(toolchain::TARGET_FOLDER).join(toolchain::TARGET).join(toolchain::PROFILE);
     folder.join(format!("{}.wasm", plugin.library))
 }
 
-fn components() -> std::path::PathBuf {
+fn components() -> PathBuf {
     root().join(toolchain::TARGET_FOLDER).join("components")
 }
 
@@ -108,4 +108,18 @@ fn counted(components: usize) -> String {
 
 fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_the_same_is_not_written_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("components/a.wasm");
+        let written = [&b"1"[..], b"1", b"2"].map(|bytes| write_if_changed(&path, bytes).expect("it can be written"));
+        assert_eq!(written, [true, false, true]);
+        assert_eq!(read(&path).expect("it is there"), b"2");
+    }
 }

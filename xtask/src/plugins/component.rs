@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
-use super::manifest::{self, Kind};
+use super::manifest::{self, Kind, WIT_VERSION};
 use super::{Error, Plugin};
 
 /// The custom section that holds the manifest.
@@ -38,17 +38,52 @@ fn check(component: &[u8], kind: Kind) -> Result<(), String> {
         return Err("not a component but a WIT package".to_owned());
     };
     let world = &resolve.worlds[world];
-    let mut imports = world.imports.keys().map(|key| resolve.name_world_key(key));
-    if let Some(import) = imports.find(|import| !import.starts_with(IMPORT_PREFIX)) {
+    let imports: Vec<_> = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let exports: Vec<_> = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    check_names(&imports, &exports, kind)
+}
+
+fn check_names(imports: &[String], exports: &[String], kind: Kind) -> Result<(), String> {
+    if let Some(import) = imports.iter().find(|import| !import.starts_with(IMPORT_PREFIX)) {
         return Err(format!("it imports {import}, which no host offers"));
     }
-    let exports: Vec<_> = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
     let needed: &[&str] = match kind {
         Kind::Connector => &["syncline:connector/discovery@", "syncline:connector/source@"],
         Kind::Transform => &["syncline:transform/rows@"],
     };
     match needed.iter().find(|needed| !exports.iter().any(|export| export.starts_with(**needed))) {
-        Some(missing) => Err(format!("its manifest says {kind:?}, but it does not export {missing}0.1.0")),
+        Some(missing) => Err(format!("its manifest says {kind:?}, but it does not export {missing}{WIT_VERSION}")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_contract_is_imported_and_the_kind_is_exported() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let check = |imports: &[&str], exports: &[&str], kind| check_names(&names(imports), &names(exports), kind);
+        let connector = ["syncline:connector/discovery@0.1.0", "syncline:connector/source@0.1.0"];
+        let transform = ["syncline:transform/rows@0.1.0"];
+        assert_eq!(check(&["syncline:host/log@0.1.0"], &connector, Kind::Connector), Ok(()));
+        assert_eq!(check(&[], &transform, Kind::Transform), Ok(()));
+        for (imports, exports, kind, part) in [
+            (&["wasi:cli/environment@0.2.0"][..], &transform[..], Kind::Transform, "wasi:cli/environment"),
+            (&[], &connector[..1], Kind::Connector, "syncline:connector/source@0.1.0"),
+            (&[], &connector, Kind::Transform, "syncline:transform/rows@0.1.0"),
+        ] {
+            let problem = check(imports, exports, kind).expect_err(part);
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_module_is_a_problem_and_no_panic() {
+        for bytes in [&b""[..], b"\0asm", b"text", b"\0asm\x01\0\0\0"] {
+            let component = encode(bytes);
+            assert!(component.is_err() || check(&component.unwrap_or_default(), Kind::Transform).is_err());
+        }
     }
 }

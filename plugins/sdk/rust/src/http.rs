@@ -34,3 +34,32 @@ impl From<HttpError> for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestHost;
+
+    #[test]
+    fn what_never_left_and_what_may_have_arrived_stay_apart() {
+        assert_eq!(Fault::from(HttpError::NotSent("no route".into())), Fault::Transient("no route".into()));
+        assert_eq!(Fault::from(HttpError::Interrupted("cut".into())), Fault::Interrupted("cut".into()));
+        assert_eq!(Fault::from(HttpError::Credential("revoked".into())), Fault::Auth("revoked".into()));
+        assert!(matches!(Fault::from(HttpError::RetryLater(7)), Fault::RetryLater(delay) if delay.after_ms == 7));
+        assert!(matches!(Fault::from(HttpError::Denied("x".into())), Fault::Permission(_)));
+        assert!(matches!(Fault::from(HttpError::Invalid("x".into())), Fault::Other(_)));
+        assert!(matches!(Fault::from(HttpError::TooLarge(9)), Fault::Other(text) if text.contains('9')));
+    }
+
+    #[test]
+    fn answers_stand_in_the_order_of_the_requests() {
+        let host = TestHost::new(|request| match request.url() {
+            "/b" => Err(HttpError::NotSent("b".into())),
+            url => Ok(Response::new(200, url)),
+        });
+        let answers = host.run(|| send_all(["/a", "/b", "/c"].map(Request::get).to_vec()));
+        let texts: Vec<_> =
+            answers.iter().map(|answer| answer.as_ref().map(|answer| answer.text().into_owned())).collect();
+        assert_eq!(texts, [Ok("/a".to_owned()), Err(&HttpError::NotSent("b".into())), Ok("/c".to_owned())]);
+    }
+}

@@ -4,6 +4,20 @@ pub use crate::bindings::connector::syncline::values::model::{
     Abilities, ChoiceOption, CreatePromise, Field, FieldTraits, FieldType, Object, Schema,
 };
 
+impl Abilities {
+    /// Tells whether all of `others` are among these.
+    pub fn contains(self, others: Self) -> bool {
+        self & others == others
+    }
+}
+
+impl FieldTraits {
+    /// Tells whether all of `others` are among these.
+    pub fn contains(self, others: Self) -> bool {
+        self & others == others
+    }
+}
+
 impl Object {
     /// Returns an object that can do nothing yet, with pages of 100 records and batches of one.
     pub fn new(name: impl Into<String>, label: impl Into<String>) -> Self {
@@ -160,4 +174,41 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
 fn fnv(seed: u64, text: &str) -> u64 {
     text.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_changes_with_every_part_of_a_field() {
+        let field = || Field::new("city", FieldType::Choice);
+        let schemas = [
+            vec![],
+            vec![field()],
+            vec![field().label("Town")],
+            vec![field().traits(FieldTraits::UNIQUE)],
+            vec![field().option("p", "Paris")],
+            vec![field().retired_option("p", "Paris")],
+            vec![field().length_max(7)],
+            vec![field().group("address")],
+            vec![field().meaning("address.city")],
+            vec![field().slot_of("cities")],
+            vec![Field::new("city", FieldType::Text)],
+        ];
+        let mut prints: Vec<_> = schemas.into_iter().map(|fields| Schema::of(fields).fingerprint).collect();
+        prints.sort();
+        let count = prints.len();
+        prints.dedup();
+        assert_eq!(prints.len(), count);
+        assert_eq!(Schema::of(vec![field()]), Schema::of(vec![field()]));
+    }
+
+    #[test]
+    fn traits_add_up() {
+        let field = Field::new("id", FieldType::Text).traits(FieldTraits::UNIQUE).traits(FieldTraits::READ_ONLY);
+        assert!(field.traits.contains(FieldTraits::UNIQUE | FieldTraits::READ_ONLY));
+        assert!(!field.traits.contains(FieldTraits::REQUIRED));
+        assert!((Abilities::GET | Abilities::IDS).contains(Abilities::IDS));
+    }
 }
