@@ -3,8 +3,8 @@
 //! Start with `outlet.rs`: what one connection may reach, and how its requests leave. A request passes, in this order,
 //! `target` (one reading of the URL), `grant` (is the host agreed to), `request` (which headers a plugin may set), `rate`
 //! (the connection's budget), `resolve` and `address` (which network addresses are never reached), `credential` (added
-//! here, never by a plugin), then the client; its answer comes back through `redirect`, `response` (bounded) and `redact`.
-//! `send.rs` tells that story from top to bottom.
+//! here, never by a plugin), then the client; its answer comes back through `redirect`, `response` (bounded) and `redact`,
+//! or as a `failure` that says whether anything was sent. `send.rs` tells that story from top to bottom.
 //!
 //! Invariant: nothing that leaves this crate towards a plugin, a log or an error contains a secret it was given.
 //! Invariant: an address is judged after every name resolution, and literal addresses are judged too.

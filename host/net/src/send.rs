@@ -76,15 +76,16 @@ impl Errand {
     ) -> Result<Answer, SendError> {
         let inner = &*self.outlet.0;
         inner.check_reachable(target)?;
-        for repeats in 0.. {
+        let mut repeats = 0;
+        loop {
             let answer = self.exchange(target, message, signed, clock).await;
             if repeats == REPEATS_MAX || !message.is_safe() || !is_worth_repeating(&answer) {
                 return answer.map_err(|failed| failed.error);
             }
             inner.counters.repeating();
             sleep(repeat_wait(repeats)).await;
+            repeats += 1;
         }
-        unreachable!("the loop ends at the last repeat")
     }
 
     async fn exchange(
