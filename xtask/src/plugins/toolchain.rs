@@ -45,6 +45,7 @@ impl Toolchain {
         let mut cargo = cargo();
         cargo.args([command, "--profile", PROFILE, "--target", TARGET]);
         cargo.env("CARGO_TARGET_DIR", root().join(TARGET_FOLDER));
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", compiler_options());
         cargo.envs(self.environment.iter().map(|(name, value)| (name, value)));
         cargo
     }
@@ -64,6 +65,23 @@ pub(super) fn prepare(choice: Choice) -> Result<Toolchain, Error> {
         Choice::Debian => false,
     };
     if own { Ok(Toolchain { environment: Vec::new() }) } else { debian() }
+}
+
+/// Panic messages name source files; a component is handed on, so they are not to name the builder's folders.
+fn compiler_options() -> OsString {
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let folders = [(cargo_home, "/cargo"), (Some(root()), "/syncline")];
+    let mut options = OsString::new();
+    for (folder, name) in folders.iter().filter_map(|(folder, name)| Some((folder.as_ref()?, name))) {
+        if !options.is_empty() {
+            options.push("\u{1f}");
+        }
+        options.push("--remap-path-prefix=");
+        options.push(folder);
+        options.push(format!("={name}"));
+    }
+    options
 }
 
 fn sysroot() -> Result<PathBuf, Error> {
