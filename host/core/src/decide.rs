@@ -175,15 +175,25 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
         DeletePolicy::Archive => (ChangeKind::Archive, PairState::Tombstone { gone: None, undone: false }),
         DeletePolicy::Delete => (ChangeKind::Delete, PairState::Tombstone { gone: None, undone: false }),
     };
+    let kind_takes_away = kind != ChangeKind::Tag;
     let mut decision = Decision::stay(then);
     decision.changes.push(Change {
         side,
         kind,
         record: Some(record.id.clone()),
         version: record.version.clone(),
-        fields: Vec::new(),
+        fields: if kind_takes_away { farewell(record) } else { Vec::new() },
     });
     decision
+}
+
+/// Everything that is known of a record that is about to go, so that an undo can make it again.
+fn farewell(record: &Record) -> Vec<FieldChange> {
+    let cells = record.columns.names().iter().zip(&record.cells);
+    let known = cells.filter_map(|(name, cell)| Some((name.clone(), cell.clone()?)));
+    known
+        .map(|(field, value)| FieldChange { field, before: Some(value), after: crate::Value::Clear, why: Why::Changed })
+        .collect()
 }
 
 /// True if a mapped field of `record` differs from what was agreed.

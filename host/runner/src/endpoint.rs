@@ -80,8 +80,13 @@ impl<'a> EndpointAccess<'a> {
 
     /// Commits `batch` together with where reads go on.
     pub(crate) async fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
-        codec::put(&mut batch, state_key(self.space), &self.state);
+        self.add_state(&mut batch);
         self.store().commit(batch).await.map(|_| ())
+    }
+
+    /// Adds where reads go on to a batch that others commit.
+    pub(crate) fn add_state(&self, batch: &mut Batch) {
+        codec::put(batch, state_key(self.space), &self.state);
     }
 
     /// Takes up fields and keys that are new: a new field costs one announced read of everything, a new key a pass

@@ -7,15 +7,24 @@ mod codec;
 mod connector;
 mod endpoint;
 mod failure;
+mod mapped;
 mod notice;
 mod pairing;
 mod patience;
+mod planning;
 mod pull;
+mod push;
+mod recover;
 mod replica;
+mod run;
+mod running;
+mod send;
+mod settle;
 mod setup;
 mod spaces;
 mod store;
 mod synced;
+mod tally;
 mod world;
 
 pub use connector::{
@@ -25,12 +34,16 @@ pub use connector::{
 };
 pub use endpoint::Described;
 pub use failure::Failure;
+pub use planning::Planned;
 pub use pull::Pulled;
 pub use replica::{Applied, Known, Layout, Replica, tuple_number};
+pub use run::{Approve, ApproveAll, RunReport, RunRequest, plan, planned_items, run};
+pub use running::{RunKind, RunOutcome, RunRecord};
 pub use setup::{Context, Event, Listener, SideSetup, Silent, Stop, SyncSetup};
 pub use spaces::{endpoint_space, sync_space};
 pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, StoreTable, Write};
 pub use synced::KeptConflict;
+pub use tally::{SideTally, Tally};
 pub use world::World;
 
 /// A boxed future: the traits here are object-safe, since the two sides of a sync may be of different kinds.

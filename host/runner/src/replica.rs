@@ -100,6 +100,28 @@ impl<'a> Replica<'a> {
         sequence: &mut u64,
         batch: &mut Batch,
     ) -> Result<Applied, StoreError> {
+        self.take_in(table, tombstones, sequence, batch, false).await
+    }
+
+    /// The same for rows that may know less than a read does: cells that are unknown in them stay as they were.
+    pub async fn teach(
+        &self,
+        table: Table,
+        tombstones: &[Tombstone],
+        sequence: &mut u64,
+        batch: &mut Batch,
+    ) -> Result<Applied, StoreError> {
+        self.take_in(table, tombstones, sequence, batch, true).await
+    }
+
+    async fn take_in(
+        &self,
+        table: Table,
+        tombstones: &[Tombstone],
+        sequence: &mut u64,
+        batch: &mut Batch,
+        partial: bool,
+    ) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         let positions = self.positions(&table.columns);
         let mut touched = BTreeSet::new();
@@ -114,7 +136,7 @@ impl<'a> Replica<'a> {
                 continue;
             }
             let id = row.id.clone();
-            let after = self.stored(row, &positions, before.as_ref());
+            let after = self.stored(row, &positions, before.as_ref(), partial);
             self.write(&id, before, after, sequence, batch, &mut touched, &mut applied);
         }
         for tombstone in tombstones {
@@ -135,7 +157,7 @@ impl<'a> Replica<'a> {
         Ok(applied)
     }
 
-    /// Marks every row as changed again, page by page, so that syncs look at them anew.
+    /// Reads a page of records after `after`, in the order of their ids.
     pub async fn scan(&self, after: &RecordId, limit: usize) -> Result<Vec<(RecordId, Known)>, StoreError> {
         let rows = self.store.scan(self.space, StoreTable::Replica, after.as_str().as_bytes().to_vec(), limit).await?;
         rows.into_iter()
@@ -186,15 +208,23 @@ impl<'a> Replica<'a> {
         self.layout.columns.iter().map(|name| columns.iter().position(|column| column == name)).collect()
     }
 
-    /// Makes the row to store; columns that the page does not have stay as they were.
-    fn stored(&self, mut row: Row, positions: &[Option<usize>], before: Option<&StoredRow>) -> StoredRow {
+    /// Makes the row to store; columns that the page does not have stay as they were, and with `partial` unknown cells too.
+    fn stored(
+        &self,
+        mut row: Row,
+        positions: &[Option<usize>],
+        before: Option<&StoredRow>,
+        partial: bool,
+    ) -> StoredRow {
         let known = match before {
             Some(StoredRow { layout, body: Body::Here(cells), .. }) if *layout == self.layout.number => Some(cells),
             _ => None,
         };
         let cells = positions.iter().enumerate().map(|(index, position)| match position {
-            Some(position) => row.cells.get_mut(*position).and_then(Option::take),
-            None => known.and_then(|cells| cells.get(index).cloned().flatten()),
+            Some(position) if !partial || row.cells.get(*position).is_some_and(Option::is_some) => {
+                row.cells.get_mut(*position).and_then(Option::take)
+            }
+            _ => known.and_then(|cells| cells.get(index).cloned().flatten()),
         });
         StoredRow {
             layout: self.layout.number,

@@ -11,6 +11,10 @@ use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, spaces};
 pub(crate) struct SyncState {
     /// The number of the next pair.
     pub(crate) next_pair: u64,
+    /// The number of the last plan item.
+    pub(crate) next_plan: u64,
+    /// The run that has begun and not ended.
+    pub(crate) open_run: Option<RunId>,
     /// The number of the next conflict.
     pub(crate) next_conflict: u64,
     /// Up to where the change sequence of each side has been noticed, left then right.
@@ -34,10 +38,8 @@ pub struct KeptConflict {
     pub run: RunId,
     /// When.
     pub at: Instant,
-    /// What it is about, and how it was decided.
+    /// What it is about, and how it was decided. An open one that its pair does not name any more went away by itself.
     pub conflict: Conflict,
-    /// True for an open conflict that went away by itself: the sides agree again.
-    pub settled: bool,
 }
 
 /// A sync's share of the store.

@@ -1,0 +1,374 @@
+//! The second step of a run: decides about every pair on the list and writes down what is to be written.
+//!
+//! A pair is on the list, in the plan, or neither; moving it is one commit. What needs no write (sides that agree,
+//! records that are left alone) is settled right here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline_core::{
+    Blocked, Conflict, Decided, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
+    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, Value, decide, diff,
+};
+
+use crate::codec;
+use crate::mapped::Mapper;
+use crate::pairing::{Classified, classify};
+use crate::replica::Known;
+use crate::running::Running;
+use crate::settle::keep_conflict;
+use crate::setup::Event;
+use crate::{Batch, Failure};
+
+/// How long a pair waits for the record that its own was merged into, in milliseconds.
+const MERGE_WAIT_MS: i64 = 5 * 60 * 1000;
+
+/// What planning found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// Pairs looked at.
+    pub pairs: u64,
+    /// Writes planned.
+    pub changes: u64,
+    /// Pairs with writes.
+    pub items: u64,
+}
+
+/// A pair on its way through the step.
+pub(crate) struct Work {
+    pub(crate) id: PairId,
+    due: Instant,
+    pub(crate) pair: Pair,
+    /// The pair as it was read, to write it back only if it changed.
+    before: Pair,
+    pub(crate) left: Option<Known>,
+    pub(crate) right: Option<Known>,
+    pub(crate) images: Images,
+    times: [SideTimes; 2],
+    /// A pair that this one has taken the record of.
+    swallowed: Option<PairId>,
+}
+
+impl Work {
+    pub(crate) fn known(&self, side: Side) -> Option<&Known> {
+        side.pick(self.left.as_ref(), self.right.as_ref())
+    }
+
+    pub(crate) fn record(&self, side: Side) -> Option<&Record> {
+        match self.known(side) {
+            Some(Known::Here(record)) => Some(record),
+            _ => None,
+        }
+    }
+
+    fn presence(&self, side: Side) -> Presence<'_> {
+        match (self.known(side), self.pair.id(side)) {
+            (Some(Known::Here(record)), _) => Presence::Here(record),
+            (Some(Known::Gone(fate)), _) => Presence::Gone(fate),
+            (None, _) => Presence::Never,
+        }
+    }
+
+    pub(crate) fn touched(&self, rules: &Rules) -> Vec<Touched> {
+        match (self.record(Side::Left), self.record(Side::Right)) {
+            (Some(left), Some(right)) => diff(rules, &self.pair, left, right),
+            _ => Vec::new(),
+        }
+    }
+
+    fn decide(&self, rules: &Rules) -> Decision {
+        decide(&Situation {
+            rules,
+            pair: &self.pair,
+            left: self.presence(Side::Left),
+            right: self.presence(Side::Right),
+            images: &self.images,
+            left_times: &self.times[0],
+            right_times: &self.times[1],
+        })
+    }
+}
+
+/// Plans every pair that is due.
+pub(crate) async fn plan(running: &mut Running<'_>) -> Result<Planned, Failure> {
+    let now = running.context.world.now();
+    let mut planned = Planned::default();
+    let mut after = None;
+    loop {
+        if running.context.stop.is_asked() {
+            return Err(Failure::Stopped);
+        }
+        let page = running.synced.queued(now, after).await?;
+        let Some(last) = page.last() else { return Ok(planned) };
+        after = Some(*last);
+        plan_page(running, page, &mut planned).await?;
+        running.context.say(Event::Planned { pairs: planned.pairs, changes: planned.changes });
+    }
+}
+
+async fn plan_page(
+    running: &mut Running<'_>,
+    page: Vec<(Instant, PairId)>,
+    planned: &mut Planned,
+) -> Result<(), Failure> {
+    let mut batch = Batch::default();
+    let mut works = prepare(running, page, &mut batch).await?;
+    Mapper::new(running.setup).map(&mut works).await?;
+    let mut decisions: Vec<Decision> = works.iter().map(|work| work.decide(&running.setup.rules)).collect();
+    ask_times(running, &mut works, &mut decisions).await?;
+    for (work, decision) in works.into_iter().zip(decisions) {
+        planned.pairs += 1;
+        running.run.tally.seen += 1;
+        write_down(running, work, decision, &mut batch, planned);
+    }
+    codec::put(&mut batch, running.synced.state_key(), &running.state);
+    running.synced.store.commit(batch).await?;
+    Ok(())
+}
+
+/// Reads the pairs of a page with their records, follows merges and finds counterparts.
+async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mut Batch) -> Result<Vec<Work>, Failure> {
+    let ids: Vec<PairId> = page.iter().map(|(_, id)| *id).collect();
+    let pairs = running.synced.pairs(&ids).await?;
+    let mut works = Vec::new();
+    let mut once = BTreeSet::new();
+    for ((due, id), pair) in page.into_iter().zip(pairs) {
+        let (Some(pair), true) = (pair, once.insert(id)) else {
+            // Its record belongs to another pair now, or it is on the list twice.
+            running.synced.unqueue(batch, due, id);
+            continue;
+        };
+        works.push(Work {
+            id,
+            due,
+            before: pair.clone(),
+            pair,
+            left: None,
+            right: None,
+            images: Images::default(),
+            times: Default::default(),
+            swallowed: None,
+        });
+    }
+    for side in Side::BOTH {
+        let ids: Vec<RecordId> = works.iter().filter_map(|work| work.pair.id(side).cloned()).collect();
+        let mut rows = running.endpoint(side).replica().get(&ids).await?.into_iter();
+        for work in works.iter_mut().filter(|work| work.pair.id(side).is_some()) {
+            *side.pick(&mut work.left, &mut work.right) = rows.next().flatten();
+        }
+    }
+    let mut swallowed: BTreeSet<PairId> = BTreeSet::new();
+    let mut ready = Vec::new();
+    for mut work in works {
+        if swallowed.contains(&work.id) {
+            running.synced.unqueue(batch, work.due, work.id);
+            continue;
+        }
+        follow_merges(running, &mut work).await?;
+        find_counterpart(running, &mut work).await?;
+        swallowed.extend(work.swallowed);
+        ready.push(work);
+    }
+    // A pair can be swallowed by one that comes after it.
+    ready.retain(|work| !swallowed.contains(&work.id));
+    Ok(ready)
+}
+
+/// Moves a pair to the record that its own was merged into (E1.10).
+async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        let Some(Known::Gone(Fate::MergedInto(into))) = work.known(side) else { continue };
+        let into = into.clone();
+        let endpoint = running.endpoint(side);
+        let survivor = endpoint.replica().get(std::slice::from_ref(&into)).await?.pop().flatten();
+        let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
+        let owner_pair = match owner {
+            Some(owner) if owner != work.id => running.synced.pair(owner).await?,
+            _ => None,
+        };
+        if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+            work.pair.state = PairState::PairCollision { side, into };
+            continue;
+        }
+        if survivor.is_none() {
+            let now = running.context.world.now();
+            let waiting = format!("it was merged into {into}, which has not been read yet");
+            let mut trouble = new_trouble(Reason::Retrying, Some(side), None, waiting, now);
+            trouble.next_at = Some(now + MERGE_WAIT_MS);
+            work.pair.trouble = Some(trouble);
+            continue;
+        }
+        if let Some(old) = work.pair.id(side).cloned() {
+            work.pair.aliases.push((side, old));
+        }
+        work.pair.set_id(side, Some(into));
+        *side.pick(&mut work.left, &mut work.right) = survivor;
+        work.swallowed = owner.filter(|owner| *owner != work.id);
+    }
+    Ok(())
+}
+
+/// Looks for the counterpart of a record that has none.
+async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    // A create that could not be found is tried again under the same key (E1.8).
+    if work.pair.state == PairState::Creating && work.due > 0 {
+        work.pair.state = PairState::Single;
+    }
+    let seeks = matches!(
+        work.pair.state,
+        PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope
+    );
+    let Some(side) = work.pair.only_side().filter(|_| seeks) else { return Ok(()) };
+    let Some(Known::Here(record)) = work.known(side) else { return Ok(()) };
+    let tuples = &running.setup.rules.matching.tuples;
+    let other = match classify(&running.synced, tuples, &running.left, &running.right, side, record).await? {
+        Classified::Match(other) => other,
+        Classified::Alone(state) => {
+            work.pair.state = state;
+            return Ok(());
+        }
+    };
+    let target = side.other();
+    let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
+    work.swallowed = owner.filter(|owner| *owner != work.id);
+    if let Some(owner) = work.swallowed
+        && let Some(mut taken) = running.synced.pair(owner).await?
+    {
+        // The pair keeps its aliases and its count of creates, whichever of the two it was.
+        work.pair.aliases.append(&mut taken.aliases);
+        work.pair.generation = work.pair.generation.max(taken.generation);
+    }
+    work.pair.set_id(target, Some(other.clone()));
+    work.pair.state = PairState::Linked;
+    *target.pick(&mut work.left, &mut work.right) =
+        running.endpoint(target).replica().get(&[other]).await?.pop().flatten();
+    Ok(())
+}
+
+/// Asks when the fields of conflicts changed, where the application tells (E3.2), and decides these pairs again.
+async fn ask_times(running: &Running<'_>, works: &mut [Work], decisions: &mut [Decision]) -> Result<(), Failure> {
+    let disputed: Vec<usize> = (0..works.len()).filter(|&index| !decisions[index].conflicts.is_empty()).collect();
+    if disputed.is_empty() {
+        return Ok(());
+    }
+    for side in Side::BOTH {
+        let endpoint = running.endpoint(side);
+        if !endpoint.described.object.abilities.field_times {
+            continue;
+        }
+        let names = |conflict: &Conflict| -> Vec<FieldName> {
+            conflict.fields.iter().map(|field| side.pick(&field.left_field, &field.right_field).clone()).collect()
+        };
+        let fields: BTreeSet<FieldName> =
+            disputed.iter().flat_map(|&index| decisions[index].conflicts.iter().flat_map(names)).collect();
+        let fields: Vec<FieldName> = fields.into_iter().collect();
+        let batch_max = endpoint.described.object.get_batch_max.max(1) as usize;
+        for chunk in disputed.chunks(batch_max) {
+            let ids: Vec<RecordId> = chunk.iter().filter_map(|&index| works[index].pair.id(side).cloned()).collect();
+            let connector = &endpoint.setup.connector;
+            let times =
+                crate::patience::patiently(running.context, side, endpoint.setup, "asking for field times of", || {
+                    connector.field_times(endpoint.setup.target(), ids.clone(), fields.clone())
+                })
+                .await?;
+            for (&index, times) in chunk.iter().zip(times) {
+                let known = fields.iter().cloned().zip(times).filter_map(|(field, at)| Some((field, at?)));
+                works[index].times[side.pick(0, 1)] = known.collect();
+            }
+        }
+    }
+    for index in disputed {
+        decisions[index] = works[index].decide(&running.setup.rules);
+    }
+    Ok(())
+}
+
+/// Writes a decision down: into the plan if something is to be written, else straight into the pair.
+fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, batch: &mut Batch, planned: &mut Planned) {
+    running.synced.unqueue(batch, work.due, work.id);
+    if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
+        running.synced.unqueue(batch, at, work.id);
+    }
+    if let Some(swallowed) = work.swallowed {
+        running.synced.drop_pair(batch, swallowed);
+    }
+    if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
+        // Waiting for something that is still to be read.
+        if let Some(at) = trouble.next_at {
+            running.synced.queue(batch, at, work.id);
+        }
+        running.run.tally.count(work.pair.standing());
+        return running.synced.put(batch, work.id, &work.pair);
+    }
+    if !decision.changes.is_empty() {
+        let item = PlanItem {
+            pair: work.id,
+            left: work.pair.left.clone(),
+            right: work.pair.right.clone(),
+            changes: decision.changes,
+            agreed: decision.agreed,
+            conflicts: decision.conflicts,
+            then: decision.then,
+        };
+        planned.items += 1;
+        planned.changes += item.changes.len() as u64;
+        running.state.next_plan += 1;
+        codec::put(batch, codec::plan(running.synced.space, running.state.next_plan), &item);
+        if work.pair != work.before {
+            running.synced.put(batch, work.id, &work.pair);
+        }
+        return;
+    }
+    settle_quietly(running, &mut work, decision, batch);
+    running.run.tally.count(work.pair.standing());
+    if work.pair != work.before || work.swallowed.is_some() {
+        running.synced.put(batch, work.id, &work.pair);
+    }
+}
+
+/// Takes over a decision that needs no write.
+fn settle_quietly(running: &mut Running<'_>, work: &mut Work, decision: Decision, batch: &mut Batch) {
+    let run = running.run.id;
+    let now = running.context.world.now();
+    for agreed in &decision.agreed {
+        for (side, field) in [(Side::Left, &agreed.left), (Side::Right, &agreed.right)] {
+            if let Some(value) = work.record(side).and_then(|record| record.get(field)).cloned() {
+                work.pair.base.agree(side, field.clone(), value, run);
+            }
+        }
+    }
+    let blocked =
+        |blocked: Blocked| new_trouble(blocked.reason, Some(blocked.side), blocked.field, blocked.detail, now);
+    work.pair.trouble = decision.blocked.map(blocked);
+    work.pair.state = decision.then;
+    keep_open_conflicts(running, &mut work.pair, work.id, decision.conflicts, batch);
+}
+
+/// Notes conflicts, those that wait for a person each once; an open one that is not found again has gone away by itself.
+pub(crate) fn keep_open_conflicts(
+    running: &mut Running<'_>,
+    pair: &mut Pair,
+    id: PairId,
+    conflicts: Vec<Conflict>,
+    batch: &mut Batch,
+) {
+    let mut known = std::mem::take(&mut pair.open_conflicts).into_iter();
+    for conflict in conflicts {
+        let open = conflict.decided == Decided::Open;
+        let number = if open { known.next() } else { None };
+        let number = keep_conflict(running, id, conflict, number, batch);
+        if open {
+            pair.open_conflicts.push(number);
+        }
+    }
+}
+
+/// Makes a trouble that nobody retries.
+pub(crate) fn new_trouble(
+    reason: Reason,
+    side: Option<Side>,
+    field: Option<FieldName>,
+    detail: String,
+    since: Instant,
+) -> Trouble {
+    Trouble { reason, side, field, detail, attempts: 0, next_at: None, since }
+}

@@ -1,0 +1,124 @@
+//! The third step of a run: writes what is planned, a batch at a time.
+//!
+//! Invariant: nothing is sent before its intent is durable. Invariant: replica, base, pair and journal change in one
+//! commit when the outcomes are known; a crash in between leaves intents, which the next run looks up.
+
+use std::collections::BTreeMap;
+
+use syncline_core::{Change, ChangeKind, EntryState, FieldName, JournalEntry, PairId, PlanItem, Side, Value};
+
+use crate::codec;
+use crate::running::Running;
+use crate::send::{self, Sent};
+use crate::settle;
+use crate::setup::Event;
+use crate::{Batch, Failure, StoreTable};
+
+/// An item of the plan on its way through the step.
+pub(crate) struct Pending {
+    /// Its number in the plan.
+    pub(crate) number: u64,
+    pub(crate) item: PlanItem,
+    /// The journal entry of each change.
+    pub(crate) entries: Vec<JournalEntry>,
+    /// What became of each change.
+    pub(crate) sent: Vec<Sent>,
+}
+
+/// Writes everything that is planned.
+pub(crate) async fn push(running: &mut Running<'_>, total: u64) -> Result<(), Failure> {
+    let mut done = 0;
+    loop {
+        if running.context.stop.is_asked() {
+            return Err(Failure::Stopped);
+        }
+        let page = next_page(running).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        done += page.iter().map(|pending| pending.item.changes.len() as u64).sum::<u64>();
+        push_page(running, page).await?;
+        running.context.say(Event::Written { done, total });
+    }
+}
+
+/// Items that are sent together: as many as the larger of the two sides takes in one call.
+fn page_size(running: &Running<'_>) -> usize {
+    let batch = |side| running.endpoint(side).described.object.write_batch_max as usize;
+    batch(Side::Left).max(batch(Side::Right)).clamp(1, codec::PAGE_ROWS)
+}
+
+async fn next_page(running: &Running<'_>) -> Result<Vec<Pending>, Failure> {
+    let space = running.synced.space;
+    let rows = running.synced.store.scan(space, StoreTable::Plan, Vec::new(), page_size(running)).await?;
+    rows.into_iter()
+        .map(|(id, bytes)| {
+            let number = codec::number(&id);
+            let item: PlanItem = codec::decode(&codec::plan(space, number), &bytes)?;
+            Ok(Pending { number, item, entries: Vec::new(), sent: Vec::new() })
+        })
+        .collect()
+}
+
+async fn push_page(running: &mut Running<'_>, mut page: Vec<Pending>) -> Result<(), Failure> {
+    send::look_before_create(running, &mut page).await?;
+    intend(running, &mut page).await?;
+    send::send_all(running, &mut page).await?;
+    settle::settle(running, page).await
+}
+
+/// Writes the intents of a page down.
+async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+    let ids: Vec<PairId> = page.iter().map(|pending| pending.item.pair).collect();
+    let pairs = running.synced.pairs(&ids).await?;
+    let at = running.context.world.now();
+    let mut batch = Batch::default();
+    for (pending, pair) in page.iter_mut().zip(pairs) {
+        let generation = pair.map_or(0, |pair| pair.generation);
+        for (change, sent) in pending.item.changes.iter().zip(&pending.sent) {
+            let entry = JournalEntry {
+                run: running.run.id,
+                number: running.run.entries,
+                sync: running.setup.name.clone(),
+                pair: pending.item.pair,
+                create_key: create_key(running, &pending.item, change, generation),
+                change: change.clone(),
+                then: pending.item.then.clone(),
+                at,
+                state: EntryState::Intent,
+            };
+            if matches!(sent, Sent::Not) {
+                running.run.entries += 1;
+                codec::put(&mut batch, codec::journal(entry.run, entry.number), &entry);
+            }
+            pending.entries.push(entry);
+        }
+    }
+    if !batch.writes.is_empty() {
+        codec::put(&mut batch, codec::run(running.run.id), &running.run);
+        running.synced.store.commit(batch).await?;
+    }
+    Ok(())
+}
+
+/// Returns the key under which a create is sent: the same in every attempt for the same record (DESIGN 4).
+fn create_key(running: &Running<'_>, item: &PlanItem, change: &Change, generation: u32) -> Option<String> {
+    if change.kind != ChangeKind::Create {
+        return None;
+    }
+    let origin = change.side.other();
+    let id = origin.pick(item.left.as_ref(), item.right.as_ref())?;
+    let text = format!("{}\u{1f}{origin}\u{1f}{id}\u{1f}{generation}", running.setup.name);
+    let hex = blake3::hash(text.as_bytes()).to_hex();
+    Some(format!("sl-{}", &hex[..37]))
+}
+
+/// Returns the cells that a change sends, by field.
+pub(crate) fn cells(change: &Change) -> BTreeMap<&FieldName, &Value> {
+    match change.kind {
+        ChangeKind::Create | ChangeKind::Update => {
+            change.fields.iter().map(|field| (&field.field, &field.after)).collect()
+        }
+        ChangeKind::Delete | ChangeKind::Archive | ChangeKind::Tag | ChangeKind::Restore { .. } => BTreeMap::new(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Takes up what an interrupted run left: looks up every write without an outcome, and puts the rest of its plan back
+//! on the list.
+//!
+//! Invariant: after a restart an unsettled intent is unknown, and is looked up before anything else is sent (E8.4).
+
+use std::collections::BTreeMap;
+
+use syncline_core::{JournalEntry, PairId, PlanItem, RunId, Side};
+
+use crate::codec::{self, PAGE_ROWS};
+use crate::push::Pending;
+use crate::running::{RunOutcome, RunRecord, Running};
+use crate::send::{self, Sent};
+use crate::{Batch, Failure, Space, StoreTable, settle};
+
+/// Recovers, if a run of this sync was interrupted.
+pub(crate) async fn recover(running: &mut Running<'_>) -> Result<(), Failure> {
+    let Some(interrupted) = running.state.open_run else { return running.unplan().await };
+    let Some(record) = codec::load::<RunRecord>(running.synced.store, codec::run(interrupted)).await? else {
+        running.state.open_run = None;
+        return running.unplan().await;
+    };
+    let ours = std::mem::replace(&mut running.run, record);
+    let open = open_entries(running, interrupted).await?;
+    settle_open(running, open).await?;
+    if running.run.outcome.is_none() {
+        let why = "it was interrupted; the next run took it up".to_owned();
+        running.end(RunOutcome::Partial { why }, true).await?;
+    } else {
+        running.state.open_run = None;
+        let mut batch = Batch::default();
+        codec::put(&mut batch, running.synced.state_key(), &running.state);
+        running.synced.store.commit(batch).await?;
+    }
+    running.run = ours;
+    running.unplan().await
+}
+
+/// Reads the intents of a run that have no outcome. At most one page of changes can be open at a time.
+async fn open_entries(running: &Running<'_>, run: RunId) -> Result<BTreeMap<(PairId, Side), JournalEntry>, Failure> {
+    let mut open = BTreeMap::new();
+    let prefix = run.0.to_be_bytes();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let store = running.synced.store;
+        let rows =
+            codec::scan_prefix(store, Space::HOST, StoreTable::Journal, &prefix, after.as_deref(), PAGE_ROWS).await?;
+        let Some((last, _)) = rows.last() else { return Ok(open) };
+        after = Some(last.clone());
+        for (id, bytes) in rows {
+            let key = crate::Key::new(Space::HOST, StoreTable::Journal, id);
+            let entry: JournalEntry = codec::decode(&key, &bytes)?;
+            if entry.is_open() {
+                open.insert((entry.pair, entry.change.side), entry);
+            }
+        }
+    }
+}
+
+/// Looks the open intents up and settles the plan items that they belong to.
+async fn settle_open(
+    running: &mut Running<'_>,
+    mut open: BTreeMap<(PairId, Side), JournalEntry>,
+) -> Result<(), Failure> {
+    let mut after = Vec::new();
+    while !open.is_empty() {
+        let rows = running.synced.store.scan(running.synced.space, StoreTable::Plan, after, PAGE_ROWS).await?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        after = last.clone();
+        let mut page = Vec::new();
+        for (id, bytes) in rows {
+            let number = codec::number(&id);
+            let item: PlanItem = codec::decode(&codec::plan(running.synced.space, number), &bytes)?;
+            let entries: Vec<JournalEntry> =
+                item.changes.iter().filter_map(|change| open.remove(&(item.pair, change.side))).collect();
+            if !entries.is_empty() {
+                let sent = vec![Sent::Unknown("the run was interrupted".to_owned()); entries.len()];
+                page.push(Pending { number, item, entries, sent });
+            }
+        }
+        look_up_page(running, &mut page).await?;
+        settle::settle(running, page).await?;
+    }
+    Ok(())
+}
+
+async fn look_up_page(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        let places: Vec<(usize, usize)> = page
+            .iter()
+            .enumerate()
+            .flat_map(|(at, pending)| (0..pending.entries.len()).map(move |index| (at, index)))
+            .filter(|&(at, index)| page[at].entries[index].change.side == side)
+            .collect();
+        let entries: Vec<&JournalEntry> = places.iter().map(|&(at, index)| &page[at].entries[index]).collect();
+        let endpoint = running.endpoint(side);
+        let chunk = endpoint.described.object.get_batch_max.max(1) as usize;
+        let mut answers = Vec::new();
+        for entries in entries.chunks(chunk) {
+            answers.extend(send::look_up(running, endpoint, entries).await?);
+        }
+        for ((at, index), answer) in places.into_iter().zip(answers) {
+            page[at].sent[index] = answer;
+        }
+    }
+    Ok(())
+}

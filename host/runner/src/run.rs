@@ -1,0 +1,217 @@
+//! A run from top to bottom: take up what an interrupted run left, pull both sides, match, plan, push.
+
+use std::collections::BTreeSet;
+
+use syncline_core::{PlanItem, Side};
+
+use crate::codec::{self, PAGE_ROWS};
+use crate::planning::{self, Planned};
+use crate::running::{RunKind, RunOutcome, RunRecord, Running};
+use crate::setup::{Context, Event, SyncSetup};
+use crate::{Batch, BoxFuture, Failure, StoreTable, notice, pairing, pull, push, recover};
+
+/// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
+const ROUNDS_MAX: u32 = 8;
+
+/// How long a run waits for something that is tried again by itself, in milliseconds.
+const WAIT_MS_MAX: i64 = 60_000;
+
+/// Asks whether a plan is to be carried out.
+pub trait Approve: Send + Sync {
+    /// Answers yes or no; the plan can be read with [`planned_items`].
+    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, bool>;
+}
+
+/// Carries out every plan.
+pub struct ApproveAll;
+
+impl Approve for ApproveAll {
+    fn approve<'a>(&'a self, _planned: Planned) -> BoxFuture<'a, bool> {
+        Box::pin(async { true })
+    }
+}
+
+/// What a run is asked to do.
+pub struct RunRequest<'a> {
+    /// Asked before the first write.
+    pub approve: &'a dyn Approve,
+    /// Only these items of the plan, by digest; everything else is left for later. `None`: all.
+    pub only: Option<BTreeSet<[u8; 16]>>,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunReport {
+    /// Its record, as history keeps it.
+    pub record: RunRecord,
+    /// Items that the request's plan did not hold, or held differently.
+    pub drifted: u64,
+    /// Records that could not be read, at most a hundred a side.
+    pub skipped: Vec<(Side, crate::Skipped)>,
+}
+
+/// Runs a sync once.
+pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>) -> Result<RunReport, Failure> {
+    let mut running = Running::open(context, setup, RunKind::Sync).await?;
+    recover::recover(&mut running).await?;
+    running.begin().await?;
+    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new() };
+    let ended = steps(&mut running, request, &mut report).await;
+    let outcome = judge(&running, &report, &ended).await?;
+    let clean = !matches!(ended, Err(Failure::Store(_) | Failure::Connector { .. }));
+    running.end(outcome, clean).await?;
+    report.record = running.run.clone();
+    match ended {
+        Ok(()) | Err(Failure::Stopped | Failure::Wait { .. }) => Ok(report),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Pulls and plans, and leaves it at that: a dry run. The plan can be read with [`planned_items`].
+pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunReport), Failure> {
+    let mut running = Running::open(context, setup, RunKind::Sync).await?;
+    recover::recover(&mut running).await?;
+    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new() };
+    pull_both(&mut running, &mut report).await?;
+    let planned = plan_round(&mut running).await?;
+    report.record = running.run.clone();
+    Ok((planned, report))
+}
+
+async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut RunReport) -> Result<(), Failure> {
+    pull_both(running, report).await?;
+    for round in 0..ROUNDS_MAX {
+        let planned = plan_round(running).await?;
+        if let Some(only) = &request.only {
+            report.drifted += set_aside(running, only).await?;
+        }
+        if round == 0 && planned.items > 0 && !request.approve.approve(planned).await {
+            return running.unplan().await;
+        }
+        push::push(running, planned.changes).await?;
+        if request.only.is_some() || !wait_for_more(running).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Reads both sides at once.
+async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<(), Failure> {
+    let (left, right) = tokio::try_join!(pull::pull(&mut running.left), pull::pull(&mut running.right))?;
+    running.run.tally.left.read = left.records;
+    running.run.tally.right.read = right.records;
+    for (side, pulled) in [(Side::Left, left), (Side::Right, right)] {
+        report.skipped.extend(pulled.skipped.into_iter().map(|skipped| (side, skipped)));
+    }
+    Ok(())
+}
+
+/// Matches what is new and plans what is due.
+async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
+    running.unplan().await?;
+    if let Some(tuple) = running.setup.rules.matching.tuples.first()
+        && !running.state.matched
+    {
+        let Running { synced, left, right, state, .. } = running;
+        pairing::match_all(synced, tuple, left, right, state).await?;
+    }
+    running.state.matched = true;
+    for side in Side::BOTH {
+        let Running { synced, left, right, state, .. } = running;
+        notice::notice(synced, side, side.pick(left, right), state).await?;
+    }
+    let rules = running.setup.rules.digest();
+    if running.state.rules != rules {
+        running.synced.queue_all().await?;
+        running.state.rules = rules;
+    }
+    let mut batch = Batch::default();
+    codec::put(&mut batch, running.synced.state_key(), &running.state);
+    running.synced.store.commit(batch).await?;
+    planning::plan(running).await
+}
+
+/// Puts the items that a saved plan does not hold back on the list, and counts them.
+async fn set_aside(running: &Running<'_>, only: &BTreeSet<[u8; 16]>) -> Result<u64, Failure> {
+    let mut drifted = 0;
+    let mut after = 0;
+    loop {
+        let page = planned_page(running.synced.store, running.synced.space, after).await?;
+        let Some((last, _)) = page.last() else { return Ok(drifted) };
+        after = *last;
+        let mut batch = Batch::default();
+        for (number, item) in page.iter().filter(|(_, item)| !only.contains(&item.digest())) {
+            drifted += 1;
+            batch.delete(codec::plan(running.synced.space, *number));
+            running.synced.queue(&mut batch, 0, item.pair);
+        }
+        running.synced.store.commit(batch).await?;
+    }
+}
+
+/// Waits for pairs that are tried again soon. Returns false if there are none.
+async fn wait_for_more(running: &Running<'_>) -> Result<bool, Failure> {
+    let Some(due) = running.synced.next_due().await? else { return Ok(false) };
+    let wait_ms = due - running.context.world.now();
+    if wait_ms > WAIT_MS_MAX {
+        return Ok(false);
+    }
+    if wait_ms > 0 {
+        let for_ms = wait_ms.unsigned_abs();
+        running.context.say(Event::Waiting { for_ms, reason: "something is tried again".to_owned() });
+        running.context.world.sleep(for_ms).await;
+    }
+    Ok(!running.context.stop.is_asked())
+}
+
+/// Says how a run ended (E8.2).
+async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Failure>) -> Result<RunOutcome, Failure> {
+    let tally = running.run.tally;
+    let left = tally.failed + tally.uncertain;
+    Ok(match ended {
+        Err(Failure::Wait { after_ms, reason, .. }) => {
+            let after = i64::try_from(*after_ms).unwrap_or(i64::MAX);
+            RunOutcome::Waiting { until: running.context.world.now().saturating_add(after), why: reason.clone() }
+        }
+        Err(Failure::Stopped) => RunOutcome::Partial { why: "stopped on request".to_owned() },
+        Err(failure) => RunOutcome::Failed { why: explain(failure) },
+        Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
+        Ok(()) if report.drifted > 0 => {
+            RunOutcome::Partial { why: format!("{} items of the plan have drifted", report.drifted) }
+        }
+        Ok(()) if tally.rejected > 0 => RunOutcome::OkWithRejects { rejects: tally.rejected },
+        Ok(()) => RunOutcome::Ok,
+    })
+}
+
+/// Returns a failure with its causes, in one line.
+fn explain(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Reads a page of the current plan of a sync, after the item numbered `after`.
+pub async fn planned_items(context: &Context, setup: &SyncSetup, after: u64) -> Result<Vec<(u64, PlanItem)>, Failure> {
+    let store = context.store.as_ref();
+    let space = crate::sync_space(store, &setup.name).await?;
+    planned_page(store, space, after).await
+}
+
+async fn planned_page(
+    store: &dyn crate::Store,
+    space: crate::Space,
+    after: u64,
+) -> Result<Vec<(u64, PlanItem)>, Failure> {
+    let rows = store.scan(space, StoreTable::Plan, after.to_be_bytes().to_vec(), PAGE_ROWS).await?;
+    let items = rows.into_iter().map(|(id, bytes)| {
+        let number = codec::number(&id);
+        Ok((number, codec::decode(&codec::plan(space, number), &bytes)?))
+    });
+    items.collect::<Result<_, crate::StoreError>>().map_err(Failure::from)
+}

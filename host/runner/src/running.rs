@@ -1,0 +1,192 @@
+//! One sync during one run: its two endpoints, its pairs, and the record of the run itself.
+
+use serde::{Deserialize, Serialize};
+use syncline_core::{Instant, RunId, Side, SyncName};
+
+use crate::endpoint::EndpointAccess;
+use crate::setup::{Context, SyncSetup};
+use crate::synced::{SyncState, Synced};
+use crate::tally::Tally;
+use crate::{Batch, Failure, Space, StoreTable, codec};
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// Brings the sides in step.
+    Sync,
+    /// Takes back another run.
+    Undo {
+        /// The run that is taken back.
+        of: RunId,
+    },
+    /// Carries out a person's decision.
+    Resolve,
+}
+
+/// How a run ended (E8.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// Everything that was planned is done.
+    Ok,
+    /// Some records were refused.
+    OkWithRejects {
+        /// How many.
+        rejects: u64,
+    },
+    /// Something is left for the next run.
+    Partial {
+        /// Why.
+        why: String,
+    },
+    /// A budget asks to wait.
+    Waiting {
+        /// Until when.
+        until: Instant,
+        /// For what.
+        why: String,
+    },
+    /// It could not go on.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+impl RunOutcome {
+    /// Returns the word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            RunOutcome::Ok => "ok",
+            RunOutcome::OkWithRejects { .. } => "ok-with-rejects",
+            RunOutcome::Partial { .. } => "partial",
+            RunOutcome::Waiting { .. } => "waiting",
+            RunOutcome::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// The record of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its number.
+    pub id: RunId,
+    /// The sync.
+    pub sync: SyncName,
+    /// What it is for.
+    pub kind: RunKind,
+    /// When it began.
+    pub started_at: Instant,
+    /// When it ended; none while it is under way or was interrupted.
+    pub ended_at: Option<Instant>,
+    /// How it ended.
+    pub outcome: Option<RunOutcome>,
+    /// What it did.
+    pub tally: Tally,
+    /// Journal entries so far.
+    pub entries: u32,
+}
+
+/// One sync during one run.
+pub(crate) struct Running<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) setup: &'a SyncSetup,
+    pub(crate) synced: Synced<'a>,
+    pub(crate) left: EndpointAccess<'a>,
+    pub(crate) right: EndpointAccess<'a>,
+    pub(crate) state: SyncState,
+    pub(crate) run: RunRecord,
+}
+
+impl<'a> Running<'a> {
+    /// Opens both endpoints and the sync, and starts the record of a run.
+    ///
+    /// A crash right after it leaves a run without end, which the next one takes up.
+    pub(crate) async fn open(context: &'a Context, setup: &'a SyncSetup, kind: RunKind) -> Result<Self, Failure> {
+        let store = context.store.as_ref();
+        let synced = Synced::open(store, &setup.name).await?;
+        let mut state = synced.state().await?;
+        let endpoints = [setup.left.endpoint.clone(), setup.right.endpoint.clone()];
+        match &state.endpoints {
+            Some(before) if *before != endpoints => {
+                return Err(Failure::Request(format!(
+                    "the sync {} joined {} and {} so far; now its configuration names {} and {}; give it a new name, or \
+                     forget its pairs with --reset",
+                    setup.name, before[0], before[1], endpoints[0], endpoints[1]
+                )));
+            }
+            _ => state.endpoints = Some(endpoints),
+        }
+        let (left, right) = tokio::try_join!(
+            EndpointAccess::open(context, Side::Left, &setup.left),
+            EndpointAccess::open(context, Side::Right, &setup.right)
+        )?;
+        let run = RunRecord {
+            id: RunId(0),
+            sync: setup.name.clone(),
+            kind,
+            started_at: context.world.now(),
+            ended_at: None,
+            outcome: None,
+            tally: Tally::default(),
+            entries: 0,
+        };
+        Ok(Self { context, setup, synced, left, right, state, run })
+    }
+
+    /// Gives the run its number and writes it down.
+    pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
+        let counter = codec::meta(Space::HOST, "next-run");
+        let next: u64 = codec::load(self.synced.store, counter.clone()).await?.unwrap_or(1);
+        self.run.id = RunId(next);
+        self.state.open_run = Some(self.run.id);
+        let mut batch = Batch::default();
+        codec::put(&mut batch, counter, &(next + 1));
+        codec::put(&mut batch, codec::run(self.run.id), &self.run);
+        codec::put(&mut batch, self.synced.state_key(), &self.state);
+        self.synced.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Ends the record of the run. With `clean` no write of it is left without an outcome.
+    pub(crate) async fn end(&mut self, outcome: RunOutcome, clean: bool) -> Result<(), Failure> {
+        self.run.ended_at = Some(self.context.world.now());
+        self.run.outcome = Some(outcome);
+        if clean {
+            self.state.open_run = None;
+        }
+        let mut batch = Batch::default();
+        codec::put(&mut batch, codec::run(self.run.id), &self.run);
+        codec::put(&mut batch, self.synced.state_key(), &self.state);
+        self.synced.store.commit(batch).await?;
+        Ok(())
+    }
+
+    pub(crate) fn endpoint(&self, side: Side) -> &EndpointAccess<'a> {
+        side.pick(&self.left, &self.right)
+    }
+
+    pub(crate) fn endpoint_mut(&mut self, side: Side) -> &mut EndpointAccess<'a> {
+        side.pick(&mut self.left, &mut self.right)
+    }
+
+    /// Puts what is planned and not done back on the list of pairs to look at.
+    pub(crate) async fn unplan(&self) -> Result<(), Failure> {
+        loop {
+            let rows =
+                self.synced.store.scan(self.synced.space, StoreTable::Plan, Vec::new(), codec::PAGE_ROWS).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut batch = Batch::default();
+            for (id, bytes) in rows {
+                let key = codec::plan(self.synced.space, codec::number(&id));
+                let item: syncline_core::PlanItem = codec::decode(&key, &bytes)?;
+                self.synced.queue(&mut batch, 0, item.pair);
+                batch.delete(key);
+            }
+            self.synced.store.commit(batch).await?;
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Sends changes and finds out what became of them.
+//!
+//! Invariant: an unknown outcome is looked up, never sent again blindly (E1.8, E8.1).
+
+use std::collections::BTreeMap;
+
+use syncline_core::{
+    ChangeKind, CreatePromise, FieldName, Instant, JournalEntry, Reason, RecordId, Side, TRASH_TAG, Tombstone, Value,
+};
+
+use crate::endpoint::EndpointAccess;
+use crate::patience::{patiently, pause_ms};
+use crate::push::{Pending, cells};
+use crate::running::Running;
+use crate::{Action, Failure, Fault, Found, Operation, Outcome, Row, Table, Violation, WriteRequest};
+
+/// A record as it is stored, under the columns of the answer that it came with.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) columns: Vec<FieldName>,
+    pub(crate) row: Row,
+}
+
+impl Stored {
+    fn of(table: &Table, index: usize) -> Option<Self> {
+        Some(Self { columns: table.columns.clone(), row: table.rows.get(index)?.clone() })
+    }
+
+    /// Returns the value of `field`, if it is known.
+    pub(crate) fn get(&self, field: &FieldName) -> Option<&Value> {
+        let position = self.columns.iter().position(|column| column == field)?;
+        self.row.cells.get(position)?.as_ref()
+    }
+}
+
+/// A write that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Done {
+    pub(crate) id: RecordId,
+    pub(crate) stored: Option<Stored>,
+    pub(crate) raw: Option<String>,
+}
+
+/// What became of one change.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Sent {
+    /// Not sent yet.
+    Not,
+    /// Done.
+    Done(Done),
+    /// Not done; what is known now is kept, and the pair is planned anew right away.
+    Anew { reason: Reason, detail: String, learned: Vec<Stored>, gone: Vec<Tombstone> },
+    /// Not done; tried again at this time, or after a growing pause.
+    Later { reason: Reason, detail: String, at: Option<Instant> },
+    /// Not done, and not tried again until something changes.
+    Refused { reason: Reason, field: Option<FieldName>, detail: String },
+    /// May or may not have been done; looked up below, and held if that does not tell.
+    Unknown(String),
+}
+
+impl Sent {
+    fn anew(reason: Reason, detail: impl Into<String>) -> Self {
+        Sent::Anew { reason, detail: detail.into(), learned: Vec::new(), gone: Vec::new() }
+    }
+}
+
+/// Looks for records with the same key just before creates, where reads may lag behind writes (E1.7).
+pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+    for pending in page.iter_mut() {
+        pending.sent = vec![Sent::Not; pending.item.changes.len()];
+    }
+    for side in Side::BOTH {
+        let endpoint = running.endpoint(side);
+        let Some(key) = key_to_find(running, endpoint) else { continue };
+        let mut wanted: BTreeMap<Value, (usize, usize)> = BTreeMap::new();
+        for (at, pending) in page.iter().enumerate() {
+            for (index, change) in pending.item.changes.iter().enumerate() {
+                if change.side == side && change.kind == ChangeKind::Create {
+                    let value = change.fields.iter().find(|field| field.field == key).map(|field| field.after.clone());
+                    wanted.extend(value.map(|value| (value, (at, index))));
+                }
+            }
+        }
+        let values: Vec<Value> = wanted.keys().cloned().collect();
+        for chunk in values.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
+            let connector = &endpoint.setup.connector;
+            let columns = endpoint.state.layout.columns.clone();
+            let found = patiently(running.context, side, endpoint.setup, "looking before creating in", || {
+                connector.find(endpoint.setup.target(), key.clone(), chunk.to_vec(), columns.clone())
+            })
+            .await?;
+            for index in 0..found.rows.len() {
+                let Some(stored) = Stored::of(&found, index) else { continue };
+                let Some(&(at, change)) = stored.get(&key).and_then(|value| wanted.get(value)) else { continue };
+                let detail = format!("{} has the same {key}", stored.row.id);
+                let learned = vec![stored];
+                page[at].sent[change] = Sent::Anew { reason: Reason::Duplicate, detail, learned, gone: Vec::new() };
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the field by which a record on this side can be found before it is created.
+fn key_to_find(running: &Running<'_>, endpoint: &EndpointAccess<'_>) -> Option<FieldName> {
+    if endpoint.described.object.visibility_window_ms == 0 {
+        return None;
+    }
+    let [key] = running.setup.rules.matching.tuples.first()?.fields(endpoint.side) else { return None };
+    let traits = endpoint.described.schema.field(&key.field)?.traits;
+    (traits.unique || traits.findable).then(|| key.field.clone())
+}
+
+/// Sends the changes of a page to both sides at once and looks up what is unknown.
+pub(crate) async fn send_all(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+    let shared = &*running;
+    let lists = Side::BOTH.map(|side| unsent(page, side));
+    let (left, right) = tokio::try_join!(
+        send_side(shared, page, &lists[0], Side::Left),
+        send_side(shared, page, &lists[1], Side::Right)
+    )?;
+    for ((at, index), sent) in lists.into_iter().flatten().zip(left.into_iter().chain(right)) {
+        page[at].sent[index] = sent;
+    }
+    Ok(())
+}
+
+fn unsent(page: &[Pending], side: Side) -> Vec<(usize, usize)> {
+    let mut list = Vec::new();
+    for (at, pending) in page.iter().enumerate() {
+        for (index, change) in pending.item.changes.iter().enumerate() {
+            if change.side == side && pending.sent[index] == Sent::Not {
+                list.push((at, index));
+            }
+        }
+    }
+    list
+}
+
+async fn send_side(
+    running: &Running<'_>,
+    page: &[Pending],
+    list: &[(usize, usize)],
+    side: Side,
+) -> Result<Vec<Sent>, Failure> {
+    let endpoint = running.endpoint(side);
+    let entries: Vec<&JournalEntry> = list.iter().map(|(at, index)| &page[*at].entries[*index]).collect();
+    let mut sent = Vec::new();
+    for chunk in entries.chunks(endpoint.described.object.write_batch_max.max(1) as usize) {
+        let mut answers = write(running, endpoint, chunk).await?;
+        let unknown: Vec<usize> =
+            (0..chunk.len()).filter(|&index| matches!(answers[index], Sent::Unknown(_))).collect();
+        let open: Vec<&JournalEntry> = unknown.iter().map(|&index| chunk[index]).collect();
+        for (index, answer) in unknown.into_iter().zip(look_up(running, endpoint, &open).await?) {
+            answers[index] = answer;
+        }
+        read_back(running, endpoint, chunk, &mut answers).await?;
+        sent.extend(answers);
+    }
+    Ok(sent)
+}
+
+/// Sends one batch.
+async fn write(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    entries: &[&JournalEntry],
+) -> Result<Vec<Sent>, Failure> {
+    let mut columns: Vec<FieldName> =
+        entries.iter().flat_map(|entry| cells(&entry.change).into_keys().cloned().collect::<Vec<_>>()).collect();
+    columns.sort();
+    columns.dedup();
+    let operations = entries.iter().map(|entry| operation(entry, &columns)).collect();
+    let request = WriteRequest {
+        target: endpoint.setup.target(),
+        columns,
+        operations,
+        returning: endpoint.state.layout.columns.clone(),
+    };
+    let answer = match endpoint.setup.connector.write(request).await {
+        Ok(answer) => answer,
+        Err(fault) => return write_fault(running, endpoint, entries.len(), fault),
+    };
+    let now = running.context.world.now();
+    let outcomes = answer.outcomes.into_iter();
+    Ok(outcomes.map(|outcome| understand(outcome, &answer.records, now)).collect())
+}
+
+fn operation(entry: &JournalEntry, columns: &[FieldName]) -> Operation {
+    let change = &entry.change;
+    let record = || change.record.clone().unwrap_or_else(|| RecordId::new(""));
+    let action = match &change.kind {
+        ChangeKind::Create => Action::Create(entry.create_key.clone().unwrap_or_default()),
+        ChangeKind::Update => Action::Update(record()),
+        ChangeKind::Delete => Action::Delete(record()),
+        ChangeKind::Archive => Action::Archive(record()),
+        ChangeKind::Tag => Action::Tag(record(), TRASH_TAG.to_owned()),
+        ChangeKind::Restore { .. } => Action::Restore(record()),
+    };
+    let raw = match &change.kind {
+        ChangeKind::Restore { raw } => raw.clone(),
+        _ => None,
+    };
+    let sent = cells(change);
+    let cells = columns.iter().map(|column| sent.get(column).map(|value| (*value).clone())).collect();
+    Operation { action, expected_version: change.version.clone(), cells, raw }
+}
+
+/// Says what each outcome leads to (E8.1). A new outcome asks for its answer here.
+fn understand(outcome: Outcome, records: &Table, now: Instant) -> Sent {
+    let later = |reason, after_ms: u64, detail| {
+        let after = i64::try_from(after_ms).unwrap_or(i64::MAX);
+        Sent::Later { reason, detail, at: Some(now.saturating_add(after)) }
+    };
+    match outcome {
+        Outcome::Written { id, stored, raw } => {
+            Sent::Done(Done { id, stored: stored.and_then(|index| Stored::of(records, index)), raw })
+        }
+        Outcome::RetryLater { after_ms, reason } => later(Reason::Retrying, after_ms, reason),
+        Outcome::Quota { after_ms, reason } => later(Reason::Quota, after_ms, reason),
+        Outcome::VersionConflict(row) => Sent::Anew {
+            reason: Reason::Retrying,
+            detail: "it was changed meanwhile".to_owned(),
+            learned: row.and_then(|index| Stored::of(records, index)).into_iter().collect(),
+            gone: Vec::new(),
+        },
+        Outcome::NotFound => Sent::anew(Reason::Retrying, "it is not there any more"),
+        Outcome::MergedInto(id) => Sent::anew(Reason::Retrying, format!("it was merged into {id}")),
+        Outcome::Invalid(violations) => refused(violations),
+        Outcome::DuplicateOf(Some(id)) => Sent::anew(Reason::Duplicate, format!("{id} has the same unique value")),
+        Outcome::DuplicateOf(None) => Sent::Refused {
+            reason: Reason::Duplicate,
+            field: None,
+            detail: "another record has the same unique value".to_owned(),
+        },
+        Outcome::Permission(detail) => Sent::Refused { reason: Reason::Permission, field: None, detail },
+        Outcome::Unsupported(detail) => Sent::Refused { reason: Reason::UnsupportedType, field: None, detail },
+        Outcome::Unknown(detail) => Sent::Unknown(detail),
+    }
+}
+
+fn refused(violations: Vec<Violation>) -> Sent {
+    let field = violations.iter().find_map(|violation| violation.field.clone()).map(FieldName::from);
+    let texts: Vec<String> = violations
+        .into_iter()
+        .map(|violation| match violation.field {
+            Some(field) => format!("{field}: {}", violation.message),
+            None => violation.message,
+        })
+        .collect();
+    Sent::Refused { reason: Reason::Validation, field, detail: texts.join("; ") }
+}
+
+/// Says what a fault of the whole call means for each of its records.
+fn write_fault(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    count: usize,
+    fault: Fault,
+) -> Result<Vec<Sent>, Failure> {
+    let text = fault.to_string();
+    let all = |sent: Sent| Ok(vec![sent; count]);
+    match fault {
+        Fault::Interrupted(_) | Fault::Component(_) | Fault::Protocol(_) | Fault::Other(_) => all(Sent::Unknown(text)),
+        Fault::Transient(_) => all(Sent::Later { reason: Reason::Retrying, detail: text, at: None }),
+        Fault::RetryLater { after_ms, reason } => {
+            let after = i64::try_from(after_ms).unwrap_or(i64::MAX);
+            let at = Some(running.context.world.now().saturating_add(after));
+            all(Sent::Later { reason: Reason::ProviderBudget, detail: reason, at })
+        }
+        Fault::Permission(_) => all(Sent::Refused { reason: Reason::Permission, field: None, detail: text }),
+        Fault::Schema(_) => all(Sent::Refused { reason: Reason::Schema, field: None, detail: text }),
+        Fault::Unsupported(_) => all(Sent::Refused { reason: Reason::UnsupportedType, field: None, detail: text }),
+        Fault::Auth(_) | Fault::Misconfigured(_) | Fault::NotFound(_) | Fault::CursorExpired(_) => {
+            Err(Failure::Connector {
+                side: endpoint.side,
+                endpoint: endpoint.setup.endpoint.clone(),
+                doing: "writing to",
+                source: fault,
+            })
+        }
+    }
+}
+
+/// Finds out what became of writes with an unknown outcome.
+pub(crate) async fn look_up(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    entries: &[&JournalEntry],
+) -> Result<Vec<Sent>, Failure> {
+    let mut sent = vec![Sent::Unknown("the outcome is unknown".to_owned()); entries.len()];
+    let (creates, others): (Vec<usize>, Vec<usize>) =
+        (0..entries.len()).partition(|&index| entries[index].change.kind == ChangeKind::Create);
+    if !creates.is_empty() && endpoint.described.object.promise != CreatePromise::None {
+        let list: Vec<&JournalEntry> = creates.iter().map(|&index| entries[index]).collect();
+        for (index, answer) in creates.into_iter().zip(look_up_creates(running, endpoint, &list).await?) {
+            sent[index] = answer;
+        }
+    }
+    if !others.is_empty() && endpoint.described.object.abilities.get {
+        let list: Vec<&JournalEntry> = others.iter().map(|&index| entries[index]).collect();
+        for (index, answer) in others.into_iter().zip(look_up_others(running, endpoint, &list).await?) {
+            sent[index] = answer;
+        }
+    }
+    Ok(sent)
+}
+
+async fn look_up_creates(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    entries: &[&JournalEntry],
+) -> Result<Vec<Sent>, Failure> {
+    let object = &endpoint.described.object;
+    let keys: Vec<String> = entries.iter().map(|entry| entry.create_key.clone().unwrap_or_default()).collect();
+    let mut columns: Vec<FieldName> =
+        entries.iter().flat_map(|entry| entry.change.fields.iter().map(|field| field.field.clone())).collect();
+    columns.sort();
+    columns.dedup();
+    let hints: Vec<Vec<Option<Value>>> = entries.iter().map(|entry| operation(entry, &columns).cells).collect();
+    let connector = &endpoint.setup.connector;
+    let fields = endpoint.state.layout.columns.clone();
+    let created = patiently(running.context, endpoint.side, endpoint.setup, "looking up creates in", || {
+        connector.find_created(endpoint.setup.target(), keys.clone(), columns.clone(), hints.clone(), fields.clone())
+    })
+    .await?;
+    let now = running.context.world.now();
+    let window = i64::try_from(object.visibility_window_ms).unwrap_or(i64::MAX);
+    let answer = |(index, entry): (usize, &&JournalEntry)| {
+        let row = created.rows.get(index).copied().flatten();
+        match row.and_then(|row| Stored::of(&created.records, row)) {
+            Some(stored) => Sent::Done(Done { id: stored.row.id.clone(), stored: Some(stored), raw: None }),
+            // With a native promise sending it again cannot double it; else it may still come to light.
+            None if object.promise == CreatePromise::Native || now - entry.at > window => {
+                Sent::anew(Reason::Retrying, "it was not created")
+            }
+            None => Sent::Unknown("the create has not come to light yet".to_owned()),
+        }
+    };
+    Ok(entries.iter().enumerate().map(answer).collect())
+}
+
+async fn look_up_others(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    entries: &[&JournalEntry],
+) -> Result<Vec<Sent>, Failure> {
+    let ids: Vec<RecordId> = entries.iter().filter_map(|entry| entry.change.record.clone()).collect();
+    let (table, found) = get(running, endpoint, &ids).await?;
+    Ok(entries.iter().zip(found).map(|(entry, found)| judge(entry, &table, found)).collect())
+}
+
+/// Tells from what is there now whether a change was done.
+fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
+    let id = entry.change.record.clone().unwrap_or_else(|| RecordId::new(""));
+    let takes_away = matches!(entry.change.kind, ChangeKind::Delete | ChangeKind::Archive);
+    match found {
+        Found::Gone(_) if takes_away => Sent::Done(Done { id, stored: None, raw: None }),
+        Found::Gone(tombstone) => Sent::Anew {
+            reason: Reason::Retrying,
+            detail: "it is not there any more".to_owned(),
+            learned: Vec::new(),
+            gone: vec![tombstone],
+        },
+        Found::Moved { id: now, .. } => Sent::anew(Reason::Retrying, format!("it was merged into {now}")),
+        Found::Unclear(reason) => Sent::Unknown(reason),
+        Found::At(index) => {
+            let Some(stored) = Stored::of(table, index) else {
+                return Sent::Unknown("the answer has no row".to_owned());
+            };
+            let applied = entry.change.fields.iter().all(|field| stored.get(&field.field) == Some(&field.after));
+            match entry.change.kind {
+                ChangeKind::Update if applied => Sent::Done(Done { id, stored: Some(stored), raw: None }),
+                ChangeKind::Restore { .. } => Sent::Done(Done { id, stored: Some(stored), raw: None }),
+                _ => Sent::Anew {
+                    reason: Reason::Retrying,
+                    detail: "the write did not take effect".to_owned(),
+                    learned: vec![stored],
+                    gone: Vec::new(),
+                },
+            }
+        }
+    }
+}
+
+/// Reads what writes left behind where their answers did not say: records as stored, and why records are not there.
+async fn read_back(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    entries: &[&JournalEntry],
+    answers: &mut [Sent],
+) -> Result<(), Failure> {
+    if !endpoint.described.object.abilities.get {
+        return Ok(());
+    }
+    let wants = |entry: &JournalEntry, sent: &Sent| match sent {
+        Sent::Done(Done { id, stored: None, .. }) => match entry.change.kind {
+            ChangeKind::Delete | ChangeKind::Archive => None,
+            _ => Some(id.clone()),
+        },
+        Sent::Anew { learned, gone, .. } if learned.is_empty() && gone.is_empty() => entry.change.record.clone(),
+        _ => None,
+    };
+    let wanted: Vec<(usize, RecordId)> = entries
+        .iter()
+        .zip(answers.iter())
+        .enumerate()
+        .filter_map(|(index, (entry, sent))| Some((index, wants(entry, sent)?)))
+        .collect();
+    let ids: Vec<RecordId> = wanted.iter().map(|(_, id)| id.clone()).collect();
+    let (table, found) = get(running, endpoint, &ids).await?;
+    for ((index, id), found) in wanted.into_iter().zip(found) {
+        match (&mut answers[index], found) {
+            (Sent::Done(done), Found::At(row)) => done.stored = Stored::of(&table, row),
+            (Sent::Anew { learned, .. }, Found::At(row)) => learned.extend(Stored::of(&table, row)),
+            (Sent::Anew { gone, .. }, Found::Gone(tombstone)) => gone.push(tombstone),
+            (Sent::Anew { gone, learned, .. }, Found::Moved { id: now, row }) => {
+                learned.extend(Stored::of(&table, row));
+                gone.push(Tombstone { id, fate: syncline_core::Fate::MergedInto(now), at: None });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn get(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    ids: &[RecordId],
+) -> Result<(Table, Vec<Found>), Failure> {
+    if ids.is_empty() {
+        return Ok((Table::default(), Vec::new()));
+    }
+    let connector = &endpoint.setup.connector;
+    let fields = endpoint.state.layout.columns.clone();
+    let answer = patiently(running.context, endpoint.side, endpoint.setup, "looking up records of", || {
+        connector.get(endpoint.setup.target(), ids.to_vec(), fields.clone())
+    })
+    .await?;
+    Ok((answer.records, answer.found))
+}
+
+/// Returns when a change is tried again after its failed attempt number `attempts`.
+pub(crate) fn retry_at(now: Instant, attempts: u32, random: u64) -> Instant {
+    /// Attempts that follow each other within a run; later ones come every 20 minutes, then daily (E8.1).
+    const QUICK: u32 = 8;
+    const EVERY_20_MINUTES: u32 = QUICK + 10;
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    match attempts {
+        0..QUICK => now + i64::try_from(pause_ms(attempts, random)).unwrap_or(0),
+        QUICK..EVERY_20_MINUTES => now + 20 * 60 * 1000,
+        _ => (now / DAY_MS + 1) * DAY_MS,
+    }
+}

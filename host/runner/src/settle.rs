@@ -1,0 +1,302 @@
+//! Takes in what became of a page of changes: replica, base, pair and journal change in one commit.
+
+use std::collections::BTreeMap;
+
+use syncline_core::{
+    ChangeKind, Conflict, Fate, FieldName, JournalEntry, Pair, PairId, PairState, Reason, RecordId, Settled, Side,
+    Tombstone, Value,
+};
+
+use crate::codec;
+use crate::planning::{keep_open_conflicts, new_trouble};
+use crate::push::Pending;
+use crate::replica::Known;
+use crate::running::Running;
+use crate::send::{Done, Sent, Stored, retry_at};
+use crate::synced::KeptConflict;
+use crate::{Batch, Failure, Row, Table};
+
+/// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
+const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
+
+/// What the page teaches about one side.
+#[derive(Default)]
+struct Lessons {
+    stored: Vec<Stored>,
+    gone: Vec<Tombstone>,
+}
+
+/// Settles a page.
+pub(crate) async fn settle(running: &mut Running<'_>, page: Vec<Pending>) -> Result<(), Failure> {
+    let mut batch = Batch::default();
+    let mut lessons: [Lessons; 2] = Default::default();
+    let ids: Vec<PairId> = page.iter().map(|pending| pending.item.pair).collect();
+    let pairs = running.synced.pairs(&ids).await?;
+    let known = Rows::read(running, &page).await?;
+    for (pending, pair) in page.into_iter().zip(pairs) {
+        batch.delete(codec::plan(running.synced.space, pending.number));
+        // A pair in the plan is dropped by nobody; were it gone, there would be nothing left to settle.
+        let Some(mut pair) = pair else { continue };
+        settle_item(running, &mut pair, pending, &known, &mut lessons, &mut batch);
+    }
+    for (side, lessons) in Side::BOTH.into_iter().zip(lessons) {
+        learn(running, side, lessons, &mut batch).await?;
+    }
+    codec::put(&mut batch, running.synced.state_key(), &running.state);
+    codec::put(&mut batch, codec::run(running.run.id), &running.run);
+    running.synced.store.commit(batch).await?;
+    Ok(())
+}
+
+/// The records of a page as they were known before it was sent.
+struct Rows([BTreeMap<RecordId, Known>; 2]);
+
+impl Rows {
+    async fn read(running: &Running<'_>, page: &[Pending]) -> Result<Self, Failure> {
+        let mut rows: [BTreeMap<RecordId, Known>; 2] = Default::default();
+        for (side, rows) in Side::BOTH.into_iter().zip(&mut rows) {
+            let ids: Vec<RecordId> =
+                page.iter().filter_map(|pending| side.pick(&pending.item.left, &pending.item.right).clone()).collect();
+            let known = running.endpoint(side).replica().get(&ids).await?;
+            *rows = ids.into_iter().zip(known).filter_map(|(id, known)| Some((id, known?))).collect();
+        }
+        Ok(Self(rows))
+    }
+
+    fn value(&self, side: Side, id: Option<&RecordId>, field: &FieldName) -> Option<Value> {
+        match self.0[side.pick(0, 1)].get(id?)? {
+            Known::Here(record) => record.get(field).cloned(),
+            Known::Gone(_) => None,
+        }
+    }
+}
+
+fn settle_item(
+    running: &mut Running<'_>,
+    pair: &mut Pair,
+    mut pending: Pending,
+    rows: &Rows,
+    lessons: &mut [Lessons; 2],
+    batch: &mut Batch,
+) {
+    let sent = std::mem::take(&mut pending.sent);
+    let all_done = sent.iter().all(|sent| matches!(sent, Sent::Done(_)));
+    for (entry, sent) in pending.entries.iter_mut().zip(&sent) {
+        journal(running, entry, sent, batch);
+        if let Sent::Done(done) = sent {
+            take_over(running, pair, entry, done, lessons);
+        }
+    }
+    agree(running, pair, &pending, &sent, rows);
+    if all_done {
+        pair.state = pending.item.then.clone();
+        pair.trouble = None;
+        running.run.tally.conflicts +=
+            pending.item.conflicts.iter().filter(|conflict| conflict.decided.winner().is_some()).count() as u64;
+        keep_open_conflicts(running, pair, pending.item.pair, pending.item.conflicts, batch);
+        if pair.open_conflicts.is_empty() {
+            running.run.tally.changed += 1;
+        } else {
+            running.run.tally.count(pair.standing());
+        }
+    } else {
+        let entries = pending.entries.iter().zip(sent).filter(|(_, sent)| !matches!(sent, Sent::Done(_)));
+        let failed: Vec<(JournalEntry, Sent)> = entries.map(|(entry, sent)| (entry.clone(), sent)).collect();
+        for (entry, sent) in failed {
+            fail(running, pair, &entry, sent, lessons, batch);
+        }
+    }
+    running.synced.put(batch, pending.item.pair, pair);
+}
+
+/// Settles the journal entry of a change that was sent.
+fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: &mut Batch) {
+    let outcome = match sent {
+        Sent::Not => return,
+        Sent::Done(done) => Settled::Written {
+            record: done.id.clone(),
+            stored: entry
+                .change
+                .fields
+                .iter()
+                .map(|field| (field.field.clone(), written(done, &field.field, &field.after)))
+                .collect(),
+            raw: done.raw.clone(),
+        },
+        Sent::Anew { reason, detail, .. }
+        | Sent::Later { reason, detail, .. }
+        | Sent::Refused { reason, detail, .. } => Settled::NotDone { reason: *reason, detail: detail.clone() },
+        Sent::Unknown(detail) => Settled::NotDone { reason: Reason::Uncertain, detail: detail.clone() },
+    };
+    if entry.settle(running.context.world.now(), outcome) {
+        codec::put(batch, codec::journal(entry.run, entry.number), entry);
+    }
+}
+
+/// What stands in a written field now: as stored where that is known, else as sent (E6.1).
+fn written(done: &Done, field: &FieldName, sent: &Value) -> Value {
+    done.stored.as_ref().and_then(|stored| stored.get(field)).unwrap_or(sent).clone()
+}
+
+/// Takes a done change over into pair and replica.
+fn take_over(
+    running: &mut Running<'_>,
+    pair: &mut Pair,
+    entry: &JournalEntry,
+    done: &Done,
+    lessons: &mut [Lessons; 2],
+) {
+    let side = entry.change.side;
+    let lesson = &mut lessons[side.pick(0, 1)];
+    running.run.tally.wrote(side, &entry.change.kind);
+    match &entry.change.kind {
+        ChangeKind::Create => {
+            pair.set_id(side, Some(done.id.clone()));
+            pair.generation += 1;
+        }
+        ChangeKind::Restore { .. } => pair.set_id(side, Some(done.id.clone())),
+        ChangeKind::Delete => lesson.gone.push(Tombstone { id: done.id.clone(), fate: Fate::Deleted, at: None }),
+        ChangeKind::Archive => lesson.gone.push(Tombstone { id: done.id.clone(), fate: Fate::Archived, at: None }),
+        ChangeKind::Update | ChangeKind::Tag => {}
+    }
+    let takes_away = matches!(entry.change.kind, ChangeKind::Delete | ChangeKind::Archive);
+    match &done.stored {
+        Some(stored) => lesson.stored.push(stored.clone()),
+        None if takes_away => {}
+        // Nothing tells what is stored now, so what was sent has to do until the next read.
+        None => lesson.stored.push(Stored {
+            columns: entry.change.fields.iter().map(|field| field.field.clone()).collect(),
+            row: Row {
+                id: done.id.clone(),
+                version: None,
+                created_at: None,
+                modified_at: None,
+                cells: entry.change.fields.iter().map(|field| Some(field.after.clone())).collect(),
+            },
+        }),
+    }
+}
+
+/// Moves the base of the mapped fields on which both sides agree now.
+///
+/// Invariant: only acknowledged writes and values that were seen move it; a field whose write failed stays as it was.
+fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent], rows: &Rows) {
+    let run = running.run.id;
+    for agreed in &pending.item.agreed {
+        let value = |side: Side, field: &FieldName| {
+            let changed = pending.entries.iter().zip(sent).find(|(entry, _)| entry.change.side == side);
+            let Some((entry, sent)) = changed else { return rows.value(side, pair.id(side), field) };
+            let change = entry.change.fields.iter().find(|change| change.field == *field);
+            match (change, sent) {
+                (Some(change), Sent::Done(done)) => Some(written(done, field, &change.after)),
+                (Some(_), _) => None,
+                (None, Sent::Done(done)) if entry.change.kind == ChangeKind::Create => {
+                    done.stored.as_ref().and_then(|stored| stored.get(field)).cloned()
+                }
+                (None, _) => rows.value(side, pair.id(side), field),
+            }
+        };
+        if let (Some(left), Some(right)) = (value(Side::Left, &agreed.left), value(Side::Right, &agreed.right)) {
+            pair.base.agree(Side::Left, agreed.left.clone(), left, run);
+            pair.base.agree(Side::Right, agreed.right.clone(), right, run);
+        }
+    }
+}
+
+/// Notes why a change was not done, and when it is tried again.
+fn fail(
+    running: &mut Running<'_>,
+    pair: &mut Pair,
+    entry: &JournalEntry,
+    sent: Sent,
+    lessons: &mut [Lessons; 2],
+    batch: &mut Batch,
+) {
+    let id = entry.pair;
+    let side = entry.change.side;
+    let now = running.context.world.now();
+    let attempts = pair.trouble.as_ref().map_or(0, |trouble| trouble.attempts) + 1;
+    let mut again = |running: &Running<'_>, at| running.synced.queue(batch, at, id);
+    let (reason, field, detail, next_at) = match sent {
+        Sent::Not | Sent::Done(_) => return,
+        Sent::Anew { reason, detail, learned, gone } => {
+            let lesson = &mut lessons[side.pick(0, 1)];
+            let taught = !learned.is_empty() || !gone.is_empty();
+            lesson.stored.extend(learned);
+            lesson.gone.extend(gone);
+            // With something learned the next plan differs; without, it would go round in circles.
+            let at = if taught && attempts <= 3 { 0 } else { retry_at(now, attempts, running.context.world.random()) };
+            again(running, at);
+            (reason, None, detail, Some(at))
+        }
+        Sent::Later { reason, detail, at } => {
+            let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
+            again(running, at);
+            (reason, None, detail, Some(at))
+        }
+        Sent::Refused { reason, field, detail } => (reason, field, detail, None),
+        Sent::Unknown(detail) => {
+            if entry.change.kind == ChangeKind::Create {
+                pair.state = PairState::Creating;
+            }
+            let window = running.endpoint(side).described.object.visibility_window_ms;
+            let at = now + i64::try_from(window).unwrap_or(0).max(1_000);
+            let promised = running.endpoint(side).described.object.promise != syncline_core::CreatePromise::None;
+            let next_at = (promised || entry.change.kind != ChangeKind::Create).then_some(at);
+            if let Some(at) = next_at {
+                again(running, at);
+            }
+            (Reason::Uncertain, None, detail, next_at)
+        }
+    };
+    let since = pair.trouble.as_ref().map_or(now, |trouble| trouble.since);
+    let mut trouble = new_trouble(reason, Some(side), field, detail, since);
+    trouble.attempts = attempts;
+    trouble.next_at = next_at;
+    if attempts > ATTEMPTS_MAX {
+        trouble.reason = Reason::Dead;
+        trouble.next_at = None;
+    }
+    pair.trouble = Some(trouble);
+    // A pair that is planned once more in this run is counted then.
+    if next_at == Some(0) {
+        running.run.tally.seen -= 1;
+    } else {
+        running.run.tally.count(pair.standing());
+    }
+}
+
+/// Keeps what the page taught about one side.
+async fn learn(running: &mut Running<'_>, side: Side, lessons: Lessons, batch: &mut Batch) -> Result<(), Failure> {
+    let endpoint = running.endpoint_mut(side);
+    let mut sequence = endpoint.state.sequence;
+    let columns = endpoint.state.layout.columns.clone();
+    let rows = lessons.stored.into_iter().map(|stored| {
+        let cells = columns.iter().map(|column| stored.get(column).cloned()).collect();
+        Row { cells, ..stored.row }
+    });
+    // Several lessons about one record: the last one counts.
+    let rows: BTreeMap<RecordId, Row> = rows.map(|row| (row.id.clone(), row)).collect();
+    let table = Table { columns: columns.clone(), rows: rows.into_values().collect() };
+    endpoint.replica().teach(table, &lessons.gone, &mut sequence, batch).await?;
+    endpoint.state.sequence = sequence;
+    endpoint.add_state(batch);
+    Ok(())
+}
+
+/// Keeps a conflict under its number, or a new one.
+pub(crate) fn keep_conflict(
+    running: &mut Running<'_>,
+    pair: PairId,
+    conflict: Conflict,
+    number: Option<u64>,
+    batch: &mut Batch,
+) -> u64 {
+    let number = number.unwrap_or_else(|| {
+        running.state.next_conflict += 1;
+        running.state.next_conflict
+    });
+    let kept = KeptConflict { number, pair, run: running.run.id, at: running.context.world.now(), conflict };
+    codec::put(batch, codec::conflict(running.synced.space, number), &kept);
+    number
+}

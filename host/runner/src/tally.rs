@@ -1,0 +1,97 @@
+//! What a run did, in numbers, and the identity that they must satisfy.
+
+use serde::{Deserialize, Serialize};
+use syncline_core::{ChangeKind, Side, Standing};
+
+/// Writes to one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideTally {
+    /// Records made.
+    pub created: u64,
+    /// Records changed.
+    pub updated: u64,
+    /// Records deleted or put away.
+    pub deleted: u64,
+    /// Records tagged or brought back.
+    pub other: u64,
+    /// Records read.
+    pub read: u64,
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Pairs that the run looked at.
+    pub seen: u64,
+    /// In step before and after.
+    pub in_sync: u64,
+    /// Written, and in step now.
+    pub changed: u64,
+    /// Left alone for a reason.
+    pub excluded: u64,
+    /// Several possible counterparts.
+    pub ambiguous: u64,
+    /// Waiting for a person.
+    pub held: u64,
+    /// Refused for what they hold.
+    pub rejected: u64,
+    /// Failed.
+    pub failed: u64,
+    /// With a write whose outcome is unknown.
+    pub uncertain: u64,
+    /// Conflicts decided by a rule.
+    pub conflicts: u64,
+    /// Writes to the left.
+    pub left: SideTally,
+    /// Writes to the right.
+    pub right: SideTally,
+}
+
+impl Tally {
+    /// True if every pair that was seen is in exactly one class (E8.2).
+    pub fn adds_up(&self) -> bool {
+        self.seen
+            == self.in_sync
+                + self.changed
+                + self.excluded
+                + self.ambiguous
+                + self.held
+                + self.rejected
+                + self.failed
+                + self.uncertain
+    }
+
+    /// Counts a pair under where it stands.
+    pub fn count(&mut self, standing: Standing) {
+        match standing {
+            Standing::InSync | Standing::Ended => self.in_sync += 1,
+            Standing::Excluded(_) => self.excluded += 1,
+            Standing::Ambiguous => self.ambiguous += 1,
+            Standing::Held(_) => self.held += 1,
+            Standing::Rejected(_) => self.rejected += 1,
+            Standing::Failed(_) | Standing::Pending => self.failed += 1,
+            Standing::Uncertain => self.uncertain += 1,
+        }
+    }
+
+    /// Returns the writes to one side.
+    pub fn side(&mut self, side: Side) -> &mut SideTally {
+        side.pick(&mut self.left, &mut self.right)
+    }
+
+    /// Counts a write that was done.
+    pub fn wrote(&mut self, side: Side, kind: &ChangeKind) {
+        let tally = self.side(side);
+        match kind {
+            ChangeKind::Create => tally.created += 1,
+            ChangeKind::Update => tally.updated += 1,
+            ChangeKind::Delete | ChangeKind::Archive => tally.deleted += 1,
+            ChangeKind::Tag | ChangeKind::Restore { .. } => tally.other += 1,
+        }
+    }
+
+    /// Returns how many writes were done.
+    pub fn writes(&self) -> u64 {
+        [self.left, self.right].iter().map(|side| side.created + side.updated + side.deleted + side.other).sum()
+    }
+}
