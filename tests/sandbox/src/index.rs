@@ -81,6 +81,11 @@ impl SearchIndex {
         }
     }
 
+    /// Shows a record at once in the state of the horizon, if it was there then.
+    pub(crate) fn show_known(&mut self, record: &mut Record) {
+        self.show(self.horizon_ms, record);
+    }
+
     fn show(&mut self, at_ms: i64, record: &mut Record) {
         let Some(modified_ms) = record.modified_as_of(at_ms) else { return };
         if let Some(before_ms) = record.indexed_ms.replace(modified_ms) {

@@ -1,6 +1,7 @@
 //! Runs a vendor's sandbox by hand: `syncline-sandbox hubspot --port 8080 --contacts 200`.
 
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use syncline_sandbox::{API_VERSION, DEFAULT_TOKEN, HubSpot, Limits, Seed, Settings};
@@ -47,8 +48,18 @@ struct HubSpotArgs {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> ExitCode {
     let Vendor::Hubspot(args) = Cli::parse().vendor;
+    match serve(&args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the sandbox cannot serve on port {}: {error}", args.port);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: &HubSpotArgs) -> std::io::Result<()> {
     let limit = |calls: u32| Some(calls).filter(|calls| *calls > 0);
     let limits = Limits {
         ten_secondly: limit(args.rate_10s),

@@ -165,7 +165,7 @@ fn matching(store: &ObjectStore, groups: &[Vec<Test>], query: Option<&str>) -> V
     for group in groups {
         let wanted = |record: &Record| {
             let as_of_ms = store.index.horizon_ms();
-            record.modified_as_of(as_of_ms).is_some()
+            record.indexed_ms.is_some()
                 && group.iter().all(|test| test.holds(&store.schema, record, as_of_ms))
                 && query.is_none_or(|query| mentions(store, record, query))
         };
@@ -198,9 +198,14 @@ fn candidates(store: &ObjectStore, group: &[Test]) -> Candidates {
             return Candidates::Ids(known.chain(store.index.pending()).collect());
         }
     }
+    // When most records qualify, walking them all in order is cheaper than gathering them.
+    let few = store.count(false) / 8 + 1_000;
     for test in group {
         if let Test::Modified(range) = test {
-            return Candidates::Ids(store.index.modified_in(range).collect());
+            let ids: BTreeSet<RecordId> = store.index.modified_in(range).take(few + 1).collect();
+            if ids.len() <= few {
+                return Candidates::Ids(ids);
+            }
         }
     }
     for test in group {

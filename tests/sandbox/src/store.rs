@@ -239,6 +239,9 @@ impl ObjectStore {
         }
         self.insert(merged);
         self.index.note(now_ms, id);
+        if let Some(record) = self.live.get_mut(&id) {
+            self.index.show_known(record);
+        }
         id
     }
 

@@ -86,6 +86,8 @@ async fn the_list_pages_through_every_record_once_in_the_order_of_ids() {
     for bad in ["?limit=101", "?limit=0", "?limit=x", "?after=x", "?limit=51&propertiesWithHistory=email"] {
         assert_eq!(get(&running, bad).status, 400, "{bad}");
     }
+    let many = "a_property_of_some_length,".repeat(700);
+    assert_eq!(get(&running, &format!("?properties={many}")).status, 414);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,6 +112,12 @@ async fn search_shows_the_state_as_it_was_the_lag_ago() {
     assert_eq!(emails(&by_email("new@example.com")), ["new@example.com"]);
     state.archive(id).expect("there");
     assert!(emails(&since("0")).is_empty(), "an archived record never appears");
+    state.restore(id).expect("archived");
+    let by_id =
+        json!({"filterGroups": [{"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": "0"}]}]});
+    assert!(emails(&since("0")).is_empty() && emails(&by_id).is_empty(), "a restored one appears after the lag");
+    state.clock().advance(Duration::from_millis(5_000));
+    assert_eq!((emails(&since("0")).len(), emails(&by_id).len()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
