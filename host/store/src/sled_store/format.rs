@@ -82,3 +82,84 @@ fn put_fact(batch: &mut Batch, name: &str, body: &[u8]) {
     let stored = row::encode(&key, Kind::Plain, body);
     batch.insert(key, stored);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use syncline_runner::{Batch, Key, Space, Store, StoreTable};
+
+    use super::*;
+    use crate::{SledOptions, SledStore};
+
+    static CUT_SHORT: AtomicBool = AtomicBool::new(true);
+
+    /// Writes a table anew row by row, from the rows' numbers, so that it may be run again.
+    const TWO: Migration = Migration {
+        to: 2,
+        run: |disk| {
+            for number in 0..10_u8 {
+                let key = row::row_key(&Key::new(Space(1), StoreTable::Meta, [number]));
+                let mut batch = sled::Batch::default();
+                let stored = row::encode(&key, Kind::Plain, &[number * 2]);
+                batch.insert(key, stored);
+                disk.apply(batch)?;
+                if number == 5 && CUT_SHORT.swap(false, Ordering::Relaxed) {
+                    return Err(StoreError::Unavailable("cut short".into()));
+                }
+            }
+            Ok(())
+        },
+    };
+
+    /// Needs what the one before did.
+    const THREE: Migration = Migration {
+        to: 3,
+        run: |disk| {
+            let key = row::row_key(&Key::new(Space(1), StoreTable::Meta, [9]));
+            let stored = disk.read(&key)?.ok_or(StoreError::Full)?;
+            let (_, body) = row::decode(&key, &stored)?;
+            let mut batch = sled::Batch::default();
+            let stored = row::encode(&key, Kind::Plain, &[body, &[3]].concat());
+            batch.insert(key, stored);
+            disk.apply(batch)?;
+            Ok(())
+        },
+    };
+
+    fn open(dir: &Path, migrations: &[Migration]) -> Result<SledStore, StoreError> {
+        SledStore::open_migrating(dir, SledOptions::default(), migrations)
+    }
+
+    #[tokio::test]
+    async fn migrations_run_in_order_once_and_again_when_cut_short() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let store = open(dir.path(), &[]).expect("made");
+        let mut batch = Batch::default();
+        for number in 0..10_u8 {
+            batch.put(Key::new(Space(1), StoreTable::Meta, [number]), vec![number]);
+        }
+        store.commit(batch).await.expect("committed");
+        drop(store);
+
+        assert_eq!(open(dir.path(), &[TWO, THREE]).err(), Some(StoreError::Unavailable("cut short".into())));
+        for _ in 0..2 {
+            let store = open(dir.path(), &[TWO, THREE]).expect("migrated");
+            let page = store.scan(Space(1), StoreTable::Meta, vec![], 100).await.expect("read");
+            let mut expected: Vec<_> = (0..10_u8).map(|number| (vec![number], vec![number * 2])).collect();
+            expected[9].1.push(3);
+            assert_eq!(page, expected);
+            assert_eq!(store.stats().await.map(|stats| stats.last_commit), Ok(1));
+        }
+        assert_eq!(open(dir.path(), &[TWO]).err(), Some(StoreError::TooNew { found: 3, known: 2 }));
+        assert_eq!(open(dir.path(), &[]).err(), Some(StoreError::TooNew { found: 3, known: 1 }));
+    }
+
+    #[tokio::test]
+    async fn a_new_store_has_the_newest_format() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        drop(open(dir.path(), &[TWO, THREE]).expect("made without running them"));
+        assert_eq!(open(dir.path(), &[TWO]).err(), Some(StoreError::TooNew { found: 3, known: 2 }));
+    }
+}

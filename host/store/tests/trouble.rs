@@ -1,0 +1,284 @@
+//! What goes wrong around a store on disk: damage, a full disk, a second process. Each ends in an error that says what
+//! to do, and nothing acknowledged is lost without a word.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use syncline_runner::{Batch, Key, Space, Store, StoreError, StoreTable};
+use syncline_store::{SledOptions, SledStore};
+
+fn open(dir: &Path) -> Result<SledStore, StoreError> {
+    SledStore::open(dir, SledOptions::default())
+}
+
+fn row(number: u32) -> Key {
+    Key::new(Space(1), StoreTable::Replica, number.to_be_bytes())
+}
+
+fn body(number: u32) -> Vec<u8> {
+    // Not compressible, so that the database's file has the size one expects.
+    (0..400_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 7 ^ number) as u8).collect()
+}
+
+async fn commit(store: &SledStore, numbers: std::ops::Range<u32>) -> Result<u64, StoreError> {
+    let mut batch = Batch::default();
+    for number in numbers {
+        batch.put(row(number), body(number));
+    }
+    Ok(store.commit(batch).await?.number)
+}
+
+async fn assert_rows(store: &SledStore, numbers: std::ops::Range<u32>) {
+    let expected: Vec<_> = numbers.clone().map(|number| Some(body(number))).collect();
+    let found = store.get(numbers.map(row).collect()).await.expect("read");
+    assert!(found == expected, "rows are missing or garbled");
+}
+
+/// A store in a folder of its own with ten commits of ten rows, closed.
+async fn filled() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store = open(dir.path()).expect("opened");
+    for ten in 0..10 {
+        commit(&store, ten * 10..ten * 10 + 10).await.expect("committed");
+    }
+    store.close().await.expect("closed");
+    dir
+}
+
+fn copy_of(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    copy_folder(dir, copy.path());
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a kind").is_dir() {
+            fs::create_dir_all(&target).expect("made");
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_that_the_store_is_busy() {
+    let dir = filled().await;
+    // The lock belongs to an opened file, so a second open here is refused as another process's would be.
+    let store = open(dir.path()).expect("opened");
+    assert_eq!(open(dir.path()).err(), Some(StoreError::Busy));
+    let mut other = Command::new("flock");
+    other.args(["--nonblock", "--conflict-exit-code", "9"]).arg(dir.path().join("db")).arg("true");
+    assert_eq!(other.status().ok().and_then(|status| status.code()), Some(9), "another process got in");
+    assert_rows(&store, 0..100).await;
+    drop(store);
+    assert_rows(&open(dir.path()).expect("opened once it is free"), 0..100).await;
+}
+
+/// The database opens such files without a word, or not at all. Only the mark tells that commits are gone.
+#[tokio::test]
+async fn damage_at_the_end_of_the_log_is_never_silent() {
+    let dir = filled().await;
+    let end = end_of_data(&dir.path().join("db"));
+    let mut noticed_by_mark = 0;
+    let mut refused = 0;
+    for damage in 0..24_u64 {
+        let copy = copy_of(dir.path());
+        let db = OpenOptions::new().write(true).open(copy.path().join("db")).expect("the file");
+        let back = 1 + damage * damage * 37;
+        match damage % 3 {
+            0 => db.set_len(end - back).expect("cut"),
+            1 => db.write_all_at(&vec![0xa5; back as usize], end - back).expect("garbled"),
+            _ => db.write_all_at(&[0x5a], end - back).expect("garbled"),
+        }
+        drop(db);
+        match open(copy.path()) {
+            Ok(store) => assert_rows(&store, 0..100).await,
+            Err(StoreError::Damaged(text)) => {
+                noticed_by_mark += u32::from(text.contains("acknowledged data is missing"));
+                refused += 1;
+                assert!(text.contains("restore the last copy"), "no next step: {text}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+        assert!(copy.path().join("db").exists(), "a damaged store was deleted");
+    }
+    assert!(noticed_by_mark > 0, "of {refused} refusals none was the mark's");
+}
+
+/// The last byte that is not padding.
+fn end_of_data(path: &Path) -> u64 {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).expect("the file");
+    bytes.iter().rposition(|byte| *byte != 0).expect("data") as u64 + 1
+}
+
+#[tokio::test]
+async fn a_lost_database_beside_its_mark_is_not_taken_for_a_new_store() {
+    let dir = filled().await;
+    for name in ["db", "conf"] {
+        fs::remove_file(dir.path().join(name)).expect("removed");
+    }
+    for entry in fs::read_dir(dir.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap.")) {
+            fs::remove_file(path).expect("removed");
+        }
+    }
+    let error = open(dir.path()).err().expect("refused").to_string();
+    assert!(error.contains("acknowledged data is missing") && error.contains("high-water"), "{error}");
+    // The way out that the message names.
+    fs::remove_file(dir.path().join("high-water")).expect("removed");
+    let store = open(dir.path()).expect("opened");
+    assert_eq!(commit(&store, 0..1).await, Ok(1));
+}
+
+#[tokio::test]
+async fn an_old_copy_with_a_newer_mark_is_noticed() {
+    let dir = filled().await;
+    let copy = copy_of(dir.path());
+    let store = open(dir.path()).expect("opened");
+    commit(&store, 100..110).await.expect("committed");
+    store.close().await.expect("closed");
+    fs::copy(dir.path().join("high-water"), copy.path().join("high-water")).expect("copied");
+    let error = open(copy.path()).err().expect("refused").to_string();
+    assert!(error.contains("commit 11 was kept but the last one found is 10"), "{error}");
+}
+
+#[tokio::test]
+async fn the_mark_follows_while_the_store_is_open() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let options = SledOptions { high_water_every: std::time::Duration::ZERO, ..SledOptions::default() };
+    let store = SledStore::open(dir.path(), options).expect("opened");
+    let mark = || fs::read(dir.path().join("high-water")).expect("a mark");
+    let before = mark();
+    commit(&store, 0..10).await.expect("committed");
+    assert_eq!(mark()[..8], 1_u64.to_be_bytes());
+    assert_eq!((mark().len(), before[..8].to_vec()), (16, vec![0; 8]));
+}
+
+#[tokio::test]
+async fn a_garbled_row_is_told_with_its_table() {
+    let dir = filled().await;
+    let db = sled::open(dir.path()).expect("the database itself");
+    let key = [&[0, 0, 0, 1, StoreTable::Replica as u8][..], &7_u32.to_be_bytes()].concat();
+    let mut stored = db.get(&key).expect("read").expect("there").to_vec();
+    stored[20] ^= 1;
+    db.insert(key, stored).expect("written");
+    drop(db);
+    let store = open(dir.path()).expect("opened");
+    let error = store.get(vec![row(7)]).await.err().expect("refused").to_string();
+    assert!(error.contains("table replica of space 1"), "{error}");
+    let page = store.scan(Space(1), StoreTable::Replica, vec![], 1_000).await;
+    assert!(matches!(page, Err(StoreError::Damaged(_))));
+    // The rest is readable, and a new value heals the row.
+    assert_rows(&store, 8..100).await;
+    commit(&store, 7..8).await.expect("committed");
+    assert_rows(&store, 0..100).await;
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_left_alone() {
+    let dir = filled().await;
+    let db = sled::open(dir.path()).expect("the database itself");
+    let key = [&[0; 5][..], b"format"].concat();
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [&key[..], &[0], &9_u32.to_be_bytes()] {
+        hasher.update(part);
+    }
+    db.insert(key, [&[0][..], &hasher.finalize().to_be_bytes(), &9_u32.to_be_bytes()].concat()).expect("written");
+    drop(db);
+    assert_eq!(open(dir.path()).err(), Some(StoreError::TooNew { found: 9, known: 1 }));
+}
+
+#[tokio::test]
+async fn a_foreign_database_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    sled::open(dir.path()).and_then(|db| db.insert("a", "b")).expect("written");
+    let error = open(dir.path()).err().expect("refused").to_string();
+    assert!(error.contains("no format number"), "{error}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_told() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("file");
+    fs::write(&file, "").expect("written");
+    let error = open(&file.join("store")).err().expect("refused").to_string();
+    assert!(error.contains("file/store") && error.contains("permissions"), "{error}");
+}
+
+/// A small disk of its own, given back when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: &Path, bytes: u64) -> Option<Self> {
+        fs::create_dir_all(folder).expect("made");
+        let size = format!("size={bytes}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder).output().ok()?;
+        mounted.status.success().then(|| Self(folder.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily, since a failed test may still have the store open.
+        let unmounted = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()), "{} stays mounted", self.0.display());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_space() {
+    for megabytes in [6, 7, 9] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), megabytes * 1024 * 1024) else {
+            println!("skipped: mounting a small disk is not permitted here");
+            return;
+        };
+        fill_and_free(&disk.0).await;
+    }
+}
+
+async fn fill_and_free(disk: &Path) {
+    let ballast = disk.join("ballast");
+    let mut file = File::create(&ballast).expect("made");
+    file.write_all(&vec![1; 2 * 1024 * 1024]).expect("written");
+    let dir = disk.join("store");
+    let store = open(&dir).expect("opened");
+    let mut kept = 0;
+    let error = loop {
+        match commit(&store, kept..kept + 100).await {
+            Ok(_) => kept += 100,
+            Err(error) => break error,
+        }
+        assert!(kept < 1_000_000, "the disk never fills");
+    };
+    assert_eq!(error, StoreError::Full);
+    // Still full: the same answer, or the rows.
+    assert_eq!(commit(&store, kept..kept + 4_000).await, Err(StoreError::Full));
+    match store.get(vec![row(0)]).await {
+        Ok(found) => assert_eq!(found, [Some(body(0))]),
+        Err(error) => assert_eq!(error, StoreError::Full),
+    }
+
+    file.set_len(0).expect("space again");
+    let number = loop {
+        // It is opened again at most twice a second.
+        match commit(&store, kept..kept + 10).await {
+            Err(StoreError::Full) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            other => break other.expect("goes on"),
+        }
+    };
+    assert_rows(&store, 0..kept + 10).await;
+    assert_eq!(u64::from(kept / 100) + 1, number, "a refused commit was counted");
+    assert_eq!(store.get(vec![row(kept + 10), row(kept + 99)]).await, Ok(vec![None, None]), "half of a refused commit");
+    store.close().await.expect("closed");
+    assert_rows(&open(&dir).expect("opened"), 0..kept + 10).await;
+}
