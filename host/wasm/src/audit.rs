@@ -131,6 +131,8 @@ fn kind_of(exports: &[&str], written: &[String]) -> Result<PluginKind, AuditErro
         (true, false) => Ok(PluginKind::Reader),
         (false, true) => Ok(PluginKind::Transform),
         (true, true) | (false, false) => {
+            let mut written = written.to_vec();
+            written.sort();
             let names: Vec<String> = written.iter().take(5).map(|name| format!("`{}`", printed(name))).collect();
             Err(AuditError::World(if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }))
         }

@@ -3,21 +3,24 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use syncline_core::Instant;
+use syncline_core::Instant as Moment;
 use syncline_net::Outlet;
-use wasmtime::component::InstancePre;
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
 
 use crate::audit::PluginKind;
 use crate::bindings::connector::exports::syncline::connector::{discovery, sink, source};
 use crate::bindings::transform::exports::syncline::transform::rows;
-use crate::call::{CallState, Clock, Scene};
+use crate::call::{Call, CallState, Clock, Scene};
 use crate::connector::WasmConnector;
 use crate::limits::Limits;
+use crate::runtime::LoadError;
+use crate::text::printable;
 use crate::transform::WasmTransform;
 
 /// So many crashes within an hour disable a plugin (E8.1).
 const CRASHES_MAX: usize = 3;
-const CRASH_WINDOW_MS: Instant = 60 * 60 * 1000;
+const CRASH_WINDOW_MS: Moment = 60 * 60 * 1000;
 
 /// A plugin that can be called. Clones are the same plugin.
 #[derive(Clone)]
@@ -63,6 +66,27 @@ impl Program {
     }
 }
 
+impl Program {
+    fn instance(&self) -> &InstancePre<CallState> {
+        match self {
+            Program::Connector { instance, .. } | Program::Transform { instance, .. } => instance,
+        }
+    }
+
+    /// Compares the types of every exported function with ours.
+    fn check_types(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<()> {
+        match self {
+            Program::Connector { discovery, source, sink, .. } => {
+                discovery.load(&mut *store, instance)?;
+                source.load(&mut *store, instance)?;
+                sink.as_ref().map(|sink| sink.load(&mut *store, instance)).transpose()?;
+            }
+            Program::Transform { rows, .. } => drop(rows.load(&mut *store, instance)?),
+        }
+        Ok(())
+    }
+}
+
 /// What a connector plugin is given to serve one connection.
 ///
 /// Invariant: `settings_json` holds no secret; credentials are known to the outlet alone.
@@ -103,6 +127,24 @@ impl Plugin {
         cached: bool,
     ) -> Plugin {
         Plugin(Arc::new(Inner { program, limits, quarantine: Quarantine::default(), kind, digest, cached }))
+    }
+
+    /// Starts one instance, so that what does not fit is said now and not in a run. No function of the plugin is called.
+    pub(crate) async fn try_out(&self) -> Result<(), LoadError> {
+        let scene =
+            Scene { name: "a plugin".to_owned(), settings_json: String::new(), outlet: None, clock: Arc::new(|| 0) };
+        let instance = self.0.program.instance();
+        let mut call = Call::new(instance.engine(), self.0.limits, Arc::new(scene));
+        let watch = call.watch();
+        let ended = watch.over(async {
+            let instance = instance.instantiate_async(&mut call.store).await?;
+            Ok(self.0.program.check_types(&mut call.store, &instance))
+        });
+        let ended = ended.await;
+        match call.end(ended) {
+            Ok(types) => types.map_err(|error| LoadError::Mismatch(printable(&format!("{error:#}")))),
+            Err(failure) => Err(LoadError::Start(failure.fault.to_string())),
+        }
     }
 
     /// What it is.
@@ -151,7 +193,7 @@ pub(crate) struct Quarantine(Mutex<Crashes>);
 
 #[derive(Debug, Default)]
 struct Crashes {
-    at: VecDeque<Instant>,
+    at: VecDeque<Moment>,
     closed: bool,
 }
 
@@ -160,7 +202,7 @@ impl Quarantine {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
-    pub(crate) fn crashed(&self, now: Instant) {
+    pub(crate) fn crashed(&self, now: Moment) {
         let mut crashes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         crashes.at.retain(|&at| now.saturating_sub(at) < CRASH_WINDOW_MS);
         crashes.at.push_back(now);

@@ -57,6 +57,9 @@ pub enum LoadError {
     /// Its copy of the plugin API differs from ours.
     #[error("the component was built with a changed copy of the plugin API ({0}); rebuild it with this version's SDK")]
     Mismatch(String),
+    /// It does not even start.
+    #[error("the component does not start: {0}")]
+    Start(String),
 }
 
 /// Runs plugins. Clones share the engine.
@@ -87,7 +90,9 @@ impl Runtime {
     pub async fn load(&self, wasm: Vec<u8>, limits: Limits) -> Result<Plugin, LoadError> {
         let runtime = self.clone();
         let loaded = tokio::task::spawn_blocking(move || runtime.load_blocking(&wasm, limits)).await;
-        loaded.unwrap_or_else(|error| Err(LoadError::Compile(format!("the compiler failed: {error}"))))
+        let plugin = loaded.unwrap_or_else(|error| Err(LoadError::Compile(format!("the compiler failed: {error}"))))?;
+        plugin.try_out().await?;
+        Ok(plugin)
     }
 
     fn load_blocking(&self, wasm: &[u8], limits: Limits) -> Result<Plugin, LoadError> {

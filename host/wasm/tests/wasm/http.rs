@@ -1,0 +1,73 @@
+//! The way out: what is counted, what is refused, and whose time waiting is.
+
+use std::time::{Duration, Instant};
+
+use syncline_net::RateLimit;
+use syncline_runner::Fault;
+use syncline_wasm::Limits;
+
+use crate::support::{component_fault, connector_to, hostile, outlet, read, server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_slow_server_is_not_computing() {
+    let base = server(60).await;
+    let plugin = hostile(Limits { cpu_ms: 200, ..Limits::default() }).await;
+    let slow = connector_to(&plugin, "{\"do\":\"slow\",\"count\":12}", outlet(&base, Vec::new()));
+    let started = Instant::now();
+    read(&slow).await.expect("a page, however slow");
+    assert!(started.elapsed() >= Duration::from_millis(720), "it did wait");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_answers_ends_at_the_wall() {
+    let base = server(60_000).await;
+    let plugin = hostile(Limits { wall_ms: 300, ..Limits::default() }).await;
+    let slow = connector_to(&plugin, "{\"do\":\"slow\"}", outlet(&base, Vec::new()));
+    let text = component_fault(read(&slow).await);
+    assert!(text.contains("it gave no answer within the limit of 300 ms") && text.contains("`wall_ms`"), "{text}");
+    for _ in 0..3 {
+        component_fault(read(&slow).await);
+    }
+    assert!(!plugin.quarantined(), "a slow server is no fault of the plugin");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_the_budget_is_not_the_plugins_time() {
+    let base = server(0).await;
+    let plugin = hostile(Limits { wall_ms: 500, ..Limits::default() }).await;
+    let rates = vec![RateLimit { calls: 1, per_ms: 900 }];
+    let slow = connector_to(&plugin, "{\"do\":\"slow\",\"count\":2}", outlet(&base, rates));
+    let started = Instant::now();
+    read(&slow).await.expect("a page, after the budget");
+    assert!(started.elapsed() >= Duration::from_millis(800), "it did wait: {:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_one_call_are_counted() {
+    let base = server(0).await;
+    let plugin = hostile(Limits { http_calls: 4, ..Limits::default() }).await;
+    let deed = |deed: &str| connector_to(&plugin, deed, outlet(&base, Vec::new()));
+    let answer = read(&deed("{\"do\":\"many\",\"count\":7}")).await;
+    assert_eq!(answer, Err(Fault::Other("3 of 7 refused".to_owned())));
+    let text = component_fault(read(&deed("{\"do\":\"insist\"}")).await);
+    assert!(text.contains("it went on after the limit of 4 HTTP requests") && text.contains("`http_calls`"), "{text}");
+    read(&deed("{\"do\":\"slow\"}")).await.expect("the next call has its own count");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_host_is_refused_as_a_value() {
+    let base = server(0).await;
+    let plugin = hostile(Limits::default()).await;
+    let answer = read(&connector_to(&plugin, "{\"do\":\"foreign\"}", outlet(&base, Vec::new()))).await;
+    let text = answer.expect_err("a fault").to_string();
+    assert!(text.contains("169.254.169.254") && text.contains("crm"), "{text}");
+    assert!(!plugin.quarantined());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_text_comes_as_text_when_asked_for() {
+    let base = server(0).await;
+    let plugin = hostile(Limits::default()).await;
+    let answer = read(&connector_to(&plugin, "{\"do\":\"binary\"}", outlet(&base, Vec::new()))).await;
+    assert_eq!(answer, Err(Fault::Other("a\u{fffd}\u{fffd}b".to_owned())));
+}

@@ -1,0 +1,8 @@
+//! Real components in the real runtime: what they may do, and what becomes of those that do more.
+
+mod hostile;
+mod http;
+mod load;
+mod logs;
+mod support;
+mod transforms;
