@@ -89,29 +89,25 @@ pub(crate) fn field_times(
 /// Finds the records that creates with an unknown outcome made: by the link property, else by e-mail.
 ///
 /// Both are unique and are read from the records themselves, not from the lagging index. A record with the e-mail that
-/// somebody else made counts, too: while it is there, ours cannot have been made, nor can it be.
+/// somebody else made counts, too: while it is there, ours cannot have been made, nor can it be. Without a link property
+/// a create without e-mail has never been sent (`write`), so none was made.
 pub(crate) fn created(target: &Target, query: &CreatedQuery) -> Result<Created, Fault> {
-    let keys = match &target.settings.link_property {
-        Some(link) => vec![(link.as_str(), query.keys.clone())],
-        None => vec![("email", hinted_emails(query)?)],
+    let (property, values) = match &target.settings.link_property {
+        Some(link) => (link.as_str(), query.keys.iter().cloned().map(Some).collect()),
+        None => ("email", hinted_emails(query)),
     };
+    let mut wanted: Vec<String> = values.iter().flatten().cloned().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let columns = columns_now(target, &query.fields)?;
     let mut rows = Rows::new(&columns);
-    let mut found = vec![None; query.keys.len()];
-    for (property, values) in keys {
-        let mut wanted: Vec<String> = values.clone();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut places: HashMap<String, u32> = HashMap::new();
-        each_by_key(target, property, &wanted, &columns, |object| {
-            let place = rows.add(&columns, object);
-            for value in key_values(object, property) {
-                places.insert(value, place);
-            }
-        })?;
-        found = values.iter().map(|value| places.get(value).copied()).collect();
-    }
-    Ok(Created { records: rows.table, rows: found })
+    let mut places: HashMap<String, u32> = HashMap::new();
+    each_by_key(target, property, &wanted, &columns, |object| {
+        let place = rows.add(&columns, object);
+        places.extend(key_values(object, property).into_iter().map(|value| (value, place)));
+    })?;
+    let place = |value: &Option<String>| value.as_ref().and_then(|value| places.get(value)).copied();
+    Ok(Created { records: rows.table, rows: values.iter().map(place).collect() })
 }
 
 /// Says what became of records that a batch read did not give.
@@ -300,7 +296,7 @@ fn search_batches(values: &[String]) -> Vec<&[String]> {
 /// Sends requests for objects and shows each object of the answers.
 ///
 /// That some are not there is no fault; any other error is one, since its records would seem missing.
-fn each_object(requests: Vec<Request>, mut each: impl FnMut(&Object<'_>)) -> Result<(), Fault> {
+pub(crate) fn each_object(requests: Vec<Request>, mut each: impl FnMut(&Object<'_>)) -> Result<(), Fault> {
     if requests.is_empty() {
         return Ok(());
     }
@@ -330,16 +326,14 @@ fn key_values(object: &Object<'_>, property: &str) -> Vec<String> {
     own.chain(more.split(';')).map(|value| value.trim().to_lowercase()).filter(|value| !value.is_empty()).collect()
 }
 
-fn hinted_emails(query: &CreatedQuery) -> Result<Vec<String>, Fault> {
+/// The e-mail of each create, in small letters.
+fn hinted_emails(query: &CreatedQuery) -> Vec<Option<String>> {
     let place = query.columns.iter().position(|column| column == "email");
-    let email = |hint: &Vec<Value>| {
-        let text = place.and_then(|place| hint.get(place)).and_then(Value::as_text)?;
+    let email = |at: usize| {
+        let text = query.hints.get(at)?.get(place?)?.as_text()?;
         Some(text.trim().to_lowercase()).filter(|email| !email.is_empty())
     };
-    let emails: Option<Vec<String>> = query.hints.iter().map(email).collect();
-    emails.filter(|emails| emails.len() == query.keys.len()).ok_or_else(|| {
-        Fault::Unsupported("a create without e-mail can only be looked up with the setting link_property".to_owned())
-    })
+    (0..query.keys.len()).map(email).collect()
 }
 
 fn newest(object: &Object<'_>, field: &str) -> Option<Instant> {

@@ -5,7 +5,7 @@
 //! another. The index lags, so each window starts an overlap before the last one ended.
 //! Invariant: the time from which the next changes are read lies before this read's first answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use syncline_sdk::connector::{Page, Progress, ReadMode, ReadRequest};
 use syncline_sdk::http::Request;
@@ -15,8 +15,9 @@ use syncline_sdk::value::Fault;
 
 use crate::Target;
 use crate::api::{self, Archived, Filter, Objects};
+use crate::lookup;
 use crate::paging::{self, Cursor, KnownKinds};
-use crate::records::{Columns, MERGED_IDS, Object};
+use crate::records::{Columns, Kind, MERGED_IDS, Object};
 use crate::stamp;
 
 /// What the last page of ids gives as its cursor; nothing starts there.
@@ -130,7 +131,7 @@ fn changes(target: &Target, fields: &[String], cursor: Option<Cursor>, limit: us
     // Only when there is something to read are the kinds needed; nothing changed costs one request.
     let columns = match (known, found.results.is_empty()) {
         (Some(columns), _) => columns,
-        (None, true) => Columns::new(fields.to_vec(), vec![crate::records::Kind::Unknown; fields.len()]),
+        (None, true) => Columns::new(fields.to_vec(), vec![Kind::Unknown; fields.len()]),
         (None, false) => columns_now(target, fields)?,
     };
     let mut gathered = Gathered::new(&columns);
@@ -188,7 +189,8 @@ fn last_id<'a>(results: &'a [Object<'_>], after: &str) -> Result<Option<&'a str>
 
 /// Reads the fields of listed records in batches, where they did not fit into the request that listed them.
 ///
-/// A record that was archived meanwhile has no row; the sweep and the next `get` tell.
+/// A record that was archived meanwhile has no row; the sweep and the next `get` tell. Two that were merged meanwhile
+/// lead to one record, which has one row.
 fn fill(target: &Target, listed: &[Object<'_>], columns: &Columns, gathered: &mut Gathered<'_>) -> Result<(), Fault> {
     let ids: Vec<&str> = listed.iter().map(|object| &*object.id.0).collect();
     let asked: Vec<&str> = columns.known().chain([MERGED_IDS]).collect();
@@ -196,14 +198,12 @@ fn fill(target: &Target, listed: &[Object<'_>], columns: &Columns, gathered: &mu
         .chunks(api::BATCH_MAX)
         .map(|ids| api::batch_read(target.object.name, ids, None, &asked, Archived::No))
         .collect();
-    for answer in api::read_all(batches) {
-        let answer = answer?;
-        let text = answer.text();
-        let mut found = Objects::parse(&text)?.results;
-        found.sort_by_key(|object| object.id.0.parse::<u64>().unwrap_or(u64::MAX));
-        found.iter().for_each(|object| gathered.add(object));
-    }
-    Ok(())
+    let mut seen = HashSet::new();
+    lookup::each_object(batches, |object| {
+        if seen.insert(object.id.0.clone().into_owned()) {
+            gathered.add(object);
+        }
+    })
 }
 
 fn ids(target: &Target, cursor: Option<Cursor>, limit: usize) -> Result<Page, Fault> {

@@ -110,6 +110,11 @@ fn a_create_that_could_not_be_looked_up_is_not_sent() {
     let answer = peer.write(&["firstname"], vec![create("key-1", vec!["Ada".into()])]).expect("it is answered");
     assert!(matches!(answer.outcomes[..], [Outcome::Unsupported(_)]));
     assert_eq!(peer.state().count_live(), 0);
+    // A crash before it was sent leaves an intent all the same; the look-up then says that nothing was made.
+    let (keys, columns, fields) = (names(&["key-1"]), names(&["firstname"]), names(FIELDS));
+    let query = CreatedQuery { endpoint: contacts(), keys, columns, hints: vec![vec!["Ada".into()]], fields };
+    let created = peer.run(|| HubSpot::find_created(query)).expect("the look-up answers");
+    assert_eq!(created.rows, [None]);
 }
 
 #[test]
@@ -210,6 +215,24 @@ fn a_write_that_was_not_sent_says_so() {
     let endpoint = contacts();
     let request = WriteRequest { endpoint, columns: vec![], operations: vec![], returning: vec![] };
     assert!(matches!(dead.run(|| HubSpot::write(request)), Err(Fault::Transient(_))));
+}
+
+#[test]
+fn what_was_written_before_a_halt_stays_written() {
+    for kind in [
+        FaultKind::RateLimited { policy: Policy::TenSecondlyRolling, retry_after_s: None },
+        FaultKind::StatusBefore { status: 401, retry_after_s: None },
+    ] {
+        let peer = Peer::with(1);
+        peer.state().add_fault(Trouble::new(kind).path("/batch/create"));
+        let record = peer.state().records()[0].id;
+        let operations = vec![
+            create("key-1", vec!["new@example.com".into(), "New".into()]),
+            update(record, vec![Value::Absent, "Changed".into()]),
+        ];
+        let answer = peer.write(&["email", "firstname"], operations).expect("it is answered");
+        assert!(matches!(answer.outcomes[..], [Outcome::RetryLater(_), Outcome::Written(_)]), "{:?}", answer.outcomes);
+    }
 }
 
 #[test]
