@@ -3,8 +3,10 @@
 //! `run.rs` tells a run from top to bottom. The decisions are taken in `syncline-core`; what is behind the traits is
 //! the business of the backends.
 
+mod budget;
 mod codec;
 mod connector;
+mod directed;
 mod endpoint;
 mod failure;
 mod mapped;
@@ -16,6 +18,7 @@ mod pull;
 mod push;
 mod recover;
 mod replica;
+mod resolve;
 mod run;
 mod running;
 mod send;
@@ -25,18 +28,21 @@ mod spaces;
 mod store;
 mod synced;
 mod tally;
+mod undo;
 mod world;
 
+pub use budget::{keep_budgets, kept_budget};
 pub use connector::{
     Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Operation,
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
     Violation, WriteAnswer, WriteRequest,
 };
-pub use endpoint::Described;
+pub use endpoint::{Described, describe};
 pub use failure::Failure;
 pub use planning::Planned;
 pub use pull::Pulled;
 pub use replica::{Applied, Known, Layout, Replica, tuple_number};
+pub use resolve::resolve;
 pub use run::{Approve, ApproveAll, RunReport, RunRequest, plan, planned_items, run};
 pub use running::{RunKind, RunOutcome, RunRecord};
 pub use setup::{Context, Event, Listener, SideSetup, Silent, Stop, SyncSetup};
@@ -44,6 +50,7 @@ pub use spaces::{endpoint_space, sync_space};
 pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, StoreTable, Write};
 pub use synced::KeptConflict;
 pub use tally::{SideTally, Tally};
+pub use undo::{NotUndone, UndoPlan, UndoReport, plan_undo, undo};
 pub use world::World;
 
 /// A boxed future: the traits here are object-safe, since the two sides of a sync may be of different kinds.

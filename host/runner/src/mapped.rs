@@ -87,6 +87,21 @@ impl<'a> Mapper<'a> {
     }
 }
 
+/// Makes one value through a transform.
+pub(crate) async fn one(setup: &SyncSetup, used: &TransformUse, value: Value) -> Result<Value, Failure> {
+    let failed = |source| Failure::Transform { name: used.name.clone(), source };
+    let Some(transform) = setup.transforms.get(used) else {
+        return Err(failed(Fault::Unsupported("it is not loaded".to_owned())));
+    };
+    let rows = vec![vec![Some(value)]];
+    let answer = transform.apply(used.options.clone(), vec![FieldName::from("value")], rows).await.map_err(failed)?;
+    match answer.into_iter().next().map(|row| row.map(|cells| cells.into_iter().next().flatten())) {
+        Some(Ok(Some(value))) => Ok(value),
+        Some(Err(reason)) => Err(Failure::Request(reason)),
+        Some(Ok(None)) | None => Err(failed(Fault::Protocol("it gave no value".to_owned()))),
+    }
+}
+
 fn set(work: &mut Work, target: Side, mapping: usize, image: Image) {
     target.pick(&mut work.images.to_left, &mut work.images.to_right)[mapping] = image;
 }

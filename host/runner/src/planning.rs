@@ -3,11 +3,11 @@
 //! A pair is on the list, in the plan, or neither; moving it is one commit. What needs no write (sides that agree,
 //! records that are left alone) is settled right here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use syncline_core::{
     Blocked, Conflict, Decided, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
-    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, Value, decide, diff,
+    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, decide, diff,
 };
 
 use crate::codec;

@@ -1,0 +1,360 @@
+//! Puts the parts together: configuration, plugins, secrets, store and network become syncs that the runner can run.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use syncline_core::{ConnectionName, Endpoint, Instant, Rules, Side, SyncName};
+use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Url};
+use syncline_registry::{Limits, Places, PluginName, PluginStore};
+use syncline_runner::{
+    BoxFuture, Connector, Context, Described, Failure, Listener, SideSetup, Stop, StoreError, SyncSetup, Transform,
+    World,
+};
+use syncline_store::{SledOptions, SledStore};
+use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
+
+use crate::config::plugins::{Admitted, admit};
+use crate::config::rules::{Facts, rules};
+use crate::config::{Config, ConfigError, Mistake, Sync, secrets};
+
+/// Where a user's files are.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+impl Folders {
+    /// Returns the lock file, which stands beside the configuration.
+    pub fn lock(&self) -> PathBuf {
+        self.config.with_file_name("syncline.lock")
+    }
+
+    /// Returns where plugins are looked for.
+    pub fn plugins(&self) -> Places {
+        Places { data: self.data.clone(), lock: self.lock(), bundled: bundled() }
+    }
+}
+
+/// Returns the folder of the plugins that are shipped with the binary.
+fn bundled() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("SYNCLINE_PLUGINS") {
+        return Some(PathBuf::from(folder));
+    }
+    let beside = std::env::current_exe().ok()?.with_file_name("plugins");
+    beside.is_dir().then_some(beside)
+}
+
+/// Why the parts cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder.
+    #[error("the data folder {path} cannot be used")]
+    Folder {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store.
+    #[error("the store in {path} cannot be opened")]
+    Store {
+        /// Where.
+        path: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The plugin runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A plugin.
+    #[error("the plugin {name} cannot be used")]
+    Plugin {
+        /// Which.
+        name: PluginName,
+        /// Why.
+        source: LoadError,
+    },
+    /// A plugin of the wrong kind.
+    #[error("the plugin {name} cannot be used")]
+    Kind {
+        /// Which.
+        name: PluginName,
+        /// Why.
+        source: WrongKind,
+    },
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// A connection of a connector that names no address of its own.
+    #[error("the connection {0} has no address; add base_url to it")]
+    NoAddress(ConnectionName),
+    /// Nothing of that name.
+    #[error("there is no sync `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    NoSync {
+        /// What was asked for.
+        name: SyncName,
+        /// What comes nearest.
+        nearest: Option<String>,
+    },
+    /// The runner.
+    #[error(transparent)]
+    Run(#[from] Failure),
+}
+
+/// Real time and chance.
+pub struct RealWorld;
+
+impl World for RealWorld {
+    fn now(&self) -> Instant {
+        jiff::Timestamp::now().as_millisecond()
+    }
+
+    fn random(&self) -> u64 {
+        // Each state of the standard hasher is keyed from the system's randomness.
+        RandomState::new().build_hasher().finish()
+    }
+
+    fn sleep(&self, duration_ms: u64) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(Duration::from_millis(duration_ms)))
+    }
+}
+
+/// The parts, put together for one configuration.
+pub struct Session {
+    /// The configuration.
+    pub config: Config,
+    /// What the steps work with.
+    pub context: Context,
+    admitted: Admitted,
+    runtime: Runtime,
+    gateway: Gateway,
+    loaded: Mutex<BTreeMap<PluginName, syncline_wasm::Plugin>>,
+    outlets: Mutex<BTreeMap<ConnectionName, Outlet>>,
+}
+
+impl Session {
+    /// Reads the configuration, admits its plugins and opens the store. Reaches no application.
+    pub async fn open(folders: &Folders, listener: Arc<dyn Listener>, stop: Stop) -> Result<Session, SessionError> {
+        let config = crate::config::load(&folders.config)?;
+        let admitted = match admit(&config, &PluginStore::new(folders.plugins())) {
+            Ok(admitted) => admitted,
+            Err(mut mistakes) => {
+                mistakes.extend(secrets::check(&config));
+                return Err(mistaken(&config, mistakes));
+            }
+        };
+        config.verdict(secrets::check(&config))?;
+        let store = open_store(&folders.data)?;
+        let runtime = Runtime::new(RuntimeOptions { cache_dir: folders.data.join("compiled") })?;
+        let context = Context {
+            store: Arc::new(store),
+            world: Arc::new(RealWorld),
+            stop,
+            listener,
+            sweep_every_ms: Context::SWEEP_EVERY_MS,
+        };
+        Ok(Session {
+            config,
+            context,
+            admitted,
+            runtime,
+            gateway: Gateway::new(),
+            loaded: Mutex::default(),
+            outlets: Mutex::default(),
+        })
+    }
+
+    /// Returns the syncs that a command is about: the one named, or every active one.
+    pub fn chosen(&self, name: Option<&SyncName>) -> Result<Vec<Sync>, SessionError> {
+        let Some(name) = name else {
+            return Ok(self.config.syncs.iter().filter(|sync| sync.active).cloned().collect());
+        };
+        match self.config.sync(name) {
+            Some(sync) => Ok(vec![sync.clone()]),
+            None => {
+                let known = self.config.syncs.iter().map(|sync| sync.name().as_str());
+                let nearest = syncline_registry::nearest(name.as_str(), known).map(str::to_owned);
+                Err(SessionError::NoSync { name: name.clone(), nearest })
+            }
+        }
+    }
+
+    /// Makes a sync ready to run: connects both sides, reads their schemas where that is due, and makes the rules.
+    pub async fn setup(&self, sync: &Sync) -> Result<SyncSetup, SessionError> {
+        let mut left = self.side(&sync.left.endpoint).await?;
+        let mut right = self.side(&sync.right.endpoint).await?;
+        let left_described = self.describe(Side::Left, &left).await?;
+        let right_described = self.describe(Side::Right, &right).await?;
+        let use_of = |choice: &_| self.admitted.transform_use(choice);
+        let rules = rules(sync, facts(&left_described), facts(&right_described), &use_of)
+            .map_err(|mistakes| mistaken(&self.config, mistakes))?;
+        for (side, setup) in [(Side::Left, &mut left), (Side::Right, &mut right)] {
+            setup.fields = rules.fields(side);
+            setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
+        }
+        let transforms = self.transforms(&rules).await?;
+        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, transforms })
+    }
+
+    /// Returns what an application says of an endpoint.
+    pub async fn describe(&self, side: Side, setup: &SideSetup) -> Result<Described, SessionError> {
+        Ok(syncline_runner::describe(&self.context, side, setup).await?)
+    }
+
+    /// Connects one endpoint.
+    pub async fn side(&self, endpoint: &Endpoint) -> Result<SideSetup, SessionError> {
+        let connector = self.connector(&endpoint.connection).await?;
+        Ok(SideSetup { endpoint: endpoint.clone(), connector, fields: Vec::new(), keys: Vec::new() })
+    }
+
+    /// Connects one connection.
+    pub async fn connector(&self, name: &ConnectionName) -> Result<Arc<dyn Connector>, SessionError> {
+        let admitted = &self.admitted.connections[name];
+        let plugin = self.load(&admitted.plugin, &admitted.limits).await?;
+        let outlet = self.outlet(name).await?;
+        let settings = serde_json::Value::Object(admitted.settings.clone()).to_string();
+        let context = ConnectionContext { name: name.to_string(), settings_json: settings, outlet, clock: clock() };
+        let kind = |source| SessionError::Kind { name: admitted.plugin.manifest.name.clone(), source };
+        Ok(Arc::new(plugin.connector(context).map_err(kind)?))
+    }
+
+    /// Keeps what the connections have used up of their budgets, so that a restart does not forget it.
+    pub async fn keep_budgets(&self) -> Result<(), SessionError> {
+        let outlets = lock(&self.outlets).clone();
+        let spent =
+            outlets.iter().map(|(name, outlet)| (name.to_string(), serde_json::json!(outlet.budget()).to_string()));
+        Ok(syncline_runner::keep_budgets(self.context.store.as_ref(), spent.collect()).await.map_err(Failure::from)?)
+    }
+
+    /// Returns how many requests each connection has made so far.
+    pub fn requests(&self) -> BTreeMap<ConnectionName, u64> {
+        lock(&self.outlets).iter().map(|(name, outlet)| (name.clone(), outlet.counters().requests)).collect()
+    }
+
+    async fn outlet(&self, name: &ConnectionName) -> Result<Outlet, SessionError> {
+        if let Some(outlet) = lock(&self.outlets).get(name) {
+            return Ok(outlet.clone());
+        }
+        let config = self.outlet_config(name).await?;
+        let outlet = self.gateway.outlet(config)?;
+        lock(&self.outlets).insert(name.clone(), outlet.clone());
+        Ok(outlet)
+    }
+
+    async fn outlet_config(&self, name: &ConnectionName) -> Result<OutletConfig, SessionError> {
+        let admitted = &self.admitted.connections[name];
+        let connection = self.config.connection(name).expect("only connections of the configuration are admitted");
+        let base_url: Url = admitted.reach.base_url.clone().ok_or_else(|| SessionError::NoAddress(name.clone()))?;
+        let mut config = OutletConfig::new(name.as_str(), base_url)?;
+        config.grants = admitted.reach.grants.clone();
+        config.credential_grants = admitted.reach.grants.clone();
+        config.allow_private_network = connection.allow_private_network;
+        if let Some(auth) = &connection.auth {
+            let secret = secrets::find(connection).map_err(|mistake| mistaken(&self.config, vec![mistake]))?;
+            let wish = admitted.plugin.manifest.auth_wish(auth.scheme());
+            config.credential = secret.map(|secret| auth.credential(secret, wish)).unwrap_or_default();
+        }
+        if let Some(path) = &connection.root_certificate {
+            let path = path.get_ref();
+            let read = std::fs::read_to_string(path);
+            config.extra_roots_pem =
+                Some(read.map_err(|source| SessionError::Folder { path: path.display().to_string(), source })?);
+        }
+        let limits = &admitted.limits;
+        config.limits.rates = limits.rate.clone();
+        if let Some(concurrent) = limits.concurrent {
+            config.limits.at_once_max = concurrent as usize;
+        }
+        if let Some(response_mib) = limits.response_mib {
+            config.limits.response_bytes_max = u64::from(response_mib) * 1024 * 1024;
+        }
+        if let Some(calls) = limits.http_calls {
+            config.limits.calls_per_errand_max = calls;
+        }
+        let spent =
+            syncline_runner::kept_budget(self.context.store.as_ref(), name.as_str()).await.map_err(Failure::from)?;
+        // What an older version wrote in another form is no reason to refuse to run.
+        config.spent = spent.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(config)
+    }
+
+    async fn transforms(
+        &self,
+        rules: &Rules,
+    ) -> Result<BTreeMap<syncline_core::TransformUse, Arc<dyn Transform>>, SessionError> {
+        let mut transforms: BTreeMap<_, Arc<dyn Transform>> = BTreeMap::new();
+        let used = rules.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side)));
+        for used in used.flatten() {
+            let found = self.admitted.transforms.values().find(|plugin| plugin.manifest.name.as_str() == used.name);
+            let Some(plugin) = found else { continue };
+            let loaded = self.load(plugin, &plugin.manifest.limits).await?;
+            let kind = |source| SessionError::Kind { name: plugin.manifest.name.clone(), source };
+            let transform = loaded.transform(used.name.clone(), clock()).map_err(kind)?;
+            transforms.insert(used.clone(), Arc::new(transform));
+        }
+        Ok(transforms)
+    }
+
+    async fn load(
+        &self,
+        plugin: &syncline_registry::Plugin,
+        limits: &Limits,
+    ) -> Result<syncline_wasm::Plugin, SessionError> {
+        let name = &plugin.manifest.name;
+        if let Some(loaded) = lock(&self.loaded).get(name) {
+            return Ok(loaded.clone());
+        }
+        let failed = |source| SessionError::Plugin { name: name.clone(), source };
+        let loaded = self.runtime.load(plugin.bytes.clone(), wasm_limits(limits)).await.map_err(failed)?;
+        lock(&self.loaded).insert(name.clone(), loaded.clone());
+        Ok(loaded)
+    }
+}
+
+fn facts(described: &Described) -> Facts<'_> {
+    Facts { object: &described.object, schema: &described.schema }
+}
+
+/// Opens the store of a data folder, making the folder where it is missing.
+pub fn open_store(data: &Path) -> Result<SledStore, SessionError> {
+    let folder = |source| SessionError::Folder { path: data.display().to_string(), source };
+    std::fs::create_dir_all(data).map_err(folder)?;
+    let path = data.join("store");
+    SledStore::open(&path, SledOptions::default())
+        .map_err(|source| SessionError::Store { path: path.display().to_string(), source })
+}
+
+fn wasm_limits(limits: &Limits) -> syncline_wasm::Limits {
+    let default = syncline_wasm::Limits::default();
+    syncline_wasm::Limits {
+        memory_mib: limits.memory_mib.unwrap_or(default.memory_mib),
+        cpu_ms: limits.cpu_ms.unwrap_or(default.cpu_ms),
+        wall_ms: limits.wall_ms.unwrap_or(default.wall_ms),
+        http_calls: limits.http_calls.unwrap_or(default.http_calls),
+        ..default
+    }
+}
+
+fn clock() -> syncline_wasm::Clock {
+    Arc::new(|| RealWorld.now())
+}
+
+fn mistaken(config: &Config, mistakes: Vec<Mistake>) -> SessionError {
+    match config.verdict(mistakes) {
+        Err(error) => SessionError::Config(error),
+        Ok(()) => unreachable!("whoever calls this has found a mistake"),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

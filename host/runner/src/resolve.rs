@@ -1,0 +1,150 @@
+//! Carries out a person's decision on a conflict: picks a side for an open one, or flips one that a rule decided (E3.4).
+//!
+//! Invariant: nothing is written if either side has moved on since the conflict was found.
+
+use syncline_core::{
+    Agreed, Change, ChangeKind, Conflict, Decided, FieldChange, FieldName, PairState, PlanItem, Record, RecordId, Side,
+    Value, Why,
+};
+
+use crate::replica::Known;
+use crate::running::{RunKind, RunRecord, Running};
+use crate::settle::keep_conflict;
+use crate::setup::{Context, SyncSetup};
+use crate::synced::KeptConflict;
+use crate::{Batch, Failure, codec, directed, pull, recover};
+
+/// Makes `keep`'s value of the conflict's fields stand on both sides.
+pub async fn resolve(context: &Context, setup: &SyncSetup, number: u64, keep: Side) -> Result<RunRecord, Failure> {
+    let mut running = Running::open(context, setup, RunKind::Resolve).await?;
+    recover::recover(&mut running).await?;
+    let key = codec::conflict(running.synced.space, number);
+    let Some(kept) = codec::load::<KeptConflict>(running.synced.store, key).await? else {
+        return Err(Failure::Request(format!("the sync {} has no conflict {number}", setup.name)));
+    };
+    let item = plan(&mut running, &kept, keep).await?;
+    directed::carry_out(&mut running, vec![item]).await?;
+    if running.run.tally.changed == 1 {
+        close(&mut running, kept, keep).await?;
+    }
+    Ok(running.run.clone())
+}
+
+async fn plan(running: &mut Running<'_>, kept: &KeptConflict, keep: Side) -> Result<PlanItem, Failure> {
+    let Some(pair) = running.synced.pair(kept.pair).await? else {
+        return Err(Failure::Request("its records belong to another pair now; run the sync again".to_owned()));
+    };
+    let (Some(left), Some(right)) = (pair.left.clone(), pair.right.clone()) else {
+        return Err(Failure::Request("one of its records is gone; there is nothing to decide any more".to_owned()));
+    };
+    let left_record = fresh(running, Side::Left, &left).await?;
+    let right_record = fresh(running, Side::Right, &right).await?;
+    let target = keep.other();
+    let (kept_record, written) = keep.pick((&left_record, &right_record), (&right_record, &left_record));
+    let mut fields = Vec::new();
+    let mut agreed = Vec::new();
+    for field in &kept.conflict.fields {
+        let value = wanted(running, field, keep).await?;
+        let (kept_field, written_field) =
+            keep.pick((&field.left_field, &field.right_field), (&field.right_field, &field.left_field));
+        check_fresh(&kept.conflict, field, &left_record, &right_record)?;
+        agreed.push(Agreed { left: field.left_field.clone(), right: field.right_field.clone() });
+        // Flipping a decided conflict brings the losing value back to its own side too.
+        let own = keep.pick(&field.left, &field.right);
+        if kept_record.get(kept_field) != Some(own) {
+            fields.push((keep, change_field(kept_record, kept_field, own.clone())));
+        }
+        if written.get(written_field) != Some(&value) {
+            fields.push((target, change_field(written, written_field, value)));
+        }
+    }
+    let mut changes = Vec::new();
+    for (side, record) in [(Side::Left, &left_record), (Side::Right, &right_record)] {
+        let own: Vec<FieldChange> =
+            fields.iter().filter(|(on, _)| *on == side).map(|(_, change)| change.clone()).collect();
+        if !own.is_empty() {
+            let version = record.version.clone();
+            changes.push(Change {
+                side,
+                kind: ChangeKind::Update,
+                record: Some(record.id.clone()),
+                version,
+                fields: own,
+            });
+        }
+    }
+    if changes.is_empty() {
+        return Err(Failure::Request("both sides already hold that value; there is nothing to write".to_owned()));
+    }
+    Ok(PlanItem {
+        pair: kept.pair,
+        left: Some(left),
+        right: Some(right),
+        changes,
+        agreed,
+        conflicts: Vec::new(),
+        then: PairState::Linked,
+    })
+}
+
+/// Reads a record as it is now.
+async fn fresh(running: &mut Running<'_>, side: Side, id: &RecordId) -> Result<Record, Failure> {
+    let endpoint = running.endpoint_mut(side);
+    pull::look(endpoint, std::slice::from_ref(id), &mut pull::Pulled::default()).await?;
+    match endpoint.replica().get(std::slice::from_ref(id)).await?.pop().flatten() {
+        Some(Known::Here(record)) => Ok(record),
+        Some(Known::Gone(_)) | None => Err(Failure::Request(format!("{id} on the {side} side is gone"))),
+    }
+}
+
+/// Refuses to decide about values that are not there any more, on any field of the group.
+fn check_fresh(
+    conflict: &Conflict,
+    field: &syncline_core::ConflictField,
+    left: &Record,
+    right: &Record,
+) -> Result<(), Failure> {
+    let sides =
+        [(Side::Left, left, &field.left_field, &field.left), (Side::Right, right, &field.right_field, &field.right)];
+    for (side, record, name, then) in sides {
+        let lost = conflict.decided.winner().is_some_and(|winner| winner != side);
+        let now = record.get(name);
+        // The side that lost holds what the winner gave it; the other one, and both of an open conflict, what they had.
+        if !lost && now != Some(then) {
+            let now = now.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+            return Err(Failure::Request(format!(
+                "{name} on the {side} side has changed since: it was {then} and is {now}; run the sync again"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what the kept value is on the other side.
+async fn wanted(running: &Running<'_>, field: &syncline_core::ConflictField, keep: Side) -> Result<Value, Failure> {
+    let value = keep.pick(&field.left, &field.right).clone();
+    let mappings = &running.setup.rules.mappings;
+    let mapping =
+        mappings.iter().find(|mapping| mapping.left == field.left_field && mapping.right == field.right_field);
+    let Some(mapping) = mapping else {
+        return Err(Failure::Request(format!(
+            "{} and {} are not mapped any more",
+            field.left_field, field.right_field
+        )));
+    };
+    let Some(used) = mapping.transform_to(keep.other()).filter(|_| !value.is_blank()) else { return Ok(value) };
+    crate::mapped::one(running.setup, used, value).await
+}
+
+fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange {
+    FieldChange { field: field.clone(), before: record.get(field).cloned(), after, why: Why::Resolved }
+}
+
+/// Notes who decided.
+async fn close(running: &mut Running<'_>, mut kept: KeptConflict, keep: Side) -> Result<(), Failure> {
+    kept.conflict.decided = Decided::ByPerson(keep);
+    let mut batch = Batch::default();
+    keep_conflict(running, kept.pair, kept.conflict, Some(kept.number), &mut batch);
+    running.synced.store.commit(batch).await?;
+    Ok(())
+}
