@@ -1,0 +1,104 @@
+//! The text of a configuration and the places in it, with what must not be shown taken out.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A configuration's text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    text: Arc<str>,
+    hidden: Arc<[Range<usize>]>,
+}
+
+/// A place for people: both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// Words that make everything behind the first quote of a line a possible secret, where the text could not be read.
+const SECRET_WORDS: [&str; 7] = ["auth", "token", "password", "secret", "key", "user", "bearer"];
+
+/// What stands in the place of each character that must not be shown.
+const MASK: char = '•';
+
+impl Source {
+    pub(super) fn new(path: &Path, text: String) -> Source {
+        Source { path: path.to_owned(), text: text.into(), hidden: Arc::new([]) }
+    }
+
+    pub(super) fn with_hidden(self, hidden: Vec<Range<usize>>) -> Source {
+        Source { hidden: hidden.into(), ..self }
+    }
+
+    pub(super) fn text_shared(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
+    /// Returns the file's name as it was given.
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Returns the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the folder in which relative paths start.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    /// Returns where `offset` is.
+    pub fn position(&self, offset: usize) -> Position {
+        let start = self.line_start(offset);
+        let line = self.text[..start].matches('\n').count() + 1;
+        Position { line, column: self.text[start..self.boundary(offset)].chars().count() + 1 }
+    }
+
+    /// Returns the line around `offset` as it may be shown: secrets masked, nothing that steers a terminal.
+    pub fn shown_line(&self, offset: usize) -> String {
+        let start = self.line_start(offset);
+        let end = self.text[start..].find('\n').map_or(self.text.len(), |length| start + length);
+        let line = self.text[start..end].trim_end_matches('\r');
+        let suspect = self.suspect_from(line).map(|position| start + position..end);
+        let is_hidden = |at: usize| self.hidden.iter().chain(&suspect).any(|range| range.contains(&at));
+        line.char_indices()
+            .map(|(position, character)| match character {
+                _ if is_hidden(start + position) => MASK,
+                '\t' => ' ',
+                character if character.is_control() => '\u{fffd}',
+                character => character,
+            })
+            .collect()
+    }
+
+    /// In a text that could not be read it is not known what is a secret; be careful with such lines.
+    fn suspect_from(&self, line: &str) -> Option<usize> {
+        let lower = line.to_ascii_lowercase();
+        let suspicious = self.hidden.contains(&UNREADABLE)
+            && SECRET_WORDS.iter().any(|word| lower.contains(word));
+        if !suspicious {
+            return None;
+        }
+        lower.find('=').map(|position| position + 1)
+    }
+
+    fn line_start(&self, offset: usize) -> usize {
+        self.text[..self.boundary(offset)].rfind('\n').map_or(0, |position| position + 1)
+    }
+
+    fn boundary(&self, offset: usize) -> usize {
+        let offset = offset.min(self.text.len());
+        (0..=offset).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+}
+
+/// Marks a text that could not be read as TOML; no character of any text lies in it.
+pub(super) const UNREADABLE: Range<usize> = usize::MAX..usize::MAX;

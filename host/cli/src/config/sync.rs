@@ -1,0 +1,131 @@
+//! `[syncs.NAME]`: two endpoints and the rules between them.
+
+use std::ops::Range;
+
+use syncline_core::{ConflictPolicy, DeletePolicy, Direction, Endpoint, Side, SyncName};
+use toml::Spanned;
+
+use super::endpoint::{self, EndpointConfig};
+use super::mapping::{self, MappingConfig};
+use super::matching::{self, MatchChoice};
+use super::mistake::{Mistake, shown};
+use super::read::{Entry, Reader, Section};
+use super::schedule::{self, Schedule};
+use super::{conflict, deletes, direction};
+
+/// Keys that a later version knows.
+const LATER: [&str; 12] = [
+    "filter",
+    "list",
+    "leaving",
+    "ambiguous",
+    "edit_delete",
+    "create_without_key",
+    "record_atomic",
+    "index",
+    "target_drift",
+    "time_zone",
+    "transfer",
+    "rules",
+];
+
+/// A sync.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    name: Spanned<SyncName>,
+    /// The left endpoint.
+    pub left: EndpointConfig,
+    /// The right endpoint.
+    pub right: EndpointConfig,
+    /// Which side may be written.
+    pub direction: Direction,
+    /// How records find each other.
+    pub matching: MatchChoice,
+    /// Who wins.
+    pub conflict: ConflictPolicy,
+    /// What a delete on the right does to the left.
+    pub deletes_to_left: DeletePolicy,
+    /// What a delete on the left does to the right.
+    pub deletes_to_right: DeletePolicy,
+    /// When `serve` runs it; none for only by hand.
+    pub schedule: Option<Schedule>,
+    /// False: a draft.
+    pub active: bool,
+    /// The default mappings that are switched off, by the name of the field on either side.
+    pub defaults_off: Vec<Spanned<String>>,
+    /// The user's own mappings.
+    pub mappings: Vec<MappingConfig>,
+}
+
+impl Sync {
+    /// Its name.
+    pub fn name(&self) -> &SyncName {
+        self.name.get_ref()
+    }
+
+    /// Where its name stands.
+    pub fn place(&self) -> Range<usize> {
+        self.name.span()
+    }
+
+    /// Returns the endpoint on `side`.
+    pub fn endpoint(&self, side: Side) -> &Endpoint {
+        &side.pick(&self.left, &self.right).endpoint
+    }
+}
+
+/// Characters in the name of a sync or a connection at the most.
+const NAME_LENGTH_MAX: usize = 60;
+
+/// Reads the name of a sync or a connection.
+pub(super) fn name(reader: &mut Reader, entry: &Entry<'_>, what: &str) -> Option<String> {
+    let is_fine = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');
+    let fits = !entry.key.is_empty() && entry.key.chars().count() <= NAME_LENGTH_MAX && entry.key.chars().all(is_fine);
+    if !fits {
+        let mistake = Mistake::new(&entry.key_place, format!("{} cannot name a {what}", shown(entry.key)));
+        reader.wrong(mistake.mend(format!("use up to {NAME_LENGTH_MAX} letters, digits, `-` and `_`")));
+    }
+    fits.then(|| entry.key.to_owned())
+}
+
+pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str]) -> Option<Sync> {
+    let mut section = reader.section(entry.value, &format!("the sync {}", shown(entry.key)))?;
+    section.place = entry.key_place.clone();
+    let name = name(reader, entry, "sync");
+    let left = endpoint::read(reader, &mut section, "left", connections);
+    let right = endpoint::read(reader, &mut section, "right", connections);
+    if let (Some(left), Some(right)) = (&left, &right) {
+        endpoint::check_distinct(reader, left, right);
+    }
+    let direction = section.take("direction").and_then(|entry| direction::read(reader, entry.value));
+    let direction = direction.unwrap_or(Direction::Both);
+    let matching = section.take("match").and_then(|entry| matching::read(reader, entry.value)).unwrap_or_default();
+    let conflict = section.take("conflict").and_then(|entry| conflict::read(reader, entry.value));
+    let deletes =
+        section.take("deletes").map(|entry| deletes::read(reader, entry.value, direction)).unwrap_or_default();
+    let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value));
+    let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
+    let defaults_off = defaults_off(reader, &mut section);
+    let mappings = section.take("mappings").map(|entry| mapping::read_all(reader, entry.value, direction));
+    section.finish(reader, &LATER);
+    Some(Sync {
+        name: Spanned::new(entry.key_place.clone(), SyncName::new(name?)),
+        left: left?,
+        right: right?,
+        direction,
+        matching,
+        conflict: conflict.unwrap_or(conflict::DEFAULT),
+        deletes_to_left: deletes.to_left,
+        deletes_to_right: deletes.to_right,
+        schedule,
+        active,
+        defaults_off,
+        mappings: mappings.unwrap_or_default(),
+    })
+}
+
+fn defaults_off(reader: &mut Reader, section: &mut Section<'_>) -> Vec<Spanned<String>> {
+    let Some(entry) = section.take("defaults_off") else { return Vec::new() };
+    let items = reader.list(entry.value, "`defaults_off`").unwrap_or_default();
+    items.into_iter().filter_map(|item| reader.text(item, "a field of `defaults_off`")).collect()
+}
