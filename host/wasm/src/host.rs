@@ -60,6 +60,10 @@ impl CallState {
             let reason = "this plugin was given no network".to_owned();
             return Ok((0..asked).map(|_| Err(http::HttpError::Denied(reason.clone()))).collect());
         };
+        if requests.is_empty() {
+            // Nothing is waited for, so the time stays the plugin's.
+            return Ok((0..asked).map(|_| Err(http::HttpError::RetryLater(0))).collect());
+        }
         let as_bytes: Vec<bool> = requests.iter().map(|request| request.bytes).collect();
         let sent = errand.send_all(requests.into_iter().map(convert::http::request).collect()).await;
         self.meter.waited();

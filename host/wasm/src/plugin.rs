@@ -73,17 +73,24 @@ impl Program {
         }
     }
 
-    /// Compares the types of every exported function with ours.
-    fn check_types(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<()> {
+    /// Compares the types of every exported function with ours, and names the interface that differs.
+    fn check_types(&self, store: &mut Store<CallState>, instance: &Instance) -> Result<(), String> {
+        let checked = |interface: &str, types: wasmtime::Result<()>| {
+            types.map_err(|error| printable(&format!("`{interface}`: {}", error.root_cause())))
+        };
         match self {
             Program::Connector { discovery, source, sink, .. } => {
-                discovery.load(&mut *store, instance)?;
-                source.load(&mut *store, instance)?;
-                sink.as_ref().map(|sink| sink.load(&mut *store, instance)).transpose()?;
+                checked("syncline:connector/discovery", discovery.load(&mut *store, instance).map(|_| ()))?;
+                checked("syncline:connector/source", source.load(&mut *store, instance).map(|_| ()))?;
+                match sink {
+                    Some(sink) => checked("syncline:connector/sink", sink.load(&mut *store, instance).map(|_| ())),
+                    None => Ok(()),
+                }
             }
-            Program::Transform { rows, .. } => drop(rows.load(&mut *store, instance)?),
+            Program::Transform { rows, .. } => {
+                checked("syncline:transform/rows", rows.load(&mut *store, instance).map(|_| ()))
+            }
         }
-        Ok(())
     }
 }
 
@@ -142,7 +149,7 @@ impl Plugin {
         });
         let ended = ended.await;
         match call.end(ended) {
-            Ok(types) => types.map_err(|error| LoadError::Mismatch(printable(&format!("{error:#}")))),
+            Ok(types) => types.map_err(LoadError::Mismatch),
             Err(failure) => Err(LoadError::Start(failure.fault.to_string())),
         }
     }

@@ -6,7 +6,7 @@ use syncline_net::RateLimit;
 use syncline_runner::Fault;
 use syncline_wasm::Limits;
 
-use crate::support::{component_fault, connector_to, hostile, outlet, read, server};
+use crate::support::{component_fault, connector, connector_to, hostile, outlet, read, server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_for_a_slow_server_is_not_computing() {
@@ -16,6 +16,13 @@ async fn waiting_for_a_slow_server_is_not_computing() {
     let started = Instant::now();
     read(&slow).await.expect("a page, however slow");
     assert!(started.elapsed() >= Duration::from_millis(720), "it did wait");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_for_nothing_is_computing() {
+    let plugin = hostile(Limits { cpu_ms: 200, ..Limits::default() }).await;
+    let text = component_fault(read(&connector(&plugin, "ask")).await);
+    assert!(text.contains("`cpu_ms`"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

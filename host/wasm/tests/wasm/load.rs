@@ -71,11 +71,16 @@ async fn what_does_not_fit_is_refused_in_one_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_copy_of_the_api_is_refused() {
     // A case of what goes in, a trait of what comes out and a case of the values has another name, under the same version.
-    for (name, other) in [("too-large", "too-small"), ("sensitive", "sensative"), ("references", "deferences")] {
+    for (name, other, interface) in [
+        ("too-large", "too-small", "`syncline:host/http@0.1.0`"),
+        ("sensitive", "sensative", "`syncline:connector/discovery`"),
+        ("tombstones", "tombsticks", "`syncline:connector/source`"),
+        ("duplicate-of", "duplicate-to", "`syncline:connector/sink`"),
+    ] {
         let refused = refusal(patched(component("hostile"), name, other)).await;
         assert!(refused.starts_with("the component was built with a changed copy of the plugin API ("), "{refused}");
         assert!(refused.ends_with("; rebuild it with this version's SDK"), "{refused}");
-        println!("{refused}");
+        assert!(refused.contains(interface) && refused.contains(name) && refused.contains(other), "{refused}");
     }
 }
 

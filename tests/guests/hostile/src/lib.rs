@@ -94,7 +94,7 @@ fn harm(settings: &Settings) -> Result<(), Fault> {
         "fault" => return Err(Fault::Auth("s3cret-token-of-the-host \u{1b}[2J".to_owned())),
         "foreign" => drop(http::Request::get("http://169.254.169.254/latest/").send()?),
         "slow" => (0..settings.count).try_for_each(|_| http::Request::get("/slow").send().map(drop))?,
-        "ask" => while http::Request::get("/").send().is_err() || !http::send_all(Vec::new()).is_empty() {},
+        "ask" => while http::send_all(Vec::new()).is_empty() {},
         "insist" => loop {
             _ = http::Request::get("/").send();
         },
