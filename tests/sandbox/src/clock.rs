@@ -55,6 +55,12 @@ pub(crate) fn iso(at_ms: i64) -> String {
     if at_ms.rem_euclid(1000) == 0 { format!("{at:.0}") } else { format!("{at:.3}") }
 }
 
+/// Writes a moment as an HTTP header does.
+pub(crate) fn http_date(at_ms: i64) -> String {
+    let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// Reads a moment given as epoch milliseconds, a date, or an ISO moment.
 pub(crate) fn parse_moment_ms(text: &str) -> Option<i64> {
     let text = text.trim();

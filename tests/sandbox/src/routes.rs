@@ -45,6 +45,12 @@ pub(crate) fn answer(account: &mut Account, incoming: &Incoming) -> Result<Reply
     if incoming.target.len() > TARGET_CHARS_MAX {
         return Err(ApiError::uri_too_long());
     }
+    if incoming.path == format!("/account-info/{API_VERSION}/details") {
+        return match incoming.method.as_str() {
+            "GET" => Ok(Reply::json(200, &portal())),
+            _ => Err(ApiError::method_not_allowed()),
+        };
+    }
     let place = place(&incoming.path).ok_or_else(|| ApiError::not_found("resource not found"))?;
     let object = account.object(&place.object);
     let (store, settings, now_ms) =
@@ -157,6 +163,21 @@ fn properties(call: &mut Call<'_>, method: &str, rest: &[&str]) -> Result<Reply,
         _ => return Err(ApiError::not_found("resource not found")),
     };
     Ok(Reply::json(status, &shown))
+}
+
+/// The account as the vendor describes it.
+fn portal() -> Value {
+    json!({
+        "portalId": 8_081_001,
+        "accountType": "DEVELOPER_TEST",
+        "timeZone": "UTC",
+        "companyCurrency": "EUR",
+        "additionalCurrencies": [],
+        "utcOffset": "+00:00",
+        "utcOffsetMilliseconds": 0,
+        "uiDomain": "app.example.com",
+        "dataHostingLocation": "eu1",
+    })
 }
 
 fn batch_of(now_ms: i64, results: Vec<Value>) -> Value {

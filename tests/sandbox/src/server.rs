@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::account::Reply;
+use crate::clock;
 use crate::errors::ApiError;
 use crate::faults::FaultKind;
 use crate::limits::Reading;
@@ -173,6 +174,8 @@ fn handle(state: &State, incoming: &Incoming) -> Reply {
             .unwrap_or_else(|error| Reply::json(error.status, &error.body(&account.correlation_id()))),
     };
     reply.headers.extend(headers);
+    // The account's own time, which a test may have moved.
+    reply.headers.push(("Date", clock::http_date(now_ms)));
     reply
 }
 
