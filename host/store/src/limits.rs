@@ -1,6 +1,6 @@
 //! What a row may measure, the same in every engine so that a store moves from one to the other.
 
-use syncline_runner::{Batch, Key, StoreError, Write};
+use syncline_runner::{Batch, Key, StoreError, StoreTable, Write};
 
 /// The longest row id in bytes.
 pub const ID_LENGTH_MAX: usize = 4_096;
@@ -23,18 +23,25 @@ pub(crate) fn check(batch: &Batch) -> Result<(), StoreError> {
                 }
             }
             Write::Delete(key) => check_id(key)?,
-            Write::DeleteRange { .. } => {}
+            Write::DeleteRange { table, from, to, .. } => {
+                // A bound just past the longest id has one byte more.
+                check_length(*table, from, ID_LENGTH_MAX + 1)?;
+                check_length(*table, to.as_deref().unwrap_or_default(), ID_LENGTH_MAX + 1)?;
+            }
         }
     }
     Ok(())
 }
 
 fn check_id(key: &Key) -> Result<(), StoreError> {
-    if key.id.len() > ID_LENGTH_MAX {
+    check_length(key.table, &key.id, ID_LENGTH_MAX)
+}
+
+fn check_length(table: StoreTable, id: &[u8], length_max: usize) -> Result<(), StoreError> {
+    if id.len() > length_max {
         return Err(StoreError::Unavailable(format!(
-            "a row id of {} bytes for table {:?} is longer than {ID_LENGTH_MAX}",
-            key.id.len(),
-            key.table
+            "a row id of {} bytes for table {table:?} is longer than {length_max}",
+            id.len()
         )));
     }
     Ok(())

@@ -7,6 +7,7 @@
 //! its lock anew for each row; so a read holds a lock that the writer takes alone while it applies a batch.
 
 mod disk;
+mod dropping;
 mod failure;
 mod format;
 mod high_water;
@@ -49,6 +50,9 @@ pub struct SledOptions {
     /// How often the number of the last commit is kept beside the database: what is lost to a damaged file within that
     /// time may go unnoticed.
     pub high_water_every: Duration,
+    /// How many rows a dropped range may have to be deleted within its commit. More are hidden by the commit and
+    /// deleted after it, before the next, so that memory does not grow with them.
+    pub range_rows_max: usize,
 }
 
 impl Default for SledOptions {
@@ -57,6 +61,7 @@ impl Default for SledOptions {
             cache_bytes: 24 * 1024 * 1024,
             open_time_max: Duration::from_secs(300),
             high_water_every: Duration::from_secs(2),
+            range_rows_max: 1_000,
         }
     }
 }
@@ -219,6 +224,14 @@ impl Engine {
             Engine::Closed => Err(closed()),
         }
     }
+
+    fn disk_mut(&mut self) -> Result<&mut Disk, StoreError> {
+        match self {
+            Engine::Open(disk) => Ok(disk),
+            Engine::Down { error, .. } => Err(error.clone()),
+            Engine::Closed => Err(closed()),
+        }
+    }
 }
 
 impl Shared {
@@ -235,9 +248,31 @@ impl Shared {
     }
 
     /// Runs `act` while nobody reads.
-    fn with_disk_alone<T>(&self, act: impl FnOnce(&Disk) -> Result<T, Failure>) -> Result<T, Failure> {
-        let engine = self.engine_to_write();
-        act(engine.disk().map_err(|error| Failure { error, reopen: false })?)
+    fn with_disk_alone<T>(&self, act: impl FnOnce(&mut Disk) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut engine = self.engine_to_write();
+        act(engine.disk_mut().map_err(|error| Failure { error, reopen: false })?)
+    }
+
+    /// Deletes the rows of dropped ranges and then their marks, letting readers in between batches.
+    fn delete_dropped(&self) -> Result<(), Failure> {
+        let failed = |error| Failure { error, reopen: true };
+        let ranges = self.engine_to_read().disk().map_err(failed)?.dropping().to_vec();
+        for range in &ranges {
+            while let Some(batch) = {
+                let engine = self.engine_to_read();
+                dropping::next_batch(engine.disk().map_err(failed)?, range).map_err(failed)?
+            } {
+                self.with_disk_alone(|disk| disk.apply(batch))?;
+            }
+        }
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        self.with_disk_alone(|disk| {
+            disk.apply(dropping::last_batch(ranges.len()))?;
+            disk.set_dropping(Vec::new());
+            Ok(())
+        })
     }
 
     fn persist(&self) -> Result<(), Failure> {
@@ -264,8 +299,8 @@ fn open_or_create(dir: &Path, options: &SledOptions, migrations: &[Migration]) -
     let above = dir.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned();
     std::fs::create_dir_all(dir)
         .map_err(|error| failure::from_io(&format!("making {}", dir.display()), &error).error)?;
-    let disk = Disk::open(dir, options)?;
-    match prepare(&disk, dir, &above, migrations) {
+    let mut disk = Disk::open(dir, options)?;
+    match prepare(&mut disk, dir, &above, migrations) {
         Ok(()) => Ok(disk),
         Err(error) => {
             disk.close();
@@ -275,12 +310,13 @@ fn open_or_create(dir: &Path, options: &SledOptions, migrations: &[Migration]) -
 }
 
 /// Brings the store to the newest format and makes sure that nothing is missing.
-fn prepare(disk: &Disk, dir: &Path, above: &Path, migrations: &[Migration]) -> Result<(), StoreError> {
+fn prepare(disk: &mut Disk, dir: &Path, above: &Path, migrations: &[Migration]) -> Result<(), StoreError> {
     let high_water = HighWater::of(dir);
     match format::read(disk)? {
         Some(found) => {
             format::check_known(found, migrations)?;
             high_water.check(format::last_commit(disk)?.unwrap_or(0))?;
+            disk.set_dropping(dropping::marked(disk)?);
             format::migrate(disk, found, migrations)?;
         }
         None if disk.is_empty()? => {

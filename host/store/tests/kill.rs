@@ -20,6 +20,11 @@ const KILLS: u32 = 20;
 /// Commits at work at one time in the killed process.
 const COMMITTERS: u64 = 4;
 
+/// How often a committer drops the rows it noted in one table, by a range that is deleted after its commit.
+const ROUNDS_PER_DROP: u64 = 10;
+
+const SEEN_PER_ROUND: u64 = 20;
+
 fn main() -> ExitCode {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
         commit_until_killed(Path::new(&folder));
@@ -100,6 +105,8 @@ async fn check(folder: &Path, acknowledged: &[u64]) {
             }
         }
         assert_eq!(rows, round, "a half commit");
+        let seen = store.scan(space, StoreTable::Seen, vec![], 1_000).await.expect("a page").len() as u64;
+        assert_eq!(seen, round % ROUNDS_PER_DROP * SEEN_PER_ROUND, "part of a dropped range");
         let long = store.get(vec![Key::new(space, StoreTable::Meta, "long")]).await.expect("read").remove(0);
         let expected = (round > 0).then(|| body(round, long_length(round)));
         assert!(long == expected, "the long row is not that of round {round}");
@@ -108,7 +115,8 @@ async fn check(folder: &Path, acknowledged: &[u64]) {
 
 fn commit_until_killed(folder: &Path) {
     println!("started");
-    let options = SledOptions { high_water_every: Duration::from_millis(20), ..SledOptions::default() };
+    let options =
+        SledOptions { high_water_every: Duration::from_millis(20), range_rows_max: 5, ..SledOptions::default() };
     let store = SledStore::open(folder, options).expect("the store opens");
     let store: &'static SledStore = Box::leak(Box::new(store));
     runtime().block_on(async {
@@ -129,6 +137,21 @@ async fn commit_rounds(store: &SledStore, committer: u64) {
         batch.put(Key::new(space, StoreTable::Replica, round.to_be_bytes()), body(round, 300));
         batch.put(Key::new(space, StoreTable::Meta, "long"), body(round, long_length(round)));
         batch.put(Key::new(space, StoreTable::Meta, "round"), round.to_be_bytes().to_vec());
+        if round.is_multiple_of(ROUNDS_PER_DROP) {
+            batch.writes.push(syncline_runner::Write::DeleteRange {
+                space,
+                table: StoreTable::Seen,
+                from: vec![],
+                to: None,
+            });
+        } else {
+            for number in 0..SEEN_PER_ROUND {
+                batch.put(
+                    Key::new(space, StoreTable::Seen, [round.to_be_bytes(), number.to_be_bytes()].concat()),
+                    vec![],
+                );
+            }
+        }
         store.commit(batch).await.expect("committed");
         let mut output = std::io::stdout().lock();
         writeln!(output, "{committer} {round}.").expect("told");

@@ -174,6 +174,7 @@ fn suite(store: Arc<dyn Store>) {
     runtime.block_on(async {
         joined_commits_see_each_other(&store).await;
         pages_show_whole_commits(&store).await;
+        dropped_ranges_are_gone_at_once(&store).await;
         odd_input_is_refused_or_kept(&store).await;
         closed_stores_say_so(&store).await;
     });
@@ -241,6 +242,28 @@ async fn pages_show_whole_commits(store: &Arc<dyn Store>) {
     }
 }
 
+/// Readers never see part of a large range that a commit dropped, whenever its rows are deleted.
+async fn dropped_ranges_are_gone_at_once(store: &Arc<dyn Store>) {
+    const ROWS: u32 = 5_000;
+    for round in 0..3_u8 {
+        let mut batch = Batch::default();
+        for row in 0..ROWS {
+            batch.put(Key::new(Space(4), StoreTable::Seen, row.to_be_bytes()), vec![round]);
+        }
+        store.commit(batch).await.expect("committed");
+        let all = Write::DeleteRange { space: Space(4), table: StoreTable::Seen, from: vec![], to: None };
+        // Sent at once, so that they may be joined: the later one sees what the first one dropped and stays.
+        let last = Key::new(Space(4), StoreTable::Seen, (ROWS - 1).to_be_bytes());
+        let mut behind = Batch { expect: vec![Expect::Absent(last.clone())], ..Batch::default() };
+        behind.put(last.clone(), vec![9]);
+        let dropping = store.commit(Batch { writes: vec![all], ..Batch::default() });
+        let (dropped, put) = tokio::join!(dropping, store.commit(behind));
+        assert_eq!(put.expect("committed").number, dropped.expect("committed").number + 1);
+        let page = store.scan(Space(4), StoreTable::Seen, vec![], 10).await.expect("a page");
+        assert_eq!(page, [(last.id, vec![9])]);
+    }
+}
+
 async fn odd_input_is_refused_or_kept(store: &Arc<dyn Store>) {
     let mut batch = Batch::default();
     batch.put(Key::new(Space(5), StoreTable::Meta, "before"), vec![1]);
@@ -281,6 +304,19 @@ fn sled_behaves_like_the_model() {
         Box::new(move |store| {
             drop(store);
             Box::new(sled_in(dir.path()))
+        })
+    });
+}
+
+/// As if every dropped range were a large one.
+#[test]
+fn sled_behaves_like_the_model_when_ranges_are_dropped_later() {
+    behaves_like_the_model(40, || {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        Box::new(move |store| {
+            drop(store);
+            let options = SledOptions { range_rows_max: 0, ..SledOptions::default() };
+            Box::new(SledStore::open(dir.path(), options).expect("an opened store"))
         })
     });
 }

@@ -173,7 +173,7 @@ async fn a_garbled_row_is_told_with_its_table() {
     db.insert(key, stored).expect("written");
     drop(db);
     let store = open(dir.path()).expect("opened");
-    let error = store.get(vec![row(7)]).await.err().expect("refused").to_string();
+    let error = store.get(vec![row(7)]).await.expect_err("refused").to_string();
     assert!(error.contains("table replica of space 1"), "{error}");
     let page = store.scan(Space(1), StoreTable::Replica, vec![], 1_000).await;
     assert!(matches!(page, Err(StoreError::Damaged(_))));

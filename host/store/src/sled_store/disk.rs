@@ -17,6 +17,7 @@ use sled::IVec;
 use syncline_runner::StoreError;
 
 use super::SledOptions;
+use super::dropping::Range;
 use super::failure::{Failure, from_io, from_panic, guarded};
 
 /// How often the database collects its garbage; it does so nowhere else.
@@ -36,6 +37,8 @@ pub(super) struct Disk {
     dir: PathBuf,
     /// The names of the blob files that are known to be synced.
     synced_blobs: Mutex<HashSet<OsString>>,
+    /// Ranges that are dropped but still being deleted; reads pass over them.
+    dropping: Vec<Range>,
 }
 
 impl Disk {
@@ -72,16 +75,50 @@ impl Disk {
             }
         };
         let data = File::open(dir.join("db")).map_err(|error| from_io("opening the store's file", &error).error)?;
-        Ok(Self { db, data, dir: dir.to_owned(), synced_blobs: Mutex::default() })
+        Ok(Self { db, data, dir: dir.to_owned(), synced_blobs: Mutex::default(), dropping: Vec::new() })
+    }
+
+    /// Returns the ranges that reads pass over.
+    pub(super) fn dropping(&self) -> &[Range] {
+        &self.dropping
+    }
+
+    /// Makes reads pass over `ranges` and no others.
+    pub(super) fn set_dropping(&mut self, ranges: Vec<Range>) {
+        self.dropping = ranges;
     }
 
     /// Reads what is stored at `key`.
     pub(super) fn read(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        if self.dropping.iter().any(|range| range.contains(key)) {
+            return Ok(None);
+        }
         Ok(guarded("reading", || self.db.get(key))?)
     }
 
-    /// Gives the stored rows from `start` on, up to but without `end`, to `take`, until it answers false.
+    /// Gives the rows from `start` on, up to but without `end`, to `take`, until it answers false.
     pub(super) fn range(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        mut take: impl FnMut(IVec, IVec) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut start = start.to_vec();
+        loop {
+            let mut passed_over = None;
+            self.stored_range(&start, end, |key, stored| {
+                passed_over = self.dropping.iter().find(|range| range.contains(&key));
+                if passed_over.is_some() { Ok(false) } else { take(key, stored) }
+            })?;
+            match passed_over {
+                Some(range) => start.clone_from(&range.end),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// As [`Disk::range`], with the rows that are being dropped.
+    pub(super) fn stored_range(
         &self,
         start: &[u8],
         end: &[u8],

@@ -4,8 +4,8 @@
 //! A value is a kind byte, a checksum of 4 bytes over key, kind and body, and the body. The pieces of a long value lie
 //! in a table of their own, the row's table with the highest bit set, where no reader looks.
 //!
-//! Invariant: no stored value is longer than [`PIECE_LENGTH_MAX`] and its header, because sled keeps larger pages in
-//! files that it never syncs.
+//! Invariant: no row's stored value is longer than [`PIECE_LENGTH_MAX`] and its header, because sled keeps larger pages
+//! in files that it never syncs.
 
 use sled::IVec;
 use syncline_runner::{Key, Space, StoreError, StoreTable};

@@ -10,6 +10,7 @@ use sled::IVec;
 use syncline_runner::{Batch, Expect, StoreError, Write};
 
 use super::disk::Disk;
+use super::dropping::{self, Range};
 use super::row::{self, Kind, LongHead, PIECE_LENGTH_MAX, Prefix};
 
 /// Stored rows to set, or to drop where `None`.
@@ -26,17 +27,37 @@ pub(super) struct Stage<'store> {
     joined: Changes,
     /// The commit being built, not yet part of the joined batch.
     current: Changes,
+    /// Ranges of the last commit that are too large for its batch.
+    drops: Vec<Range>,
+    /// How many rows of a range are deleted within the batch.
+    range_rows_max: usize,
 }
 
 impl<'store> Stage<'store> {
     /// Starts an empty joined batch.
-    pub(super) fn new(disk: &'store Disk, tables: &'store mut PieceTables) -> Self {
-        Self { disk, tables, joined: Changes::new(), current: Changes::new() }
+    pub(super) fn new(disk: &'store Disk, tables: &'store mut PieceTables, range_rows_max: usize) -> Self {
+        Self { disk, tables, joined: Changes::new(), current: Changes::new(), drops: Vec::new(), range_rows_max }
+    }
+
+    /// Tells whether nothing can be joined any more: the last commit dropped rows that are still to be deleted.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.drops.is_empty()
     }
 
     /// Adds a commit, or tells why it is refused.
     pub(super) fn add(&mut self, batch: Batch) -> Result<(), StoreError> {
-        self.current.clear();
+        let added = self.build(batch);
+        match added {
+            Ok(()) => self.joined.append(&mut self.current),
+            Err(_) => {
+                self.current.clear();
+                self.drops.clear();
+            }
+        }
+        added
+    }
+
+    fn build(&mut self, batch: Batch) -> Result<(), StoreError> {
         for (position, expect) in batch.expect.iter().enumerate() {
             if !self.holds(expect)? {
                 return Err(StoreError::Conflict(position));
@@ -50,24 +71,24 @@ impl<'store> Stage<'store> {
                     let prefix = row::prefix(space, table);
                     let start = row::in_table(prefix, &from);
                     let end = to.map_or_else(|| row::prefix_end(prefix).to_vec(), |to| row::in_table(prefix, &to));
-                    self.delete_range(&start, &end)?;
+                    self.delete_range(start, end)?;
                 }
             }
         }
-        self.joined.append(&mut self.current);
         Ok(())
     }
 
-    /// Returns the joined batch for the database.
-    pub(super) fn into_batch(self) -> sled::Batch {
+    /// Returns the joined batch for the database, and the ranges to delete once it is applied.
+    pub(super) fn into_batch(self) -> (sled::Batch, Vec<Range>) {
         let mut batch = sled::Batch::default();
+        dropping::put_marks(&mut batch, &self.drops);
         for (key, stored) in self.joined {
             match stored {
                 Some(stored) => batch.insert(key, stored),
                 None => batch.remove(key),
             }
         }
-        batch
+        (batch, self.drops)
     }
 
     fn holds(&self, expect: &Expect) -> Result<bool, StoreError> {
@@ -82,6 +103,11 @@ impl<'store> Stage<'store> {
     }
 
     fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+        if let Some(at) = self.drops.iter().position(|range| range.contains(&key)) {
+            // What is written after the drop stays, so the drop must be done before it, within the batch.
+            let range = self.drops.remove(at);
+            self.delete_range_up_to(&range, usize::MAX)?;
+        }
         self.drop_pieces(&key)?;
         if value.len() <= PIECE_LENGTH_MAX {
             let stored = row::encode(&key, Kind::Plain, value);
@@ -107,23 +133,36 @@ impl<'store> Stage<'store> {
         Ok(())
     }
 
-    fn delete_range(&mut self, start: &[u8], end: &[u8]) -> Result<(), StoreError> {
+    fn delete_range(&mut self, start: Vec<u8>, end: Vec<u8>) -> Result<(), StoreError> {
         if start >= end {
             return Ok(());
         }
+        let range = Range { start, end };
+        if !self.delete_range_up_to(&range, self.range_rows_max)? {
+            self.drops.push(range);
+        }
+        Ok(())
+    }
+
+    /// Deletes the rows of `range`, those in the database only if they are not more than `rows_max`; tells whether so.
+    fn delete_range_up_to(&mut self, range: &Range, rows_max: usize) -> Result<bool, StoreError> {
         let mut keys = Vec::new();
-        self.disk.range(start, end, |key, _| {
+        self.disk.range(&range.start, &range.end, |key, _| {
             keys.push(key.to_vec());
-            Ok(true)
+            Ok(keys.len() <= rows_max)
         })?;
+        let all = keys.len() <= rows_max;
+        if !all {
+            keys.clear();
+        }
         for layer in [&self.joined, &self.current] {
-            let staged = layer.range(start.to_vec()..end.to_vec()).filter(|(_, stored)| stored.is_some());
-            keys.extend(staged.map(|(key, _)| key.clone()));
+            let staged = layer.range(range.start.clone()..range.end.clone());
+            keys.extend(staged.filter(|(_, stored)| stored.is_some()).map(|(key, _)| key.clone()));
         }
         for key in keys {
             self.delete(key)?;
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Drops the pieces of what is now stored at `key`.

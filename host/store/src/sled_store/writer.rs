@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is acknowledged before it survives a power cut.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use syncline_runner::{Batch, Committed, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::disk::Disk;
+use super::dropping::{self, Range};
 use super::failure::Failure;
 use super::format;
 use super::high_water::HighWater;
@@ -52,7 +54,8 @@ pub(super) struct Commit {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     requests: Receiver<Request>,
-    set_aside: Option<Request>,
+    /// What was received but is served after the batch under way, in order.
+    set_aside: VecDeque<Request>,
     tables: PieceTables,
     high_water: HighWater,
     high_water_written: u64,
@@ -67,7 +70,7 @@ impl Writer {
         Self {
             shared,
             requests,
-            set_aside: None,
+            set_aside: VecDeque::new(),
             tables: PieceTables::default(),
             high_water,
             high_water_written,
@@ -78,11 +81,13 @@ impl Writer {
 
     /// Serves requests until the store is closed or forgotten.
     pub(super) fn run(mut self) {
+        self.delete_dropped_or_warn();
         while let Some(request) = self.next() {
             match request {
                 Request::Commit(first) => {
                     let joined = self.join(first);
                     self.commit(joined);
+                    self.delete_dropped_or_warn();
                 }
                 Request::Revive(reply) => {
                     let revived = self.check_engine();
@@ -104,8 +109,8 @@ impl Writer {
 
     /// Waits for a request, and meanwhile writes the high-water mark when it is due.
     fn next(&mut self) -> Option<Request> {
-        if self.set_aside.is_some() {
-            return self.set_aside.take();
+        if let Some(request) = self.set_aside.pop_front() {
+            return Some(request);
         }
         loop {
             if self.shared.last_commit() == self.high_water_written {
@@ -126,13 +131,14 @@ impl Writer {
         let mut writes = first.batch.writes.len();
         let mut joined = vec![first];
         while writes < JOINED_WRITES_MAX && Instant::now() < deadline {
-            match self.requests.try_recv() {
+            let next = self.set_aside.pop_front().map_or_else(|| self.requests.try_recv(), Ok);
+            match next {
                 Ok(Request::Commit(commit)) => {
                     writes += commit.batch.writes.len();
                     joined.push(commit);
                 }
                 Ok(other) => {
-                    self.set_aside = Some(other);
+                    self.set_aside.push_front(other);
                     break;
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
@@ -143,7 +149,7 @@ impl Writer {
 
     /// Writes the joined commits and answers each.
     fn commit(&mut self, joined: Vec<Commit>) {
-        if let Err(error) = self.opened() {
+        if let Err(error) = self.opened().and_then(|()| self.delete_dropped()) {
             for commit in joined {
                 drop(commit.reply.send(Err(error.clone())));
             }
@@ -169,23 +175,30 @@ impl Writer {
     fn write(&mut self, joined: Vec<Commit>, waiting: &mut Vec<Waiting>) -> Result<(), StoreError> {
         let before = self.shared.last_commit();
         let mut number = before;
-        let batch = {
+        let mut behind = Vec::new();
+        let (mut batch, drops) = {
             let engine = self.shared.engine_to_read();
-            let disk = engine.disk()?;
-            let mut stage = Stage::new(disk, &mut self.tables);
-            for Commit { batch, place, reply } in joined {
+            let mut stage = Stage::new(engine.disk()?, &mut self.tables, self.shared.options.range_rows_max);
+            for commit in joined {
+                if stage.is_complete() {
+                    behind.push(Request::Commit(commit));
+                    continue;
+                }
+                let Commit { batch, place, reply } = commit;
                 let answer = stage.add(batch).map(|()| {
                     number += 1;
                     Committed { number }
                 });
                 waiting.push((reply, place, answer));
             }
-            let mut batch = stage.into_batch();
-            format::put_last_commit(&mut batch, number);
-            batch
+            stage.into_batch()
         };
+        for request in behind.into_iter().rev() {
+            self.set_aside.push_front(request);
+        }
+        format::put_last_commit(&mut batch, number);
         if number > before {
-            self.keep(batch, number)?;
+            self.keep(batch, drops, number)?;
         } else if waiting.iter().any(|(_, _, answer)| matches!(answer, Err(error) if gives_up(error))) {
             self.check_engine()?;
         }
@@ -193,10 +206,15 @@ impl Writer {
     }
 
     /// Applies the batch that ends with commit `number` and makes it last.
-    fn keep(&mut self, batch: sled::Batch, number: u64) -> Result<(), StoreError> {
+    fn keep(&mut self, batch: sled::Batch, drops: Vec<Range>, number: u64) -> Result<(), StoreError> {
         // Readers wait while the batch is applied, so that a page never shows half of it; they need not wait for the
         // disk, because what they write on the strength of it is kept after it.
-        let kept = self.shared.with_disk_alone(|disk| disk.apply(batch)).and_then(|()| self.shared.persist());
+        let applied = self.shared.with_disk_alone(|disk| {
+            disk.apply(batch)?;
+            disk.set_dropping(drops);
+            Ok(())
+        });
+        let kept = applied.and_then(|()| self.shared.persist());
         match kept {
             Ok(()) => {
                 self.shared.set_last_commit(number);
@@ -207,6 +225,20 @@ impl Writer {
                 // What was found after opening again is kept: all of the batch or nothing.
                 if self.shared.last_commit() == number { Ok(()) } else { Err(error) }
             }
+        }
+    }
+
+    /// Deletes the rows of dropped ranges, a small batch at a time. Nothing of it must last before a later commit does.
+    fn delete_dropped(&mut self) -> Result<(), StoreError> {
+        let Err(failure) = self.shared.delete_dropped() else { return Ok(()) };
+        // Once the database is open again it is tried with the next commit.
+        self.give_up(failure).and_then(Err)
+    }
+
+    fn delete_dropped_or_warn(&mut self) {
+        let open = matches!(&*self.shared.engine_to_read(), Engine::Open(_));
+        if open && let Err(error) = self.delete_dropped() {
+            tracing::warn!(%error, "dropped rows could not be deleted yet");
         }
     }
 
@@ -268,13 +300,14 @@ impl Writer {
     }
 
     fn reopened(&self) -> Result<(Disk, u64), StoreError> {
-        let disk = Disk::open(&self.shared.dir, &self.shared.options)?;
+        let mut disk = Disk::open(&self.shared.dir, &self.shared.options)?;
         let kept = self.shared.last_commit();
         let number = format::last_commit(&disk)?.unwrap_or(0);
         if number < kept {
             return Err(self.high_water.missing(kept, number));
         }
         disk.persist()?;
+        disk.set_dropping(dropping::marked(&disk)?);
         Ok((disk, number))
     }
 

@@ -1,0 +1,90 @@
+//! Ranges of many rows, dropped after the commit that drops them and hidden from then on.
+//!
+//! Deleting a row costs the database some kilobytes of memory until its batch is applied, so one batch for a large table
+//! would cost gigabytes. The commit leaves a mark instead; the writer deletes the rows in small batches before it
+//! commits anything else, and takes the mark away with the last. A crash in between leaves the mark, and the writer
+//! starts again.
+//!
+//! Invariant: no row in a marked range is written or read before the mark is gone.
+
+use sled::Batch;
+use syncline_runner::StoreError;
+
+use super::disk::Disk;
+use super::row::{self, Kind, LongHead};
+
+/// Rows deleted in one batch.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// The name of the marks among the store's own facts; a mark's number follows.
+const MARK: &str = "dropping";
+
+/// Stored keys from `start` on, up to but without `end`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) start: Vec<u8>,
+    pub(super) end: Vec<u8>,
+}
+
+impl Range {
+    /// Tells whether `key` is in the range.
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        self.start.as_slice() <= key && key < self.end.as_slice()
+    }
+}
+
+/// Adds the mark of each range to the batch that drops them.
+pub(super) fn put_marks(batch: &mut Batch, ranges: &[Range]) {
+    for (number, range) in (0..).zip(ranges) {
+        let key = mark_key(number);
+        // Two keys at most as long as ids may be: one stored value holds them.
+        let length = (range.start.len() as u32).to_be_bytes();
+        let stored = row::encode(&key, Kind::Plain, &[&length, range.start.as_slice(), range.end.as_slice()].concat());
+        batch.insert(key, stored);
+    }
+}
+
+/// Returns the ranges whose marks are in the database.
+pub(super) fn marked(disk: &Disk) -> Result<Vec<Range>, StoreError> {
+    let mut ranges = Vec::new();
+    disk.range(&row::own_key(MARK), &mark_key(u32::MAX), |key, stored| {
+        let (_, body) = row::decode(&key, &stored)?;
+        let range = body.split_first_chunk().and_then(|(length, keys)| {
+            let (start, end) = keys.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            Some(Range { start: start.to_vec(), end: end.to_vec() })
+        });
+        ranges.push(range.ok_or_else(|| StoreError::Damaged("a mark of a dropped range is garbled".into()))?);
+        Ok(true)
+    })?;
+    Ok(ranges)
+}
+
+/// Returns the next batch of deletions in `range`; `None` when no row is left.
+pub(super) fn next_batch(disk: &Disk, range: &Range) -> Result<Option<Batch>, StoreError> {
+    let mut batch = Batch::default();
+    let mut rows = 0;
+    disk.stored_range(&range.start, &range.end, |key, stored| {
+        rows += 1;
+        if let Ok((Kind::Long, body)) = row::decode(&key, &stored) {
+            for number in 0..LongHead::from_body(&key, body)?.pieces() {
+                batch.remove(row::piece_key(&key, number));
+            }
+        }
+        batch.remove(key);
+        Ok(rows < ROWS_AT_ONCE)
+    })?;
+    Ok((rows > 0).then_some(batch))
+}
+
+/// Returns the batch that takes all `marks` away.
+pub(super) fn last_batch(marks: usize) -> Batch {
+    let mut batch = Batch::default();
+    for number in (0..).take(marks) {
+        batch.remove(mark_key(number));
+    }
+    batch
+}
+
+fn mark_key(number: u32) -> Vec<u8> {
+    [&row::own_key(MARK)[..], &number.to_be_bytes()].concat()
+}
