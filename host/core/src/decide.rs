@@ -81,7 +81,7 @@ impl Decision {
 pub fn decide(situation: &Situation<'_>) -> Decision {
     let pair = situation.pair;
     match (situation.left, situation.right) {
-        _ if matches!(pair.state, PairState::Creating | PairState::PairCollision { .. }) => {
+        _ if matches!(pair.state, PairState::Creating { .. } | PairState::PairCollision { .. }) => {
             Decision::stay(pair.state.clone())
         }
         (Presence::Here(left), Presence::Here(right)) => merge::merge(situation, left, right),

@@ -101,11 +101,17 @@ pub(crate) fn untransformable(mapping: &Mapping, target: Side, detail: &str) -> 
 }
 
 /// Returns the mappings that are merged as one: each group together, every other mapping alone, in order.
+///
+/// Only members that go both ways can disagree: where one side is the source, that side decides, alone, each time.
 fn units(rules: &Rules) -> Vec<Vec<usize>> {
     let mut units: Vec<Vec<usize>> = Vec::new();
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, mapping) in rules.mappings.iter().enumerate() {
-        match &mapping.group {
+        let both_ways = mapping.rule == MappingRule::TwoWay
+            && Side::BOTH
+                .into_iter()
+                .all(|side| rules.direction.writes(side) && mapping.writable(side) == Writable::Always);
+        match mapping.group.as_ref().filter(|_| both_ways) {
             Some(group) => match groups.get(group.as_str()) {
                 Some(&unit) => units[unit].push(index),
                 None => {

@@ -67,8 +67,13 @@ pub enum PairState {
     },
     /// One record on the side that a one-way sync does not read from.
     OutOfScope,
-    /// A create with an outcome that is not known yet (E1.8).
-    Creating,
+    /// A create with an outcome that is not known yet (E1.8): its entry in the journal says what was sent.
+    Creating {
+        /// The run that sent it.
+        run: RunId,
+        /// The number of the entry.
+        number: u32,
+    },
     /// Two records, matched; they agree on what the base holds.
     Linked,
     /// A counterpart was deleted, and the survivor is left alone (E4.4).
@@ -180,7 +185,7 @@ impl Pair {
         match self.state {
             PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope => true,
             PairState::Tombstone { gone, .. } => gone.is_some(),
-            PairState::Creating
+            PairState::Creating { .. }
             | PairState::Linked
             | PairState::EditDelete { .. }
             | PairState::PairCollision { .. } => false,
@@ -206,7 +211,7 @@ impl Pair {
             PairState::NoKey => Standing::Excluded(Reason::NoKey),
             PairState::Ambiguous { .. } => Standing::Ambiguous,
             PairState::OutOfScope => Standing::Excluded(Reason::OutOfScope),
-            PairState::Creating => Standing::Uncertain,
+            PairState::Creating { .. } => Standing::Uncertain,
             PairState::Linked if self.open_conflicts.is_empty() => Standing::InSync,
             PairState::Linked => Standing::Held(Reason::Conflict),
             PairState::Tombstone { undone: true, .. } => Standing::Excluded(Reason::Undone),

@@ -210,7 +210,7 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
 /// Looks for the counterpart of a record that has none.
 async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
     // A create that could not be found is tried again under the same key (E1.8).
-    if work.pair.state == PairState::Creating && work.due > 0 {
+    if matches!(work.pair.state, PairState::Creating { .. }) && work.due > 0 {
         work.pair.state = PairState::Single;
     }
     let seeks = matches!(

@@ -237,7 +237,7 @@ fn fail(
         Sent::Refused { reason, field, detail } => (reason, field, detail, None),
         Sent::Unknown(detail) => {
             if entry.change.kind == ChangeKind::Create {
-                pair.state = PairState::Creating;
+                pair.state = PairState::Creating { run: entry.run, number: entry.number };
             }
             let window = running.endpoint(side).described.object.visibility_window_ms;
             let at = now + i64::try_from(window).unwrap_or(0).max(1_000);

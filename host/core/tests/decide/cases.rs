@@ -1,0 +1,293 @@
+//! The cases of `tests/cases/*.txt`.
+//!
+//! Before the line of dashes stands what there is, after it what is decided. Left out: fields are mapped both ways, the
+//! newer side wins and in doubt the left, both records are there. `name=` is a blank, a field that is not named is
+//! unknown. Why each field is written, and what is agreed, is compared where a case says it.
+
+use std::collections::BTreeMap;
+
+use syncline_core::{
+    ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, Fate, FieldName, Mapping,
+    MappingRule, PairState, RecordId, RunId, Side, SideTimes, Times, TransformUse, Value, Why, Writable,
+};
+
+use crate::support::{Standing, World, mapping, rules, text};
+
+#[test]
+fn every_case_is_decided_as_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of cases is there")
+        .map(|entry| entry.expect("it can be listed").path())
+        .collect();
+    files.sort();
+    let mut count = 0;
+    let mut wrong = String::new();
+    for file in files {
+        let content = std::fs::read_to_string(&file).expect("a case file is text");
+        for case in content.split("\n# ").map(|case| case.trim_start_matches("# ")) {
+            if case.trim().is_empty() {
+                continue;
+            }
+            count += 1;
+            let (title, body) = case.split_once('\n').unwrap_or((case, ""));
+            if let Err(difference) = check(body) {
+                wrong += &format!("\n{}: # {title}\n{difference}\n", file.display());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(count > 80, "only {count} cases were found");
+}
+
+fn check(body: &str) -> Result<(), String> {
+    let (given, expected) = body.split_once("----").expect("a case has a line of dashes");
+    let world = read(given);
+    let expected: Vec<String> = lines(expected).map(|words| words.join(" ")).collect();
+    let says = |word: &str| expected.iter().any(|line| line.split(' ').next() == Some(word));
+    let whys = expected.iter().any(|line| line.contains(':'));
+    let decided: Vec<String> = tell(&world.decide(), whys, says("agree"));
+    match decided == expected {
+        true => Ok(()),
+        false => Err(format!("  expected\n    {}\n  decided\n    {}", expected.join("\n    "), decided.join("\n    "))),
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|words| !words.is_empty())
+}
+
+fn read(given: &str) -> World {
+    let mut world = World::new(rules(Vec::new()), here(&[]), here(&[]));
+    let mut named: Vec<&str> = Vec::new();
+    for words in lines(given) {
+        let (word, rest) = (words[0], &words[1..]);
+        match word {
+            "map" => world.rules.mappings.push(read_mapping(rest)),
+            "direction" => world.rules.direction = read_direction(rest[0]),
+            "conflict" => world.rules.conflict = read_policy(rest),
+            "deletes" => {
+                world.rules.deletes_to_left = read_deletes(rest[0]);
+                world.rules.deletes_to_right = read_deletes(rest[0]);
+            }
+            "base" | "base-left" | "base-right" => {
+                for (field, value) in fields(rest) {
+                    for side in Side::BOTH.into_iter().filter(|side| word == "base" || word[5..] == side.to_string()) {
+                        world = world.base(side, field.as_str(), value.clone());
+                    }
+                }
+            }
+            "left" | "right" => {
+                let side = word_side(word);
+                world.sides[side.pick(0, 1)] = match rest {
+                    ["gone"] => Standing::Gone(Fate::Deleted),
+                    ["never"] => Standing::Never,
+                    fields => here(fields),
+                };
+            }
+            "at" => {
+                for (name, at) in pairs(rest) {
+                    let at: i64 = at.parse().expect("a time is a number");
+                    match name.split_once('.') {
+                        None => world.modified_at[word_side(name).pick(0, 1)] = Some(at),
+                        Some((side, field)) => {
+                            let times: &mut SideTimes = &mut world.times[word_side(side).pick(0, 1)];
+                            times.insert(FieldName::from(field), at);
+                        }
+                    }
+                }
+            }
+            "state" => world.pair.state = read_state(rest),
+            other => panic!("no line begins with {other}"),
+        }
+        if matches!(word, "base" | "base-left" | "base-right" | "left" | "right") {
+            named.extend(pairs(rest).map(|(field, _)| field));
+        }
+    }
+    for field in named {
+        if !world.rules.mappings.iter().any(|mapping| mapping.left.as_str() == field) {
+            world.rules.mappings.push(mapping(field, MappingRule::TwoWay));
+        }
+    }
+    for side in Side::BOTH {
+        if *world.side(side) == Standing::Never {
+            world.pair.set_id(side, None);
+            if world.pair.state == PairState::Linked {
+                world.pair.state = PairState::Single;
+            }
+        }
+    }
+    world
+}
+
+fn here(words: &[&str]) -> Standing {
+    Standing::Here(fields(words))
+}
+
+fn pairs<'a>(words: &[&'a str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    words.iter().filter_map(|word| word.split_once('='))
+}
+
+fn fields(words: &[&str]) -> BTreeMap<FieldName, Value> {
+    pairs(words).map(|(field, value)| (FieldName::from(field), text(value))).collect()
+}
+
+fn word_side(word: &str) -> Side {
+    match word {
+        "left" => Side::Left,
+        "right" => Side::Right,
+        other => panic!("{other} is no side"),
+    }
+}
+
+fn read_direction(word: &str) -> Direction {
+    match word {
+        "both" => Direction::Both,
+        "to-left" => Direction::ToLeft,
+        "to-right" => Direction::ToRight,
+        other => panic!("{other} is no direction"),
+    }
+}
+
+fn read_deletes(word: &str) -> DeletePolicy {
+    match word {
+        "ignore" => DeletePolicy::Ignore,
+        "tag" => DeletePolicy::Tag,
+        "archive" => DeletePolicy::Archive,
+        "delete" => DeletePolicy::Delete,
+        other => panic!("{other} is no policy for deletes"),
+    }
+}
+
+fn read_policy(words: &[&str]) -> ConflictPolicy {
+    match words {
+        ["manual"] => ConflictPolicy::Manual,
+        ["newest", side] => ConflictPolicy::Newest { in_doubt: word_side(side), times: Times::FieldElseRecord },
+        ["newest-field", side] => ConflictPolicy::Newest { in_doubt: word_side(side), times: Times::Field },
+        [side] => ConflictPolicy::Prefer(word_side(side)),
+        other => panic!("{other:?} is no conflict policy"),
+    }
+}
+
+fn read_mapping(words: &[&str]) -> Mapping {
+    let rule = match words[1] {
+        "two-way" => MappingRule::TwoWay,
+        "to-right" => MappingRule::ToRight,
+        "to-left" => MappingRule::ToLeft,
+        "fill-right" => MappingRule::FillBlankToRight,
+        "fill-left" => MappingRule::FillBlankToLeft,
+        "prefer-left" => MappingRule::PreferLeftUnlessBlank,
+        "prefer-right" => MappingRule::PreferRightUnlessBlank,
+        "off" => MappingRule::Off,
+        other => panic!("{other} is no rule"),
+    };
+    let mut mapping = mapping(words[0], rule);
+    for (name, value) in pairs(&words[2..]) {
+        let transform = || Some(TransformUse { name: value.to_owned(), options: String::new() });
+        match name {
+            "group" => mapping.group = Some(value.to_owned()),
+            "conflict" => mapping.conflict = Some(read_policy(&value.split('-').collect::<Vec<_>>())),
+            "read-only" => {
+                *word_side(value).pick(&mut mapping.left_writable, &mut mapping.right_writable) = Writable::Never
+            }
+            "create-only" => {
+                *word_side(value).pick(&mut mapping.left_writable, &mut mapping.right_writable) = Writable::AtCreate;
+            }
+            "to-right" => mapping.to_right = transform(),
+            "to-left" => mapping.to_left = transform(),
+            other => panic!("a mapping has no {other}"),
+        }
+    }
+    mapping
+}
+
+fn read_state(words: &[&str]) -> PairState {
+    let gone = |word: &str| (word != "both").then(|| word_side(word));
+    match words {
+        ["single"] => PairState::Single,
+        ["no-key"] => PairState::NoKey,
+        ["ambiguous"] => PairState::Ambiguous { same_side: Vec::new(), other_side: Vec::new() },
+        ["creating"] => creating(),
+        ["tombstone", side] => PairState::Tombstone { gone: gone(side), undone: false },
+        ["undone", side] => PairState::Tombstone { gone: gone(side), undone: true },
+        ["edit-delete", side] => PairState::EditDelete { gone: word_side(side) },
+        ["collision", side] => PairState::PairCollision { side: word_side(side), into: RecordId::from("x") },
+        other => panic!("{other:?} is no state"),
+    }
+}
+
+fn creating() -> PairState {
+    PairState::Creating { run: RunId(1), number: 0 }
+}
+
+/// Tells a decision in the words of the cases.
+fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
+    let mut told = Vec::new();
+    for change in &decision.changes {
+        let fields = change.fields.iter().map(|field| match whys {
+            true => format!("{}={}:{}", field.field, plain(&field.after), why(field.why)),
+            false => format!("{}={}", field.field, plain(&field.after)),
+        });
+        let fields: Vec<String> = match change.kind {
+            ChangeKind::Create | ChangeKind::Update => fields.collect(),
+            _ => Vec::new(),
+        };
+        let verb = if change.kind == ChangeKind::Update { "set" } else { change.kind.verb() };
+        told.push(format!("{} {verb} {}", change.side, fields.join(" ")).trim_end().to_owned());
+    }
+    told.extend(decision.conflicts.iter().map(conflict));
+    if agreed {
+        let names: Vec<&str> = decision.agreed.iter().map(|agreed| agreed.left.as_str()).collect();
+        told.push(format!("agree {}", names.join(" ")).trim_end().to_owned());
+    }
+    if let Some(blocked) = &decision.blocked {
+        let field = blocked.field.as_ref().map_or("", |field| field.as_str());
+        told.push(format!("blocked {} {} {field}", blocked.side, blocked.reason).trim_end().to_owned());
+    }
+    match &decision.then {
+        PairState::Linked => {}
+        PairState::Tombstone { gone, undone } => {
+            let gone = gone.map_or("both".to_owned(), |side| side.to_string());
+            told.push(format!("{} {gone}", if *undone { "undone" } else { "tombstone" }));
+        }
+        PairState::EditDelete { gone } => told.push(format!("edit-delete {gone}")),
+        PairState::Single => told.push("single".to_owned()),
+        PairState::NoKey => told.push("no-key".to_owned()),
+        PairState::Ambiguous { .. } => told.push("ambiguous".to_owned()),
+        PairState::OutOfScope => told.push("out-of-scope".to_owned()),
+        PairState::Creating { .. } => told.push("creating".to_owned()),
+        PairState::PairCollision { side, .. } => told.push(format!("collision {side}")),
+    }
+    told
+}
+
+fn plain(value: &Value) -> String {
+    if value.is_blank() { String::new() } else { value.to_string() }
+}
+
+fn why(why: Why) -> &'static str {
+    match why {
+        Why::Changed => "changed",
+        Why::FillBlank => "fill",
+        Why::Rule => "rule",
+        Why::New => "new",
+        Why::ConflictWon => "won",
+        Why::Resolved => "resolved",
+        Why::Undo => "undo",
+    }
+}
+
+fn conflict(conflict: &Conflict) -> String {
+    let decided = match conflict.decided {
+        Decided::Newer(side) => format!("newer {side}"),
+        Decided::InDoubt(side) => format!("in-doubt {side}"),
+        Decided::Preferred(side) => format!("preferred {side}"),
+        Decided::Open => "open".to_owned(),
+        Decided::ByPerson(side) => format!("by-person {side}"),
+    };
+    let fields = conflict
+        .fields
+        .iter()
+        .map(|field| format!("{}={}|{}", field.left_field, plain(&field.left), plain(&field.right)));
+    format!("conflict {} {decided}", fields.collect::<Vec<_>>().join(" "))
+}

@@ -1,0 +1,6 @@
+//! What `decide` does: cases as text, every small combination in one table, and properties over several fields.
+
+mod cases;
+mod properties;
+mod support;
+mod table;

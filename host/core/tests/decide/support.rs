@@ -1,0 +1,189 @@
+//! One pair with its rules, and what the runner does with a decision about it.
+
+use std::collections::BTreeMap;
+
+use syncline_core::{
+    Agreed, Base, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, Fate, FieldName, Image,
+    Images, Mapping, MappingRule, Matching, Pair, PairState, Presence, Record, RecordId, Rules, RunId, Side, SideTimes,
+    Situation, Times, TransformUse, Value, Version, Writable, decide, diff,
+};
+
+/// One side of the pair under test.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Standing {
+    Here(BTreeMap<FieldName, Value>),
+    Gone(Fate),
+    Never,
+}
+
+/// A pair, its records and its rules.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) rules: Rules,
+    pub(crate) pair: Pair,
+    pub(crate) sides: [Standing; 2],
+    pub(crate) modified_at: [Option<i64>; 2],
+    pub(crate) times: [SideTimes; 2],
+}
+
+pub(crate) fn text(value: &str) -> Value {
+    Value::Text(value.to_owned()).canonical().expect("text is always a value")
+}
+
+pub(crate) fn mapping(field: &str, rule: MappingRule) -> Mapping {
+    Mapping {
+        left: FieldName::from(field),
+        right: FieldName::from(field),
+        rule,
+        left_writable: Writable::Always,
+        right_writable: Writable::Always,
+        to_right: None,
+        to_left: None,
+        group: None,
+        conflict: None,
+        default: false,
+    }
+}
+
+pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
+    Rules {
+        direction: Direction::Both,
+        matching: Matching::default(),
+        mappings,
+        conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
+        deletes_to_left: DeletePolicy::Ignore,
+        deletes_to_right: DeletePolicy::Ignore,
+        skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
+    }
+}
+
+/// The transforms that cases may name.
+fn transform(used: Option<&TransformUse>, value: &Value) -> Result<Value, String> {
+    let Some(used) = used.filter(|_| !value.is_blank()) else { return Ok(value.clone()) };
+    match used.name.as_str() {
+        "lower" => Ok(text(&value.to_string().to_lowercase())),
+        "blank" => Ok(Value::Clear),
+        "fail" => Err("no such option".to_owned()),
+        other => panic!("no transform is named {other}"),
+    }
+}
+
+impl World {
+    pub(crate) fn new(rules: Rules, left: Standing, right: Standing) -> Self {
+        let here = |standing: &Standing, id: &str| (*standing != Standing::Never).then(|| RecordId::from(id));
+        let mut pair = Pair::linked(RecordId::from("l"), RecordId::from("r"));
+        pair.left = here(&left, "l");
+        pair.right = here(&right, "r");
+        if pair.left.is_none() || pair.right.is_none() {
+            pair.state = PairState::Single;
+        }
+        Self { rules, pair, sides: [left, right], modified_at: [None, None], times: Default::default() }
+    }
+
+    pub(crate) fn base(mut self, side: Side, field: &str, value: Value) -> Self {
+        self.pair.base.agree(side, FieldName::from(field), value, RunId(1));
+        self
+    }
+
+    pub(crate) fn side(&self, side: Side) -> &Standing {
+        side.pick(&self.sides[0], &self.sides[1])
+    }
+
+    pub(crate) fn value(&self, side: Side, field: &FieldName) -> Option<&Value> {
+        match self.side(side) {
+            Standing::Here(fields) => fields.get(field),
+            Standing::Gone(_) | Standing::Never => None,
+        }
+    }
+
+    fn record(&self, side: Side) -> Option<Record> {
+        let Standing::Here(fields) = self.side(side) else { return None };
+        let names = self.rules.fields(side);
+        let columns = Columns::new(names.into_iter().chain(fields.keys().cloned()));
+        let cells = columns.names().iter().map(|name| fields.get(name).cloned()).collect();
+        Some(Record {
+            id: RecordId::from(side.pick("l", "r")),
+            version: Some(Version::from("1")),
+            created_at: None,
+            modified_at: side.pick(self.modified_at[0], self.modified_at[1]),
+            columns,
+            cells,
+        })
+    }
+
+    /// Makes the images as the runner does: only where something changed and values may flow.
+    fn images(&self, records: &[Option<Record>; 2]) -> Images {
+        let touched = match records {
+            [Some(left), Some(right)] => Some(diff(&self.rules, &self.pair, left, right)),
+            _ => None,
+        };
+        let image = |index: usize, mapping: &Mapping, target: Side| -> Image {
+            let wanted = touched.as_ref().is_none_or(|touched| touched[index].any());
+            if !wanted || !self.rules.flows_to(mapping, target) {
+                return None;
+            }
+            let source = target.other();
+            Some(transform(mapping.transform_to(target), self.value(source, mapping.field(source))?))
+        };
+        let all = |target| self.rules.mappings.iter().enumerate().map(|(index, it)| image(index, it, target)).collect();
+        Images { to_right: all(Side::Right), to_left: all(Side::Left) }
+    }
+
+    pub(crate) fn decide(&self) -> Decision {
+        let records = Side::BOTH.map(|side| self.record(side));
+        let images = self.images(&records);
+        let presence = |side: Side| match (self.side(side), side.pick(&records[0], &records[1])) {
+            (_, Some(record)) => Presence::Here(record),
+            (Standing::Gone(fate), None) => Presence::Gone(fate),
+            _ => Presence::Never,
+        };
+        decide(&Situation {
+            rules: &self.rules,
+            pair: &self.pair,
+            left: presence(Side::Left),
+            right: presence(Side::Right),
+            images: &images,
+            left_times: &self.times[0],
+            right_times: &self.times[1],
+        })
+    }
+
+    /// Pretends that every change of `decision` worked, as the runner would take it over.
+    pub(crate) fn carry_out(&mut self, decision: &Decision) {
+        if decision.blocked.is_some() {
+            return;
+        }
+        for change in &decision.changes {
+            let target = change.side.pick(0, 1);
+            match &change.kind {
+                ChangeKind::Create => {
+                    let mapped = self.rules.mappings.iter().map(|mapping| mapping.field(change.side).clone());
+                    let mut fields: BTreeMap<FieldName, Value> = mapped.map(|field| (field, Value::Clear)).collect();
+                    fields.extend(change.fields.iter().map(|field| (field.field.clone(), field.after.clone())));
+                    self.sides[target] = Standing::Here(fields);
+                    self.pair.set_id(change.side, Some(RecordId::from(change.side.pick("l", "r"))));
+                }
+                ChangeKind::Update => {
+                    if let Standing::Here(fields) = &mut self.sides[target] {
+                        fields.extend(change.fields.iter().map(|field| (field.field.clone(), field.after.clone())));
+                    }
+                }
+                ChangeKind::Delete => self.sides[target] = Standing::Gone(Fate::Deleted),
+                ChangeKind::Archive => self.sides[target] = Standing::Gone(Fate::Archived),
+                ChangeKind::Tag | ChangeKind::Restore { .. } => {}
+            }
+        }
+        for Agreed { left, right } in &decision.agreed {
+            let values = (self.value(Side::Left, left).cloned(), self.value(Side::Right, right).cloned());
+            if let (Some(left_value), Some(right_value)) = values {
+                self.pair.base.agree(Side::Left, left.clone(), left_value, RunId(2));
+                self.pair.base.agree(Side::Right, right.clone(), right_value, RunId(2));
+            }
+        }
+        self.pair.state = decision.then.clone();
+    }
+
+    pub(crate) fn based(&self) -> &Base {
+        &self.pair.base
+    }
+}
