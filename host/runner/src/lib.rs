@@ -7,6 +7,7 @@ mod budget;
 mod codec;
 mod connector;
 mod directed;
+mod dispute;
 mod endpoint;
 mod failure;
 mod mapped;
@@ -37,6 +38,7 @@ pub use connector::{
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
     Violation, WriteAnswer, WriteRequest,
 };
+pub use dispute::{Dispute, find_conflict};
 pub use endpoint::{Described, describe};
 pub use failure::Failure;
 pub use planning::Planned;
