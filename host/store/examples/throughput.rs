@@ -1,4 +1,4 @@
-//! Measures the store: `cargo run --release -p syncline-store --example throughput [rows] [folder]`.
+//! Measures the store: `cargo run --release -p syncline-store --example throughput [rows] [cache MB] [folder]`.
 //!
 //! Commits of 1,000 rows of 400 bytes, one after the other as a run makes them; then the same rows again, changed; then
 //! pages, single reads, small commits one by one and side by side.
@@ -17,15 +17,17 @@ const VALUE_LENGTH: usize = 400;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let rows: u32 = arguments.next().map_or(Ok(200_000), |rows| rows.parse())?;
+    let cache_mb: u64 = arguments.next().map_or(Ok(24), |cache| cache.parse())?;
     let above = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = above.join(format!("syncline-throughput-{}", std::process::id()));
-    let outcome = measure(&folder, rows).await;
+    let outcome = measure(&folder, rows, cache_mb).await;
     std::fs::remove_dir_all(&folder)?;
     Ok(outcome?)
 }
 
-async fn measure(folder: &Path, rows: u32) -> Result<(), StoreError> {
-    let store = Arc::new(SledStore::open(folder, SledOptions::default())?);
+async fn measure(folder: &Path, rows: u32, cache_mb: u64) -> Result<(), StoreError> {
+    let options = SledOptions { cache_bytes: cache_mb * 1024 * 1024, ..SledOptions::default() };
+    let store = Arc::new(SledStore::open(folder, options.clone())?);
     for round in 0..2 {
         let start = Start::now();
         for first in (0..rows).step_by(ROWS_PER_COMMIT as usize) {
@@ -50,7 +52,7 @@ async fn measure(folder: &Path, rows: u32) -> Result<(), StoreError> {
     drop(store);
     start.tell("close", 1);
     let start = Start::now();
-    let store = SledStore::open(folder, SledOptions::default())?;
+    let store = SledStore::open(folder, options)?;
     start.tell("open", 1);
     store.close().await
 }
