@@ -50,17 +50,17 @@ impl Buckets {
             members.entry(bucket(id, self.0.len())).or_default().push(id);
         }
         let mut selected = Selected { ids: Vec::new(), buckets: self.clone(), part: None, is_more: false };
-        for at in 0..now.len() {
+        for (at, &digest_now) in now.iter().enumerate() {
             let begun = part.as_ref().filter(|(begun, _, _)| *begun == at);
             // A bucket that was begun is read to its end, even if it has changed back meanwhile.
-            if now[at] == self.0[at] && begun.is_none() {
+            if digest_now == self.0[at] && begun.is_none() {
                 continue;
             }
             let mut ids = members.remove(&at).unwrap_or_default();
             if let Some((_, after, _)) = begun {
                 ids.retain(|id| *id > after.as_str());
             }
-            let digest = begun.map_or(now[at], |(_, _, digest)| *digest);
+            let digest = begun.map_or(digest_now, |(_, _, digest)| *digest);
             let room = limit - selected.ids.len();
             if ids.len() > room {
                 selected.is_more = true;

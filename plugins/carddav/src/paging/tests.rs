@@ -1,6 +1,10 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+use syncline_sdk::connector::Progress;
+use syncline_sdk::http::{Body, Response};
+use syncline_sdk::testing::TestHost;
+
 use super::buckets::Buckets;
 use super::*;
 
@@ -92,4 +96,85 @@ fn text_that_is_no_cursor_expires() {
         assert!(matches!(request.changes(), Err(Fault::CursorExpired(_))), "{text}");
         assert!(matches!(request.full(), Err(Fault::CursorExpired(_))), "{text}");
     }
+}
+
+/// Reads one page of changes from token `t0`, from a server that answers the report so.
+fn page_of(status: u16, report: &'static str, limit: usize) -> Result<Page, Fault> {
+    let host = TestHost::new(move |request| {
+        let Some(Body::Text(body)) = request.body() else { panic!("a question has a body") };
+        let answer = |inner: &str| {
+            let xml = r#"xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav""#;
+            Response::new(status, format!("<multistatus {xml}>{inner}</multistatus>"))
+        };
+        if body.contains("D:sync-collection") {
+            return Ok(answer(report));
+        }
+        let hrefs = body.split("<D:href>").skip(1).filter_map(|part| part.split('<').next());
+        let card = "BEGIN:VCARD\nVERSION:3.0\nFN:A\nEND:VCARD";
+        let cards = hrefs.map(|href| match href {
+            "/ab/odd.vcf" => found(href, "<C:address-data>odd</C:address-data>"),
+            _ => found(href, &format!("<getetag>\"1\"</getetag><C:address-data>{card}</C:address-data>")),
+        });
+        Ok(answer(&cards.collect::<String>()))
+    });
+    let (collection, cursor) = (Collection::new("/ab/"), encode(&Cursor::Sync { token: "t0".to_owned() }));
+    let fields = ["fn".to_owned()];
+    let request = Request { collection: &collection, fields: &fields, cursor: Some(&cursor), limit };
+    host.run(|| request.changes())
+}
+
+fn found(href: &str, properties: &str) -> String {
+    format!(
+        "<response><href>{href}</href><propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+    )
+}
+
+const CHANGED: &str = r#"
+    <response><href>/ab/</href><propstat><prop><getetag>"c"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response>
+    <response><href>/ab/never-seen.vcf</href><status>HTTP/1.1 404 Not Found</status></response>
+    <response><href>/ab/b.vcf</href><propstat><prop><getetag>"1"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response>
+    <response><href>/ab/a.vcf</href><propstat><prop><getetag>"1"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response>
+    <sync-token>t1</sync-token>"#;
+
+#[test]
+fn a_page_of_changes_names_what_is_gone_and_leaves_out_the_collection() {
+    let page = page_of(207, CHANGED, 10).expect("the answer is whole");
+    let ids: Vec<_> = page.records.rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["a.vcf", "b.vcf"]);
+    assert_eq!(page.tombstones, [Tombstone::new("never-seen.vcf", Fate::Deleted)]);
+    assert_eq!(page.next, Progress::Done(encode(&Cursor::Sync { token: "t1".to_owned() })));
+}
+
+#[test]
+fn a_page_holds_no_more_than_it_may_and_the_cursor_holds_the_rest() {
+    let page = page_of(207, CHANGED, 1).expect("the answer is whole");
+    assert_eq!(page.records.rows.len(), 1);
+    let Progress::More(cursor) = page.next else { panic!("there is one more") };
+    let queue = Queue { after: "a.vcf".to_owned(), next: "b.vcf".to_owned(), more: false };
+    let part = Cursor::SyncPart { from: "t0".to_owned(), to: "t1".to_owned(), is_cut: false, queue };
+    assert_eq!(serde_json::from_str::<Cursor>(&cursor).expect("it is ours"), part);
+}
+
+#[test]
+fn an_answer_that_the_server_cut_is_read_on_from_its_token() {
+    let cut = r#"<response><href>/ab/</href><status>HTTP/1.1 507 Insufficient Storage</status></response>
+        <response><href>/ab/a.vcf</href><propstat><prop><getetag>"1"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response>
+        <sync-token>t1</sync-token>"#;
+    let page = page_of(207, cut, 10).expect("the answer is whole");
+    assert_eq!(page.next, Progress::More(encode(&Cursor::Sync { token: "t1".to_owned() })));
+    let stuck = r#"<response><href>/ab/</href><status>HTTP/1.1 507 Insufficient Storage</status></response><sync-token>t0</sync-token>"#;
+    assert!(matches!(page_of(207, stuck, 10), Err(Fault::Protocol(_))));
+}
+
+#[test]
+fn a_card_that_cannot_be_read_does_not_hide_the_others_and_a_lost_token_expires() {
+    let odd = r#"<response><href>/ab/odd.vcf</href><propstat><prop><getetag>"1"</getetag></prop></propstat></response>
+        <response><href>/ab/a.vcf</href><propstat><prop><getetag>"1"</getetag></prop></propstat></response><sync-token>t1</sync-token>"#;
+    let page = page_of(207, odd, 10).expect("the answer is whole");
+    assert_eq!((page.records.rows.len(), page.skipped.len()), (1, 1));
+    for status in [410, 412, 500, 501] {
+        assert!(matches!(page_of(status, "", 10), Err(Fault::CursorExpired(_))), "{status}");
+    }
+    assert!(matches!(page_of(401, "", 10), Err(Fault::Auth(_))));
+    assert!(matches!(page_of(503, "", 10), Err(Fault::Transient(_))));
 }

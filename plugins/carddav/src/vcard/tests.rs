@@ -134,7 +134,7 @@ proptest! {
                 prop_assert_eq!(&again, &card);
                 for position in 0..card.lines.len() {
                     let property = card.property(position);
-                    (property.text(), property.components(), property.items(), property.preference());
+                    let _ = (property.text(), property.components(), property.items(), property.preference());
                 }
             }
         }
