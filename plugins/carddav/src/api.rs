@@ -7,6 +7,7 @@ pub(crate) mod discovery;
 use std::collections::{HashMap, VecDeque};
 
 use syncline_sdk::http::{self, HttpError, Request, Response};
+use syncline_sdk::record::Row;
 use syncline_sdk::value::{Fault, Instant};
 
 use crate::dav::answer::{self, Member, Multistatus};
@@ -21,6 +22,9 @@ const WAVE_MAX: usize = 8;
 
 /// Bytes of answers that may lie in memory at once; photos make cards large.
 const WAVE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Cards of one page that are asked for their times one by one.
+const TIMES_MAX: usize = 64;
 
 /// How long to leave a locked resource alone.
 pub(crate) const LOCKED_WAIT_MS: u64 = 5_000;
@@ -177,6 +181,21 @@ pub(crate) fn list(collection: &Collection) -> Result<Vec<(String, Option<String
     listed.sort_unstable();
     listed.dedup_by(|left, right| left.0 == right.0);
     Ok(listed)
+}
+
+/// Asks for the times of changes that a multiget did not give, where they are few: some servers tell them to `PROPFIND`
+/// only. A time that cannot be had is no fault: then nobody knows which edit is the newer one (E3.2).
+pub(crate) fn fill_times(collection: &Collection, rows: &mut [Row]) {
+    let mut untimed: Vec<&mut Row> = rows.iter_mut().filter(|row| row.modified_at.is_none()).collect();
+    if untimed.len() > TIMES_MAX {
+        return;
+    }
+    let requests = untimed.iter().map(|row| request(&collection.member(&row.id), dav::modified())).collect();
+    for (row, answer) in untimed.iter_mut().zip(http::send_all(requests)) {
+        let found = answer.ok().and_then(|response| multistatus(&response).ok());
+        let modified = found.and_then(|mut answer| answer.members.pop()?.properties.modified);
+        row.modified_at = modified.as_deref().and_then(parse_http_date);
+    }
 }
 
 /// Reads `Sun, 22 Nov 2026 13:10:52 GMT` as milliseconds since 1970.

@@ -43,6 +43,11 @@ pub(crate) fn etags() -> Query {
     propfind("1", "<D:getetag/><D:resourcetype/>")
 }
 
+/// Asks a card when it was last changed.
+pub(crate) fn modified() -> Query {
+    propfind("0", "<D:getlastmodified/>")
+}
+
 /// Asks what has changed since `token`.
 ///
 /// Never with `DAV:limit`: some servers cut the answer without saying so, and members are lost.

@@ -181,6 +181,12 @@ impl Request<'_> {
 
     /// Reads what has changed.
     pub(crate) fn changes(&self) -> Result<Page, Fault> {
+        let mut page = self.changed()?;
+        api::fill_times(self.collection, &mut page.records.rows);
+        Ok(page)
+    }
+
+    fn changed(&self) -> Result<Page, Fault> {
         match self.cursor()? {
             None => {
                 let state = match self.feed()? {

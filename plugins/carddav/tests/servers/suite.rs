@@ -196,6 +196,10 @@ fn creating(peer: Peer, start: String) -> String {
     assert_eq!((rows.len(), gone.len()), (3, 0));
     let mut written = first.records.rows;
     written.sort_by(|left, right| left.id.cmp(&right.id));
+    assert!(rows.iter().all(|row| row.modified_at.is_some()), "the times of changes are known");
+    for (row, written) in rows.iter().zip(&mut written) {
+        written.modified_at = row.modified_at;
+    }
     assert_eq!(rows, written, "what is read is what the write said is stored");
     let (rows, gone, next) = read_all(ReadMode::Changes, Some(next), 2);
     assert_eq!((rows.len(), gone.len()), (0, 0), "nothing new");
