@@ -1,5 +1,6 @@
 //! Real components in the real runtime: what they may do, and what becomes of those that do more.
 
+mod guests;
 mod hostile;
 mod http;
 mod load;
