@@ -1,3 +1,5 @@
 //! The `syncline` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    syncline_cli::main()
+}

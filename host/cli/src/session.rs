@@ -143,7 +143,26 @@ pub struct Session {
 
 impl Session {
     /// Reads the configuration, admits its plugins and opens the store. Reaches no application.
-    pub async fn open(folders: &Folders, listener: Arc<dyn Listener>, stop: Stop) -> Result<Session, SessionError> {
+    pub fn open(folders: &Folders, listener: Arc<dyn Listener>, stop: Stop) -> Result<Session, SessionError> {
+        Session::assemble(folders, listener, stop, || open_store(&folders.data))
+    }
+
+    /// The same on a store that is open already.
+    pub fn on(
+        folders: &Folders,
+        store: Arc<SledStore>,
+        listener: Arc<dyn Listener>,
+        stop: Stop,
+    ) -> Result<Session, SessionError> {
+        Session::assemble(folders, listener, stop, || Ok(store))
+    }
+
+    fn assemble(
+        folders: &Folders,
+        listener: Arc<dyn Listener>,
+        stop: Stop,
+        store: impl FnOnce() -> Result<Arc<SledStore>, SessionError>,
+    ) -> Result<Session, SessionError> {
         let config = crate::config::load(&folders.config)?;
         let admitted = match admit(&config, &PluginStore::new(folders.plugins())) {
             Ok(admitted) => admitted,
@@ -152,16 +171,10 @@ impl Session {
                 return Err(mistaken(&config, mistakes));
             }
         };
-        config.verdict(secrets::check(&config))?;
-        let store = open_store(&folders.data)?;
+        let store = store()?;
         let runtime = Runtime::new(RuntimeOptions { cache_dir: folders.data.join("compiled") })?;
-        let context = Context {
-            store: Arc::new(store),
-            world: Arc::new(RealWorld),
-            stop,
-            listener,
-            sweep_every_ms: Context::SWEEP_EVERY_MS,
-        };
+        let context =
+            Context { store, world: Arc::new(RealWorld), stop, listener, sweep_every_ms: Context::SWEEP_EVERY_MS };
         Ok(Session {
             config,
             context,
@@ -171,6 +184,11 @@ impl Session {
             loaded: Mutex::default(),
             outlets: Mutex::default(),
         })
+    }
+
+    /// Reports every secret that is missing, for commands that reach the applications.
+    pub fn check_secrets(&self) -> Result<(), SessionError> {
+        Ok(self.config.verdict(secrets::check(&self.config))?)
     }
 
     /// Returns the syncs that a command is about: the one named, or every active one.
@@ -325,11 +343,12 @@ fn facts(described: &Described) -> Facts<'_> {
 }
 
 /// Opens the store of a data folder, making the folder where it is missing.
-pub fn open_store(data: &Path) -> Result<SledStore, SessionError> {
+pub fn open_store(data: &Path) -> Result<Arc<SledStore>, SessionError> {
     let folder = |source| SessionError::Folder { path: data.display().to_string(), source };
     std::fs::create_dir_all(data).map_err(folder)?;
     let path = data.join("store");
     SledStore::open(&path, SledOptions::default())
+        .map(Arc::new)
         .map_err(|source| SessionError::Store { path: path.display().to_string(), source })
 }
 

@@ -7,7 +7,7 @@ use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::Tally;
-use crate::{Batch, Failure, Space, StoreTable, codec};
+use crate::{Batch, Failure, Space, Store, StoreTable, codec};
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,11 @@ pub struct RunRecord {
     pub tally: Tally,
     /// Journal entries so far.
     pub entries: u32,
+}
+
+/// Reads the record of a run.
+pub async fn run_record(store: &dyn Store, run: RunId) -> Result<Option<RunRecord>, Failure> {
+    Ok(codec::load(store, codec::run(run)).await?)
 }
 
 /// One sync during one run.

@@ -222,3 +222,6 @@ fn form(schema: &Schema, name: &FieldName) -> KeyForm {
 pub(super) fn writes(sync: &Sync, mapping: &InForce<'_>, side: Side) -> bool {
     sync.direction.writes(side) && flows_to(mapping.rule, side)
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,8 +82,7 @@ impl Source {
     /// In a text that could not be read it is not known what is a secret; be careful with such lines.
     fn suspect_from(&self, line: &str) -> Option<usize> {
         let lower = line.to_ascii_lowercase();
-        let suspicious = self.hidden.contains(&UNREADABLE)
-            && SECRET_WORDS.iter().any(|word| lower.contains(word));
+        let suspicious = self.hidden.contains(&UNREADABLE) && SECRET_WORDS.iter().any(|word| lower.contains(word));
         if !suspicious {
             return None;
         }

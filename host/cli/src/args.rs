@@ -1,0 +1,352 @@
+//! What can be said on the command line, and the help that teaches it.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+const START: &str = "\
+The first five minutes:
+  syncline init                   write a first syncline.toml
+  syncline check                  is everything there, and does it fit together?
+  syncline plan                   what would a run write? (nothing is written)
+  syncline run                    one run
+  syncline serve                  go on, on the schedule of each sync
+
+Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 done with rejects or in part, 4 waiting or blocked.";
+
+/// Keeps records the same in two applications.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "syncline", version, after_help = START, disable_help_subcommand = true)]
+pub struct Args {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Group)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "SYNCLINE_CONFIG", default_value = "syncline.toml")]
+    pub config: PathBuf,
+    /// The folder for state and plugins; by default in the user's data folder
+    #[arg(long, global = true, value_name = "DIR", env = "SYNCLINE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Print JSON with a stable schema, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColourWhen,
+    /// Tell more; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColourWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Ask a few questions and write a first syncline.toml
+    #[command(
+        after_help = "Examples:\n  syncline init\n  syncline init --left hubspot --right carddav \\\n      --right-setting url=https://dav.example.org/ada/people/ --right-user ada"
+    )]
+    Init(InitArgs),
+    /// Check configuration, plugins, secrets, connections and rights; name every mistake at once
+    #[command(
+        after_help = "Examples:\n  syncline check\n  syncline check --offline      only what needs no connection"
+    )]
+    Check(CheckArgs),
+    /// Show what a run would write, with reasons; write nothing anywhere
+    #[command(
+        after_help = "Examples:\n  syncline plan\n  syncline plan people --out people.plan\n  syncline run people --plan people.plan      exactly that plan, but for what has drifted"
+    )]
+    Plan(PlanArgs),
+    /// Run once: read both sides, plan, write
+    #[command(
+        after_help = "Examples:\n  syncline run\n  syncline run people --yes                   unattended\n  syncline run people --approve 3f9c2a        release what a breaker held, and only that\n\nThe first Ctrl-C stops between two batches, the second at once. Neither loses anything."
+    )]
+    Run(RunArgs),
+    /// Run every active sync on its schedule, until stopped
+    #[command(after_help = "Example:\n  syncline serve\n\nThe other commands work beside it.")]
+    Serve,
+    /// Show how each sync stands: in sync, excluded, failing, waiting, with reasons
+    Status(OneSync),
+    /// List the records behind the counts of `status`
+    #[command(
+        after_help = "Examples:\n  syncline records people --state excluded\n  syncline records people --reason no-key --json"
+    )]
+    Records(RecordsArgs),
+    /// Say why a value is what it is: run, rule, mapping, both sides and base
+    #[command(after_help = "Examples:\n  syncline explain people 1234\n  syncline explain people 1234 phone")]
+    Explain(ExplainArgs),
+    /// List the fields on which two sides disagree
+    Conflicts(OneSync),
+    /// Decide a conflict, or flip a past decision
+    #[command(
+        after_help = "Examples:\n  syncline resolve people 1234 phone --take left\n  syncline resolve people 1234 phone --flip"
+    )]
+    Resolve(ResolveArgs),
+    /// List what runs did
+    History(HistoryArgs),
+    /// Show one run, change by change
+    Show(RunName),
+    /// Show what a run could not do
+    #[command(after_help = "Examples:\n  syncline errors 12\n  syncline errors 12 --csv > errors.csv")]
+    Errors(ErrorsArgs),
+    /// Take back what a run wrote, but for what people changed since
+    #[command(
+        after_help = "Examples:\n  syncline undo 12 --plan       what would be taken back, and what not\n  syncline undo 12"
+    )]
+    Undo(UndoArgs),
+    /// Add, list, inspect and remove plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+/// What `init` need not ask.
+#[derive(Clone, Debug, Default, Group)]
+pub struct InitArgs {
+    /// The connector of the left side
+    #[arg(long, value_name = "CONNECTOR")]
+    pub left: Option<String>,
+    /// The connector of the right side
+    #[arg(long, value_name = "CONNECTOR")]
+    pub right: Option<String>,
+    /// The object to sync
+    #[arg(long, value_name = "OBJECT")]
+    pub object: Option<String>,
+    /// A setting of the left connector
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub left_setting: Vec<String>,
+    /// A setting of the right connector
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub right_setting: Vec<String>,
+    /// The user's name on the left, where one is needed
+    #[arg(long, value_name = "NAME")]
+    pub left_user: Option<String>,
+    /// The user's name on the right, where one is needed
+    #[arg(long, value_name = "NAME")]
+    pub right_user: Option<String>,
+}
+
+/// What to check.
+#[derive(Clone, Debug, Group)]
+pub struct CheckArgs {
+    /// Check only what needs no connection
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// One sync, or all.
+#[derive(Clone, Debug, Group)]
+pub struct OneSync {
+    /// The sync; without it all of them
+    #[arg(value_name = "SYNC")]
+    pub sync: Option<String>,
+}
+
+/// What to plan.
+#[derive(Clone, Debug, Group)]
+pub struct PlanArgs {
+    /// The sync; without it all of them
+    #[arg(value_name = "SYNC")]
+    pub sync: Option<String>,
+    /// Keep the plan, for `run --plan`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show every record, not only the first ones
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What to run.
+#[derive(Clone, Debug, Group)]
+pub struct RunArgs {
+    /// The sync; without it all of them
+    #[arg(value_name = "SYNC")]
+    pub sync: Option<String>,
+    /// Run exactly this plan, refusing what has drifted
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Release the plan of this digest, which a breaker held
+    #[arg(long, value_name = "DIGEST")]
+    pub approve: Option<String>,
+    /// Answer the ordinary question with yes
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Begin anew after an endpoint was changed: what is known of the sync is forgotten
+    #[arg(long)]
+    pub reset: bool,
+}
+
+/// Which records.
+#[derive(Clone, Debug, Group)]
+pub struct RecordsArgs {
+    /// The sync
+    #[arg(value_name = "SYNC")]
+    pub sync: String,
+    /// Only records in this state
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// Only records with this reason
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+}
+
+/// What to explain.
+#[derive(Clone, Debug, Group)]
+pub struct ExplainArgs {
+    /// The sync
+    #[arg(value_name = "SYNC")]
+    pub sync: String,
+    /// The record's id on either side
+    #[arg(value_name = "RECORD")]
+    pub record: String,
+    /// The field on either side; without it all of them
+    #[arg(value_name = "FIELD")]
+    pub field: Option<String>,
+}
+
+/// A side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SideWord {
+    /// The left side.
+    Left,
+    /// The right side.
+    Right,
+}
+
+/// What to decide.
+#[derive(Clone, Debug, Group)]
+pub struct ResolveArgs {
+    /// The sync
+    #[arg(value_name = "SYNC")]
+    pub sync: String,
+    /// The record's id on either side
+    #[arg(value_name = "RECORD")]
+    pub record: String,
+    /// The field on either side; without it every field in conflict
+    #[arg(value_name = "FIELD")]
+    pub field: Option<String>,
+    /// Take the value of this side
+    #[arg(long, value_name = "SIDE", required_unless_present = "flip", conflicts_with = "flip")]
+    pub take: Option<SideWord>,
+    /// Turn a past decision round: the value that lost is written back
+    #[arg(long)]
+    pub flip: bool,
+}
+
+/// Which runs.
+#[derive(Clone, Debug, Group)]
+pub struct HistoryArgs {
+    /// The sync; without it all of them
+    #[arg(value_name = "SYNC")]
+    pub sync: Option<String>,
+    /// Runs at the most, the latest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// One run.
+#[derive(Clone, Debug, Group)]
+pub struct RunName {
+    /// The run, as `history` names it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+}
+
+/// Whose errors.
+#[derive(Clone, Debug, Group)]
+pub struct ErrorsArgs {
+    /// The run, as `history` names it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Print CSV, for a table
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// What to undo.
+#[derive(Clone, Debug, Group)]
+pub struct UndoArgs {
+    /// The run, as `history` names it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Only show what would be taken back
+    #[arg(long)]
+    pub plan: bool,
+    /// Answer the ordinary question with yes
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// What to do with plugins.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Show what a plugin asks for; once you agree, add it and write syncline.lock
+    #[command(
+        after_help = "Examples:\n  syncline plugin add ./acme.wasm\n  syncline plugin add ./acme-2.wasm --replace"
+    )]
+    Add(PluginAddArgs),
+    /// List the plugins that can be named in the configuration
+    List,
+    /// Show what a plugin is and asks for
+    Inspect(PluginInspectArgs),
+    /// Take the agreement to a plugin back
+    Remove(PluginName),
+}
+
+/// What to add.
+#[derive(Clone, Debug, Group)]
+pub struct PluginAddArgs {
+    /// The component
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Agree without being asked
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Put it in the place of another version
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// What to inspect.
+#[derive(Clone, Debug, Group)]
+pub struct PluginInspectArgs {
+    /// The plugin's name, or a component's file
+    #[arg(value_name = "NAME|FILE")]
+    pub plugin: String,
+}
+
+/// One plugin.
+#[derive(Clone, Debug, Group)]
+pub struct PluginName {
+    /// The plugin's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

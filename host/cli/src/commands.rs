@@ -1,0 +1,177 @@
+//! One file a command; here is what they have in common: how they end.
+
+pub mod beside;
+pub mod check;
+pub mod init;
+pub mod launch;
+pub mod perform;
+pub mod plan;
+pub mod plugin;
+pub mod resolve;
+pub mod run;
+pub mod serve;
+pub mod undo;
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use serde_json::json;
+use syncline_registry::PluginError;
+
+use crate::args::Command;
+use crate::config::{ConfigError, Mistakes, report};
+use crate::session::{Folders, SessionError};
+use crate::terminal::{Terminal, print_json};
+
+/// Runs one command.
+pub fn run(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Exit, CommandError> {
+    match command {
+        Command::Init(args) => init::run(args, folders, terminal),
+        Command::Plugin(command) => plugin::run(command, folders, terminal),
+        other => launch::launch(other, folders, terminal),
+    }
+}
+
+/// How a command ends, for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Everything was done.
+    Ok,
+    /// Nothing, or not what was asked, was done.
+    Failed,
+    /// What was asked makes no sense, or the configuration does not.
+    Usage,
+    /// Done, but for some records.
+    Rejects,
+    /// Held back: for a time, or for a person.
+    Waiting,
+}
+
+impl Exit {
+    /// Returns the process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Rejects => 3,
+            Exit::Waiting => 4,
+        }
+    }
+
+    /// Returns what an exit code means.
+    pub fn from_code(code: u8) -> Exit {
+        match code {
+            0 => Exit::Ok,
+            2 => Exit::Usage,
+            3 => Exit::Rejects,
+            4 => Exit::Waiting,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Why a command could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The parts cannot be put together.
+    #[error(transparent)]
+    Session(Box<SessionError>),
+    /// A plugin.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// What was asked makes no sense; a sentence with the next step.
+    #[error("{0}")]
+    Usage(String),
+    /// It was not done; a sentence with the next step.
+    #[error("{0}")]
+    Failed(String),
+    /// The process that holds the store could not do it.
+    #[error("{text}")]
+    Elsewhere {
+        /// Why, as it says.
+        text: String,
+        /// Its exit code.
+        exit: u8,
+    },
+    /// A file.
+    #[error("{path} cannot be written")]
+    Write {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The terminal.
+    #[error("the answer cannot be read")]
+    Terminal(#[from] io::Error),
+}
+
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Config(error) => CommandError::Config(error),
+            other => CommandError::Session(Box::new(other)),
+        }
+    }
+}
+
+impl CommandError {
+    /// Returns how the command ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            CommandError::Config(_) | CommandError::Usage(_) => Exit::Usage,
+            CommandError::Elsewhere { exit, .. } => Exit::from_code(*exit),
+            CommandError::Session(_)
+            | CommandError::Plugin(_)
+            | CommandError::Failed(_)
+            | CommandError::Write { .. }
+            | CommandError::Terminal(_) => Exit::Failed,
+        }
+    }
+
+    fn mistakes(&self) -> Option<&Mistakes> {
+        match self {
+            CommandError::Config(ConfigError::Mistakes(mistakes)) => Some(mistakes),
+            _ => None,
+        }
+    }
+
+    /// Tells people, or the program that asked.
+    pub fn report(&self, terminal: Terminal) {
+        if terminal.json {
+            let mut value = self.mistakes().map_or_else(|| json!({}), report::to_json);
+            value["error"] = json!(sentence(self));
+            print_json(&value);
+        } else if let Some(mistakes) = self.mistakes() {
+            eprint!("{}", report::render(mistakes, terminal.colour));
+        } else {
+            let word = if terminal.colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+            eprintln!("{word}: {}", sentence(self));
+        }
+    }
+}
+
+/// Joins an error and its causes; a cause that is told already is not told again.
+pub fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(&format!(": {more}"));
+        }
+        cause = error.source();
+    }
+    text
+}

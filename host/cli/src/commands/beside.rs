@@ -1,0 +1,92 @@
+//! Commands beside a running `serve`: it holds the store, so it does the work and answers on a local socket.
+//!
+//! A request is one line of JSON with the command line; an answer is one line with what to print and how it went. Only
+//! this user can reach the socket.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::Exit;
+use crate::output::Output;
+
+/// The longest line either side takes, in bytes.
+const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What is asked of the process that holds the store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The command line, without the program's name.
+    pub arguments: Vec<String>,
+    /// The folder that relative paths in it start from.
+    pub folder: PathBuf,
+}
+
+/// What it answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Response {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+    /// The exit code.
+    pub exit: u8,
+    /// True if the text says why it could not be done.
+    pub is_error: bool,
+}
+
+impl Response {
+    /// Returns it as the output of a command.
+    pub fn into_output(self) -> Output {
+        let exit = Exit::from_code(self.exit);
+        Output { text: self.text, json: self.json, exit }
+    }
+}
+
+/// Returns where the socket of a data folder is.
+pub fn socket(data: &Path) -> PathBuf {
+    data.join("serve.sock")
+}
+
+/// Opens the socket. Only the holder of the store may call this: what stands there from an earlier process goes.
+pub fn listen(data: &Path) -> std::io::Result<UnixListener> {
+    let path = socket(data);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Asks the process that holds the store.
+pub async fn ask(data: &Path, request: &Request) -> std::io::Result<Response> {
+    let mut stream = UnixStream::connect(socket(data)).await?;
+    send(&mut stream, request).await?;
+    let line = receive(&mut stream).await?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// Reads a request.
+pub async fn receive_request(stream: &mut UnixStream) -> std::io::Result<Request> {
+    Ok(serde_json::from_str(&receive(stream).await?)?)
+}
+
+/// Sends one line.
+pub async fn send(stream: &mut UnixStream, value: &impl Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    stream.flush().await
+}
+
+async fn receive(stream: &mut UnixStream) -> std::io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    Ok(line)
+}

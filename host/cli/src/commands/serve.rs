@@ -1,0 +1,172 @@
+//! `syncline serve`: runs every active sync on its schedule, and does the work of other commands beside it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use serde_json::json;
+use syncline_core::SyncName;
+use syncline_runner::{Stop, World};
+use syncline_store::SledStore;
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::task::LocalSet;
+
+use super::beside::{self, Response};
+use super::perform::{Seat, perform};
+use super::{CommandError, run, sentence};
+use crate::args::{Args, Command};
+use crate::output::Output;
+use crate::session::{Folders, RealWorld, Session, SessionError};
+
+/// How often the configuration is looked at when nothing else happens.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How soon a wait between two runs notices that it is to end.
+const STOP_LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// One process that holds the store.
+struct Server {
+    folders: Folders,
+    store: Arc<SledStore>,
+    stop: Stop,
+    seat: Arc<dyn Seat>,
+    /// One command at a time reaches the applications.
+    turn: Mutex<()>,
+    session: Mutex<Option<(std::time::SystemTime, Arc<Session>)>>,
+}
+
+/// Serves until it is told to stop.
+pub async fn serve(
+    folders: &Folders,
+    store: Arc<SledStore>,
+    stop: Stop,
+    seat: Arc<dyn Seat>,
+) -> Result<Output, CommandError> {
+    let server = Arc::new(Server {
+        folders: folders.clone(),
+        store,
+        stop: stop.clone(),
+        seat,
+        turn: Mutex::new(()),
+        session: Mutex::new(None),
+    });
+    // What is wrong at the start is said at the start.
+    server.session().await?.check_secrets()?;
+    let listener = beside::listen(&folders.data).map_err(|source| write_error(&folders.data, source))?;
+    eprintln!("serving; other commands work beside this one. Ctrl-C stops it.");
+    // Everything stays on this thread: a run and the answers beside it take turns at each wait.
+    let tasks = LocalSet::new();
+    let accepting = Arc::clone(&server);
+    tasks.spawn_local(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::task::spawn_local(Arc::clone(&accepting).answer(stream));
+        }
+    });
+    tasks.run_until(server.keep_running()).await;
+    let _turn = server.turn.lock().await;
+    // The next process removes it anyway.
+    drop(std::fs::remove_file(beside::socket(&folders.data)));
+    Ok(Output::ok("stopped\n", json!({ "stopped": true })))
+}
+
+fn write_error(data: &Path, source: std::io::Error) -> CommandError {
+    CommandError::Write { path: beside::socket(data).display().to_string(), source }
+}
+
+/// Returns once somebody asked to stop.
+async fn stop_asked(stop: &Stop) {
+    while !stop.is_asked() {
+        tokio::time::sleep(STOP_LOOK_EVERY).await;
+    }
+}
+
+impl Server {
+    /// Returns the session of the configuration as it is now; an unchanged file keeps its connections.
+    async fn session(&self) -> Result<Arc<Session>, SessionError> {
+        let mut held = self.session.lock().await;
+        let modified = std::fs::metadata(&self.folders.config).and_then(|file| file.modified());
+        if let (Some((at, session)), Ok(modified)) = (held.as_ref(), &modified)
+            && at == modified
+        {
+            return Ok(Arc::clone(session));
+        }
+        let listener = self.seat.listener();
+        let session = Arc::new(Session::on(&self.folders, Arc::clone(&self.store), listener, self.stop.clone())?);
+        *held = modified.ok().map(|modified| (modified, Arc::clone(&session)));
+        Ok(session)
+    }
+
+    /// Runs syncs as they come due, until it is told to stop.
+    async fn keep_running(&self) {
+        let mut next: BTreeMap<SyncName, i64> = BTreeMap::new();
+        while !self.stop.is_asked() {
+            let wait = self.run_due(&mut next).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop_asked(&self.stop) => {}
+            }
+        }
+    }
+
+    /// Runs what is due, and returns how long nothing else is.
+    async fn run_due(&self, next: &mut BTreeMap<SyncName, i64>) -> Duration {
+        let session = match self.session().await {
+            Ok(session) => session,
+            Err(error) => {
+                eprintln!("the configuration cannot be used: {}", sentence(&error));
+                return LOOK_EVERY;
+            }
+        };
+        let mut wait_ms = i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(i64::MAX);
+        for sync in session.config.syncs.iter().filter(|sync| sync.active) {
+            let Some(schedule) = sync.schedule else { continue };
+            let now = RealWorld.now();
+            let due = next.entry(sync.name().clone()).or_insert(now);
+            if *due <= now {
+                *due = now.saturating_add(i64::try_from(schedule.every_ms).unwrap_or(i64::MAX));
+                let _turn = self.turn.lock().await;
+                let options = run::Options { plan: None, yes: true, can_ask: false };
+                match run::run(&session, std::slice::from_ref(sync), options).await {
+                    Ok(output) => eprint!("{}", output.text),
+                    Err(error) => eprintln!("{}: {}", sync.name(), sentence(&error)),
+                }
+            }
+            wait_ms = wait_ms.min((*due - RealWorld.now()).max(0));
+            if self.stop.is_asked() {
+                break;
+            }
+        }
+        Duration::from_millis(wait_ms.unsigned_abs())
+    }
+
+    /// Does the work of a command that another process asks for.
+    async fn answer(self: Arc<Self>, mut stream: UnixStream) {
+        let Ok(request) = beside::receive_request(&mut stream).await else { return };
+        let response = match self.carry_out(&request).await {
+            Ok(output) => Response { text: output.text, json: output.json, exit: output.exit.code(), is_error: false },
+            Err(error) => Response {
+                text: sentence(&error),
+                json: json!({ "error": sentence(&error) }),
+                exit: error.exit().code(),
+                is_error: true,
+            },
+        };
+        // Whoever asked may have gone away.
+        drop(beside::send(&mut stream, &response).await);
+    }
+
+    async fn carry_out(&self, request: &beside::Request) -> Result<Output, CommandError> {
+        let program = std::iter::once("syncline".to_owned());
+        let parsed = Args::try_parse_from(program.chain(request.arguments.iter().cloned()));
+        let args = parsed.map_err(|error| CommandError::Usage(error.to_string()))?;
+        if matches!(args.command, Command::Serve) {
+            return Err(CommandError::Failed("`syncline serve` is running already".to_owned()));
+        }
+        let session = self.session().await?;
+        let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
+        perform(&args.command, &session, &request.folder, false).await
+    }
+}
