@@ -102,8 +102,11 @@ impl<'a> EndpointAccess<'a> {
                 .filter(|field| !self.state.layout.columns.contains(field))
                 .map(|field| field.as_str())
                 .collect();
-            let reason = format!("fields not read before: {}", new.join(", "));
-            self.context.say(Event::Rescan { endpoint: self.setup.endpoint.clone(), reason });
+            // The first read of an endpoint surprises nobody.
+            if !self.state.layout.columns.is_empty() {
+                let reason = format!("fields not read before: {}", new.join(", "));
+                self.context.say(Event::Rescan { endpoint: self.setup.endpoint.clone(), reason });
+            }
             let mut columns = [fields, self.state.layout.columns.clone()].concat();
             columns.retain(|field| self.described.schema.field(field).is_some());
             columns.sort();
@@ -168,11 +171,25 @@ fn state_key(space: Space) -> crate::Key {
     crate::Key::new(space, StoreTable::Cursor, *b"state")
 }
 
+/// Returns what is kept about the reads of an endpoint.
+pub(crate) async fn kept_state(store: &dyn Store, space: Space) -> Result<Option<State>, StoreError> {
+    codec::load(store, state_key(space)).await
+}
+
+/// Returns what was last read about an endpoint's object.
+pub(crate) async fn kept_description(store: &dyn Store, space: Space) -> Result<Option<Described>, StoreError> {
+    codec::load(store, description_key(space)).await
+}
+
+fn description_key(space: Space) -> crate::Key {
+    codec::meta(space, "described")
+}
+
 /// Returns the object and its fields, from the store unless they are due to be read again (E10.4).
 pub async fn describe(context: &Context, side: Side, setup: &SideSetup) -> Result<Described, Failure> {
     let store = context.store.as_ref();
     let space = spaces::endpoint_space(store, &setup.endpoint).await?;
-    let key = codec::meta(space, "described");
+    let key = description_key(space);
     let before: Option<Described> = codec::load(store, key.clone()).await?;
     let now = context.world.now();
     if let Some(known) = &before
