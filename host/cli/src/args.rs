@@ -78,7 +78,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run once: read both sides, plan, write
     #[command(
-        after_help = "Examples:\n  syncline run\n  syncline run people --yes                   unattended\n  syncline run people --approve 3f9c2a        release what a breaker held, and only that\n\nThe first Ctrl-C stops between two batches, the second at once. Neither loses anything."
+        after_help = "Examples:\n  syncline run\n  syncline run people --yes                   unattended\n\nThe first Ctrl-C stops between two batches, the second at once. Neither loses anything."
     )]
     Run(RunArgs),
     /// Run every active sync on its schedule, until stopped
@@ -183,9 +183,6 @@ pub struct RunArgs {
     /// Run exactly this plan, refusing what has drifted
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// Release the plan of this digest, which a breaker held
-    #[arg(long, value_name = "DIGEST")]
-    pub approve: Option<String>,
     /// Answer the ordinary question with yes
     #[arg(long, short)]
     pub yes: bool,

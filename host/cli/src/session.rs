@@ -210,11 +210,12 @@ impl Session {
     pub async fn setup(&self, sync: &Sync) -> Result<SyncSetup, SessionError> {
         let mut left = self.side(&sync.left.endpoint).await?;
         let mut right = self.side(&sync.right.endpoint).await?;
-        let left_described = self.describe(Side::Left, &left).await?;
-        let right_described = self.describe(Side::Right, &right).await?;
-        let use_of = |choice: &_| self.admitted.transform_use(choice);
-        let rules = rules(sync, facts(&left_described), facts(&right_described), &use_of)
-            .map_err(|mistakes| mistaken(&self.config, mistakes))?;
+        let known = self.rules(sync, &left, &right, self.context.sweep_every_ms).await;
+        let rules = match known {
+            // The mistake may lie with what was read of the schemas a while ago.
+            Err(SessionError::Config(_)) => self.rules(sync, &left, &right, 0).await?,
+            other => other?,
+        };
         for (side, setup) in [(Side::Left, &mut left), (Side::Right, &mut right)] {
             setup.fields = rules.fields(side);
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
@@ -223,9 +224,17 @@ impl Session {
         Ok(SyncSetup { name: sync.name().clone(), left, right, rules, transforms })
     }
 
-    /// Returns what an application says of an endpoint.
-    pub async fn describe(&self, side: Side, setup: &SideSetup) -> Result<Described, SessionError> {
-        Ok(syncline_runner::describe(&self.context, side, setup).await?)
+    async fn rules(
+        &self,
+        sync: &Sync,
+        left: &SideSetup,
+        right: &SideSetup,
+        max_age_ms: i64,
+    ) -> Result<Rules, SessionError> {
+        let left = syncline_runner::describe(&self.context, Side::Left, left, max_age_ms).await?;
+        let right = syncline_runner::describe(&self.context, Side::Right, right, max_age_ms).await?;
+        let use_of = |choice: &_| self.admitted.transform_use(choice);
+        rules(sync, facts(&left), facts(&right), &use_of).map_err(|mistakes| mistaken(&self.config, mistakes))
     }
 
     /// Connects one endpoint.

@@ -62,7 +62,7 @@ impl<'a> EndpointAccess<'a> {
     pub(crate) async fn open(context: &'a Context, side: Side, setup: &'a SideSetup) -> Result<Self, Failure> {
         let store = context.store.as_ref();
         let space = spaces::endpoint_space(store, &setup.endpoint).await?;
-        let described = describe(context, side, setup).await?;
+        let described = describe(context, side, setup, context.sweep_every_ms).await?;
         let state = codec::load(store, state_key(space)).await?;
         let mut endpoint =
             Self { context, side, setup, space, described, state: state.unwrap_or_else(|| fresh(setup)) };
@@ -185,15 +185,15 @@ fn description_key(space: Space) -> crate::Key {
     codec::meta(space, "described")
 }
 
-/// Returns the object and its fields, from the store unless they are due to be read again (E10.4).
-pub async fn describe(context: &Context, side: Side, setup: &SideSetup) -> Result<Described, Failure> {
+/// Returns the object and its fields, from the store if they were read within `max_age_ms` (E10.4).
+pub async fn describe(context: &Context, side: Side, setup: &SideSetup, max_age_ms: i64) -> Result<Described, Failure> {
     let store = context.store.as_ref();
     let space = spaces::endpoint_space(store, &setup.endpoint).await?;
     let key = description_key(space);
     let before: Option<Described> = codec::load(store, key.clone()).await?;
     let now = context.world.now();
     if let Some(known) = &before
-        && now - known.at < context.sweep_every_ms
+        && now - known.at < max_age_ms
     {
         return Ok(known.clone());
     }

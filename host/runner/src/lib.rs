@@ -51,7 +51,7 @@ pub use running::{RunKind, RunOutcome, RunRecord, run_record};
 pub use setup::{Context, Event, Listener, SideSetup, Silent, Stop, SyncSetup};
 pub use spaces::{endpoint_space, sync_space};
 pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, StoreTable, Write};
-pub use synced::KeptConflict;
+pub use synced::{KeptConflict, forget};
 pub use tally::{SideTally, Tally};
 pub use undo::{NotUndone, UndoPlan, UndoReport, plan_undo, undo};
 pub use world::World;

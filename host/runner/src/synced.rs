@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use syncline_core::{Conflict, Instant, Pair, PairId, RecordId, RunId, Side, SyncName};
 
 use crate::codec::{self, PAGE_ROWS};
-use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, spaces};
+use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, Write, spaces};
 
 /// What is kept about a sync beside its pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,4 +152,24 @@ impl<'a> Synced<'a> {
             self.store.commit(batch).await?;
         }
     }
+}
+
+/// Forgets all that is known of a sync: its pairs with their bases, its plan and its conflicts.
+///
+/// What was written stays where it is; the next run matches both sides anew.
+pub async fn forget(store: &dyn Store, name: &SyncName) -> Result<(), StoreError> {
+    let synced = Synced::open(store, name).await?;
+    let tables = [
+        StoreTable::Pair,
+        StoreTable::PairBack,
+        StoreTable::Plan,
+        StoreTable::Conflict,
+        StoreTable::Recheck,
+        StoreTable::Meta,
+    ];
+    let mut batch = Batch::default();
+    for table in tables {
+        batch.writes.push(Write::DeleteRange { space: synced.space, table, from: Vec::new(), to: None });
+    }
+    store.commit(batch).await.map(|_| ())
 }

@@ -49,14 +49,14 @@ pub async fn perform(
     }
     let beside = |path: &Path| -> PathBuf { folder.join(path) };
     Ok(match command {
-        Command::Check(_) => check::check(session).await?,
+        Command::Check(args) => check::check(session, args.offline).await?,
         Command::Plan(args) => {
             let out = args.out.as_deref().map(beside);
             plan::plan(session, &chosen(session, args.sync.as_deref())?, args.all, out.as_deref()).await?
         }
         Command::Run(args) => {
             let saved = args.plan.as_deref().map(beside);
-            let options = run::Options { plan: saved.as_deref(), yes: args.yes, can_ask };
+            let options = run::Options { plan: saved.as_deref(), yes: args.yes, can_ask, reset: args.reset };
             run::run(session, &chosen(session, args.sync.as_deref())?, options).await?
         }
         Command::Resolve(args) => {

@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub yes: bool,
     /// Somebody can be asked.
     pub can_ask: bool,
+    /// What is known of the sync is forgotten first.
+    pub reset: bool,
 }
 
 /// Runs.
@@ -37,6 +39,9 @@ pub async fn run(session: &Session, syncs: &[Sync], options: Options<'_>) -> Res
     let mut exit = Exit::Ok;
     for sync in syncs {
         let setup = session.setup(sync).await?;
+        if options.reset {
+            syncline_runner::forget(session.context.store.as_ref(), sync.name()).await.map_err(store_failed)?;
+        }
         let asks = Ask { context: &session.context, setup: &setup };
         let approve: &dyn Approve = if options.yes || only.is_some() { &ApproveAll } else { &asks };
         let request = RunRequest { approve, only: only.clone() };
@@ -48,6 +53,10 @@ pub async fn run(session: &Session, syncs: &[Sync], options: Options<'_>) -> Res
         reports.push(json!({ "record": report.record, "drifted": report.drifted, "skipped": skipped(&report) }));
     }
     Ok(Output { text, json: json!({ "runs": reports }), exit })
+}
+
+fn store_failed(error: syncline_runner::StoreError) -> SessionError {
+    syncline_runner::Failure::from(error).into()
 }
 
 fn only(path: &Path) -> Result<BTreeSet<[u8; 16]>, SessionError> {

@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
-use super::{CommandError, run, sentence};
+use super::{CommandError, Exit, run, sentence};
 use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::session::{Folders, RealWorld, Session, SessionError};
@@ -76,6 +76,13 @@ fn write_error(data: &Path, source: std::io::Error) -> CommandError {
     CommandError::Write { path: beside::socket(data).display().to_string(), source }
 }
 
+/// True if a run wrote anything; a quiet one needs no line in the log.
+fn wrote(output: &Output) -> bool {
+    let changed =
+        |run: &serde_json::Value| run["record"]["tally"]["changed"].as_u64().is_some_and(|changed| changed > 0);
+    output.json["runs"].as_array().is_some_and(|runs| runs.iter().any(changed))
+}
+
 /// Returns once somebody asked to stop.
 async fn stop_asked(stop: &Stop) {
     while !stop.is_asked() {
@@ -128,8 +135,9 @@ impl Server {
             if *due <= now {
                 *due = now.saturating_add(i64::try_from(schedule.every_ms).unwrap_or(i64::MAX));
                 let _turn = self.turn.lock().await;
-                let options = run::Options { plan: None, yes: true, can_ask: false };
+                let options = run::Options { plan: None, yes: true, can_ask: false, reset: false };
                 match run::run(&session, std::slice::from_ref(sync), options).await {
+                    Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {}
                     Ok(output) => eprint!("{}", output.text),
                     Err(error) => eprintln!("{}: {}", sync.name(), sentence(&error)),
                 }
