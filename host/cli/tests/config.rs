@@ -135,3 +135,23 @@ fn store(folder: &Path) -> PluginStore {
     }
     PluginStore::new(Places { data: folder.join("data"), lock: folder.join("syncline.lock"), bundled: Some(bundled) })
 }
+
+/// Whatever stands in the file, reading it ends in a configuration or in a report, and a secret stays out of it.
+#[test]
+fn a_damaged_file_never_panics() {
+    for path in cases() {
+        let text = fs::read_to_string(&path).expect("reads");
+        let cuts = text.char_indices().map(|(position, _)| text[..position].to_owned());
+        let swaps = text.char_indices().step_by(3).flat_map(|(position, character)| {
+            let after = position + character.len_utf8();
+            ["\"", "[", "}", "=", "\u{1b}", "é"].map(|with| format!("{}{with}{}", &text[..position], &text[after..]))
+        });
+        for damaged in cuts.chain(swaps) {
+            if let Err(mistakes) = config::parse(damaged, &path) {
+                let shown = report::render(&mistakes, false);
+                assert!(!shown.contains('\u{1b}'), "{shown}");
+                assert!(!shown.contains("hunter2"), "{shown}");
+            }
+        }
+    }
+}

@@ -127,7 +127,7 @@ impl Lock {
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
         let text = toml::to_string_pretty(self)
             .map_err(|error| LockError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
-        write_atomically(path, format!("{HEAD}{text}").as_bytes())
+        write_atomically(path, format!("{HEAD}{}\n", text.trim_end()).as_bytes())
             .map_err(|source| LockError::Write { path: path.to_owned(), source })
     }
 

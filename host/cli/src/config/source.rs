@@ -21,8 +21,27 @@ pub struct Position {
     pub column: usize,
 }
 
-/// Words that make everything behind the first quote of a line a possible secret, where the text could not be read.
-const SECRET_WORDS: [&str; 7] = ["auth", "token", "password", "secret", "key", "user", "bearer"];
+/// Keys whose values are never secret.
+const HARMLESS_KEYS: [&str; 12] = [
+    "connector",
+    "left",
+    "right",
+    "direction",
+    "match",
+    "conflict",
+    "deletes",
+    "schedule",
+    "active",
+    "rule",
+    "object",
+    "defaults_off",
+];
+
+/// What makes a line suspicious whatever its key is: a secret may have slipped into it.
+const SECRET_SIGNS: [&str; 8] = ["auth", "token", "password", "secret", "key", "bearer", "@", "://"];
+
+/// Signs of syntax, which are shown of every line.
+const SYNTAX: &str = " \"'{}[],=#";
 
 /// What stands in the place of each character that must not be shown.
 const MASK: char = '•';
@@ -67,11 +86,13 @@ impl Source {
         let start = self.line_start(offset);
         let end = self.text[start..].find('\n').map_or(self.text.len(), |length| start + length);
         let line = self.text[start..end].trim_end_matches('\r');
-        let suspect = self.suspect_from(line).map(|position| start + position..end);
-        let is_hidden = |at: usize| self.hidden.iter().chain(&suspect).any(|range| range.contains(&at));
+        let suspect_from = self.suspect_from(line).map_or(usize::MAX, |position| start + position);
+        let is_hidden = |at: usize, character: char| {
+            self.hidden.iter().any(|range| range.contains(&at)) || (at >= suspect_from && !SYNTAX.contains(character))
+        };
         line.char_indices()
             .map(|(position, character)| match character {
-                _ if is_hidden(start + position) => MASK,
+                _ if is_hidden(start + position, character) => MASK,
                 '\t' => ' ',
                 character if character.is_control() => '\u{fffd}',
                 character => character,
@@ -79,14 +100,20 @@ impl Source {
             .collect()
     }
 
-    /// In a text that could not be read it is not known what is a secret; be careful with such lines.
+    /// In a text that could not be read it is not known what is a secret: values are shown only of keys that never have
+    /// one, and of others just the signs that syntax is made of. Returns where a line stops being shown.
     fn suspect_from(&self, line: &str) -> Option<usize> {
-        let lower = line.to_ascii_lowercase();
-        let suspicious = self.hidden.contains(&UNREADABLE) && SECRET_WORDS.iter().any(|word| lower.contains(word));
-        if !suspicious {
+        if !self.hidden.contains(&UNREADABLE) {
             return None;
         }
-        lower.find('=').map(|position| position + 1)
+        let lower = line.to_ascii_lowercase();
+        let (key, position) = match lower.find('=') {
+            Some(position) => (lower[..position].trim(), position + 1),
+            None => ("", 0),
+        };
+        let harmless = HARMLESS_KEYS.contains(&key) || lower.trim_start().starts_with('[');
+        let suspicious = !harmless || SECRET_SIGNS.iter().any(|sign| lower[position..].contains(sign));
+        suspicious.then_some(position)
     }
 
     fn line_start(&self, offset: usize) -> usize {

@@ -36,7 +36,7 @@ fn syntax_mistakes(errors: &[toml::de::Error]) -> Vec<Mistake> {
         ["inline table", "missing comma", "unclosed array"].iter().any(|words| error.message().contains(words))
     };
     let mut errors: Vec<&toml::de::Error> = errors.iter().filter(|error| !is_duplicate(error)).collect();
-    errors.sort_by_key(|error| error.span().map_or(0, |place| place.start));
+    errors.sort_by_key(|error| (error.span().map_or(0, |place| place.start), follows(error)));
     let told = errors.iter().skip(1).position(|error| follows(error)).map_or(errors.len(), |position| position + 1);
     errors[..told]
         .iter()

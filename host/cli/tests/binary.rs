@@ -1,0 +1,191 @@
+//! The real binary: what people and scripts see of `init` and `plugin`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use syncline_registry::embed;
+use tempfile::TempDir;
+
+struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    fn new() -> Home {
+        let home = Home { folder: tempfile::tempdir().expect("a folder") };
+        fs::create_dir(home.at("shipped")).expect("a folder");
+        home.component(
+            "shipped/hubspot.wasm",
+            "hubspot",
+            json!({
+                "hosts": ["api.hubapi.com"], "auth": [{ "scheme": "bearer", "scopes": ["crm.objects.contacts.read"] }],
+                "objects": [{ "name": "contacts", "kind": "contact", "label": "Contacts" }],
+            }),
+        );
+        home.component("shipped/carddav.wasm", "carddav", json!({
+            "hosts": ["setting:url"], "base_url": "setting:url", "auth": [{ "scheme": "basic" }],
+            "objects": [{ "name": "contacts", "kind": "contact", "label": "Contacts" }],
+            "settings": { "type": "object", "required": ["url"], "properties": { "url": { "type": "string", "format": "uri" } } },
+        }));
+        home
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn component(&self, place: &str, name: &str, more: Value) -> PathBuf {
+        let mut manifest = json!({
+            "name": name, "version": "1.0.0", "kind": "connector", "wit": "0.1.0", "summary": "An example.",
+        });
+        for (key, value) in more.as_object().expect("an object") {
+            manifest[key] = value.clone();
+        }
+        let path = self.at(place);
+        fs::write(&path, embed(b"\0asm\x0d\0\x01\0", manifest.to_string().as_bytes()).expect("embeds"))
+            .expect("writes");
+        path
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("SYNCLINE_CONFIG")
+            .env("SYNCLINE_DATA", self.at("data"))
+            .env("SYNCLINE_PLUGINS", self.at("shipped"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("runs");
+        Ran::new(&output)
+    }
+}
+
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn new(output: &Output) -> Ran {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    fn ends(self, code: i32, words: &str) -> Ran {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.out.contains(words) || self.err.contains(words), "{words:?} is not in {self:?}");
+        self
+    }
+}
+
+#[test]
+fn help_teaches_and_mistakes_of_usage_end_with_2() {
+    let home = Home::new();
+    home.run(&["--help"]).ends(0, "syncline plan");
+    home.run(&["run", "--help"]).ends(0, "Ctrl-C");
+    home.run(&["statsu"]).ends(2, "status");
+    home.run(&["resolve", "people", "1"]).ends(2, "--take");
+}
+
+#[test]
+fn init_writes_a_file_that_is_right_and_never_over_another() {
+    let home = Home::new();
+    home.run(&["init"]).ends(2, "--left");
+    assert!(!home.at("syncline.toml").exists());
+    home.run(&["init", "--left", "hubspot", "--right", "carddav"]).ends(2, "--right-setting url=");
+    home.run(&["init", "--left", "hubspto", "--right", "carddav"]).ends(1, "did you mean `hubspot`?");
+    let odd = "url=https://dav.example.org/a\"b\\c/";
+    let arguments = ["init", "--left", "hubspot", "--right", "carddav", "--right-setting", odd, "--right-user", "ada"];
+    home.run(&arguments).ends(0, "export HUBSPOT_TOKEN=");
+    let text = fs::read_to_string(home.at("syncline.toml")).expect("reads");
+    let config = syncline_cli::config::parse(text.clone(), Path::new("syncline.toml")).expect("parses");
+    assert_eq!(config.syncs.len(), 1, "{text}");
+    assert_eq!(config.connections[1].settings.values["url"], "https://dav.example.org/a\"b\\c/");
+    home.run(&arguments).ends(2, "left as it is");
+    assert_eq!(fs::read_to_string(home.at("syncline.toml")).expect("reads"), text);
+}
+
+#[test]
+fn init_between_two_of_a_kind_names_them_apart() {
+    let home = Home::new();
+    let url = "url=https://dav.example.org/";
+    let sides = ["--left-setting", url, "--right-setting", url, "--left-user", "ada", "--right-user", "bob"];
+    let ran = home.run(&[["init", "--left", "carddav", "--right", "carddav", "--json"].as_slice(), &sides].concat());
+    assert_eq!(ran.json()["written"], "syncline.toml");
+    let text = fs::read_to_string(home.at("syncline.toml")).expect("reads");
+    let config = syncline_cli::config::parse(text, Path::new("syncline.toml")).expect("parses");
+    let names: Vec<&str> = config.connections.iter().map(|connection| connection.name().as_str()).collect();
+    assert_eq!(names, ["carddav-left", "carddav-right"]);
+}
+
+#[test]
+fn a_plugin_is_added_once_it_is_agreed_to() {
+    let home = Home::new();
+    home.component("acme.wasm", "acme", json!({ "hosts": ["api.acme.example"], "limits": { "memory_mib": 64 } }));
+    home.run(&["plugin", "add", "acme.wasm"]).ends(2, "--yes").ends(2, "reach https://api.acme.example");
+    assert!(!home.at("syncline.lock").exists(), "nothing is written before it is agreed to");
+    home.run(&["plugin", "add", "acme.wasm", "--yes"]).ends(0, "acme 1.0.0 was added");
+    home.run(&["plugin", "add", "acme.wasm"]).ends(0, "there already");
+    home.run(&["plugin", "list"]).ends(0, "agreed").ends(0, "shipped");
+    home.run(&["plugin", "inspect", "acme"]).ends(0, "never sees a password");
+    home.component("acme.wasm", "acme", json!({ "version": "2.0.0", "hosts": ["api.acme.example", "*.acme.example"] }));
+    home.run(&["plugin", "add", "acme.wasm", "--yes"]).ends(1, "--replace").ends(1, "reach https://*.acme.example");
+    let replaced = home.run(&["plugin", "add", "acme.wasm", "--yes", "--replace", "--json"]).json();
+    assert_eq!((&replaced["version"], &replaced["added"]), (&json!("2.0.0"), &json!(true)));
+    let listed = home.run(&["plugin", "list", "--json"]).json();
+    let names: Vec<&str> =
+        listed["plugins"].as_array().expect("a list").iter().filter_map(|plugin| plugin["name"].as_str()).collect();
+    assert_eq!(names, ["acme", "carddav", "hubspot"]);
+}
+
+#[test]
+fn a_changed_plugin_is_refused_and_one_in_use_is_kept() {
+    let home = Home::new();
+    home.component("acme.wasm", "acme", json!({}));
+    home.run(&["plugin", "add", "acme.wasm", "--yes"]).ends(0, "added");
+    fs::write(home.at("syncline.toml"), "[connections.a]\nconnector = \"acme\"\n").expect("writes");
+    home.run(&["plugin", "remove", "acme"]).ends(1, "used by the connection `a`");
+    fs::write(home.at("syncline.toml"), "[connections.a]\nconector = \"acme\"\n").expect("writes");
+    home.run(&["plugin", "remove", "acme"]).ends(2, "did you mean `connector`?");
+    fs::remove_file(home.at("syncline.toml")).expect("removes");
+    let folder = home.at("data/plugins/acme");
+    let kept = fs::read_dir(folder).expect("lists").next().expect("a file").expect("an entry").path();
+    fs::write(&kept, b"something else").expect("writes");
+    home.run(&["plugin", "inspect", "acme"]).ends(1, "has been changed");
+    home.run(&["plugin", "list"]).ends(1, "cannot be used");
+    home.run(&["plugin", "remove", "acme"]).ends(0, "was removed");
+    home.run(&["plugin", "remove", "hubspot"]).ends(1, "is shipped with syncline");
+    home.run(&["plugin", "remove", "../x"]).ends(2, "cannot name a plugin");
+}
+
+#[test]
+fn what_is_no_plugin_ends_in_one_message() {
+    let home = Home::new();
+    fs::write(home.at("x.wasm"), b"\0asm\x01\0\0\0").expect("writes");
+    home.run(&["plugin", "add", "x.wasm"]).ends(1, "not a component");
+    home.run(&["plugin", "add", "nothing.wasm"]).ends(1, "cannot be read");
+    home.component("old.wasm", "old", json!({ "wit": "0.0.9" }));
+    home.run(&["plugin", "add", "old.wasm"]).ends(1, "was built for plugin API 0.0.9");
+    let told = home.run(&["plugin", "inspect", "nothing", "--json"]);
+    assert!(told.json()["error"].as_str().is_some_and(|error| error.contains("no plugin `nothing`")), "{told:?}");
+}
+
+#[test]
+fn without_a_terminal_there_are_no_colours() {
+    let home = Home::new();
+    fs::write(home.at("syncline.toml"), "[connections.a]\nconector = \"acme\"\n").expect("writes");
+    assert!(!home.run(&["plugin", "remove", "acme"]).err.contains('\u{1b}'));
+    assert!(home.run(&["plugin", "remove", "acme", "--color", "always"]).err.contains('\u{1b}'));
+    let mistakes = home.run(&["plugin", "remove", "acme", "--json"]).json();
+    assert_eq!(mistakes["mistakes"][1]["line"], 2);
+}
