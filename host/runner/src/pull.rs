@@ -27,6 +27,8 @@ pub struct Pulled {
     pub applied: Applied,
     /// Records that could not be read, at most a hundred, with the reasons.
     pub skipped: Vec<crate::Skipped>,
+    /// What cannot be right (E8.2).
+    pub anomaly: Option<String>,
 }
 
 /// Reads what is new.
@@ -186,6 +188,17 @@ fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
 /// Goes through replica and noted ids in step, and asks by id about each record that was not seen.
 async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
     let mut after = RecordId::new("");
+    if endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty() {
+        let known = endpoint.replica().scan(&after, PAGE_ROWS).await?;
+        if known.iter().any(|(_, known)| matches!(known, Known::Here(_))) {
+            let text = format!(
+                "{} listed no record at all, although some are known; nothing was concluded",
+                endpoint.setup.endpoint
+            );
+            pulled.anomaly = Some(text);
+            return Ok(());
+        }
+    }
     loop {
         let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };

@@ -48,6 +48,8 @@ pub struct RunReport {
     pub drifted: u64,
     /// Records that could not be read, at most a hundred a side.
     pub skipped: Vec<(Side, crate::Skipped)>,
+    /// What cannot be right about what was read (E8.2).
+    pub anomalies: Vec<String>,
 }
 
 /// Runs a sync once.
@@ -55,7 +57,7 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
     let mut running = Running::open(context, setup, RunKind::Sync).await?;
     recover::recover(&mut running).await?;
     running.begin().await?;
-    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new() };
+    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
     let ended = steps(&mut running, request, &mut report).await;
     let outcome = judge(&running, &report, &ended).await?;
     let clean = !matches!(ended, Err(Failure::Store(_) | Failure::Connector { .. }));
@@ -71,7 +73,7 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
 pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunReport), Failure> {
     let mut running = Running::open(context, setup, RunKind::Sync).await?;
     recover::recover(&mut running).await?;
-    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new() };
+    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
     pull_both(&mut running, &mut report).await?;
     let planned = plan_round(&mut running).await?;
     report.record = running.run.clone();
@@ -102,6 +104,7 @@ async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<
     running.run.tally.left.read = left.records;
     running.run.tally.right.read = right.records;
     for (side, pulled) in [(Side::Left, left), (Side::Right, right)] {
+        report.anomalies.extend(pulled.anomaly);
         report.skipped.extend(pulled.skipped.into_iter().map(|skipped| (side, skipped)));
     }
     Ok(())
@@ -176,6 +179,7 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         }
         Err(Failure::Stopped) => RunOutcome::Partial { why: "stopped on request".to_owned() },
         Err(failure) => RunOutcome::Failed { why: explain(failure) },
+        Ok(()) if !report.anomalies.is_empty() => RunOutcome::Partial { why: report.anomalies.join("; ") },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {
             RunOutcome::Partial { why: format!("{} items of the plan have drifted", report.drifted) }

@@ -145,19 +145,47 @@ async fn send_side(
 ) -> Result<Vec<Sent>, Failure> {
     let endpoint = running.endpoint(side);
     let entries: Vec<&JournalEntry> = list.iter().map(|(at, index)| &page[*at].entries[*index]).collect();
-    let mut sent = Vec::new();
-    for chunk in entries.chunks(endpoint.described.object.write_batch_max.max(1) as usize) {
-        let mut answers = write(running, endpoint, chunk).await?;
-        let unknown: Vec<usize> =
-            (0..chunk.len()).filter(|&index| matches!(answers[index], Sent::Unknown(_))).collect();
-        let open: Vec<&JournalEntry> = unknown.iter().map(|&index| chunk[index]).collect();
-        for (index, answer) in unknown.into_iter().zip(look_up(running, endpoint, &open).await?) {
-            answers[index] = answer;
+    let mut sent = vec![Sent::Not; entries.len()];
+    let numbers: Vec<usize> = (0..entries.len()).collect();
+    let batch_max = endpoint.described.object.write_batch_max.max(1) as usize;
+    let mut batches: Vec<Vec<usize>> = numbers.chunks(batch_max).rev().map(<[usize]>::to_vec).collect();
+    while let Some(batch) = batches.pop() {
+        let chunk: Vec<&JournalEntry> = batch.iter().map(|&number| entries[number]).collect();
+        let (answers, failed_as_a_whole) = send_batch(running, endpoint, &chunk).await?;
+        let (mut again, mut settled) = (Vec::new(), Vec::new());
+        for (number, answer) in batch.into_iter().zip(answers) {
+            let not_done = matches!(answer, Sent::Anew { .. } | Sent::Refused { .. });
+            if failed_as_a_whole && not_done && chunk.len() > 1 {
+                again.push(number);
+            } else {
+                settled.push((number, answer));
+            }
         }
-        read_back(running, endpoint, chunk, &mut answers).await?;
-        sent.extend(answers);
+        // One record may spoil a batch: what was not done is sent again in halves, until it stands alone (E8.1).
+        let half = again.split_off(again.len() / 2);
+        batches.extend([half, again].into_iter().filter(|part| !part.is_empty()));
+        for (number, answer) in settled {
+            sent[number] = answer;
+        }
     }
     Ok(sent)
+}
+
+/// Sends one batch and finds out what became of it; the second value says that the call failed for all at once in a
+/// way that one record may be the cause of.
+async fn send_batch(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    chunk: &[&JournalEntry],
+) -> Result<(Vec<Sent>, bool), Failure> {
+    let (mut answers, failed_as_a_whole) = write(running, endpoint, chunk).await?;
+    let unknown: Vec<usize> = (0..chunk.len()).filter(|&index| matches!(answers[index], Sent::Unknown(_))).collect();
+    let open: Vec<&JournalEntry> = unknown.iter().map(|&index| chunk[index]).collect();
+    for (index, answer) in unknown.into_iter().zip(look_up(running, endpoint, &open).await?) {
+        answers[index] = answer;
+    }
+    read_back(running, endpoint, chunk, &mut answers).await?;
+    Ok((answers, failed_as_a_whole))
 }
 
 /// Sends one batch.
@@ -165,7 +193,7 @@ async fn write(
     running: &Running<'_>,
     endpoint: &EndpointAccess<'_>,
     entries: &[&JournalEntry],
-) -> Result<Vec<Sent>, Failure> {
+) -> Result<(Vec<Sent>, bool), Failure> {
     let mut columns: Vec<FieldName> =
         entries.iter().flat_map(|entry| cells(&entry.change).into_keys().cloned().collect::<Vec<_>>()).collect();
     columns.sort();
@@ -179,11 +207,22 @@ async fn write(
     };
     let answer = match endpoint.setup.connector.write(request).await {
         Ok(answer) => answer,
-        Err(fault) => return write_fault(running, endpoint, entries.len(), fault),
+        Err(fault) => {
+            let may_be_one = matches!(
+                fault,
+                Fault::Component(_)
+                    | Fault::Protocol(_)
+                    | Fault::Other(_)
+                    | Fault::Permission(_)
+                    | Fault::Schema(_)
+                    | Fault::Unsupported(_)
+            );
+            return Ok((write_fault(running, endpoint, entries.len(), fault)?, may_be_one));
+        }
     };
     let now = running.context.world.now();
     let outcomes = answer.outcomes.into_iter();
-    Ok(outcomes.map(|outcome| understand(outcome, &answer.records, now)).collect())
+    Ok((outcomes.map(|outcome| understand(outcome, &answer.records, now)).collect(), false))
 }
 
 fn operation(entry: &JournalEntry, columns: &[FieldName]) -> Operation {
