@@ -14,6 +14,21 @@ pub async fn sync_space(store: &dyn Store, sync: &SyncName) -> Result<Space, Sto
     named(store, &format!("sync:{sync}")).await
 }
 
+/// Returns the space of an endpoint that has been used before; gives out no number.
+pub(crate) async fn known_endpoint_space(store: &dyn Store, endpoint: &Endpoint) -> Result<Option<Space>, StoreError> {
+    known(store, &format!("endpoint:{}", endpoint_name(endpoint))).await
+}
+
+/// Returns the space of a sync that has been used before; gives out no number.
+pub(crate) async fn known_sync_space(store: &dyn Store, sync: &SyncName) -> Result<Option<Space>, StoreError> {
+    known(store, &format!("sync:{sync}")).await
+}
+
+async fn known(store: &dyn Store, name: &str) -> Result<Option<Space>, StoreError> {
+    let number: Option<u32> = codec::load(store, codec::meta(Space::HOST, &format!("space:{name}"))).await?;
+    Ok(number.map(Space))
+}
+
 fn endpoint_name(endpoint: &Endpoint) -> String {
     let container = endpoint.container.as_ref().map_or("", |container| container.as_str());
     format!("{}\u{1f}{}\u{1f}{container}", endpoint.connection, endpoint.object)

@@ -1,0 +1,193 @@
+//! The conflicts of a sync: those that wait for a person, and those that a rule or a person decided (E3.4).
+
+use serde::Serialize;
+use syncline_core::{Conflict, Decided, FieldName, Pair, PairId, RecordId, RunId, Side, SyncName};
+
+use super::kept::KeptSync;
+use super::{Cell, Moment};
+use crate::codec::{self, PAGE_ROWS};
+use crate::synced::KeptConflict;
+use crate::{Store, StoreError, StoreTable};
+
+/// What became of a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictStatus {
+    /// It waits for a person.
+    Open,
+    /// It was open, and went away by itself: the sides were edited to agree, or a record is gone.
+    Settled,
+    /// A rule decided.
+    Decided,
+    /// A person decided.
+    DecidedByPerson,
+}
+
+impl ConflictStatus {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ConflictStatus::Open => "open",
+            ConflictStatus::Settled => "settled",
+            ConflictStatus::Decided => "decided",
+            ConflictStatus::DecidedByPerson => "decided-by-person",
+        }
+    }
+}
+
+/// One field of a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownConflictField {
+    /// The left field.
+    pub left_field: FieldName,
+    /// The right field.
+    pub right_field: FieldName,
+    /// What the left had when the sides last agreed.
+    pub left_base: Cell,
+    /// What the right had then.
+    pub right_base: Cell,
+    /// The left value.
+    pub left: Cell,
+    /// The right value.
+    pub right: Cell,
+}
+
+/// A conflict with everything that was known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShownConflict {
+    /// Its number within the sync.
+    pub number: u64,
+    /// The pair.
+    pub pair: PairId,
+    /// The left record.
+    pub left: Option<RecordId>,
+    /// The right record.
+    pub right: Option<RecordId>,
+    /// What people call it.
+    pub label: Option<String>,
+    /// The run that found it.
+    pub run: RunId,
+    /// When.
+    pub at: Moment,
+    /// What became of it.
+    pub status: ConflictStatus,
+    /// By which rule: `newest`, `in-doubt`, `preferred`, `manual` or `person`.
+    pub rule: &'static str,
+    /// The side whose value is kept.
+    pub winner: Option<Side>,
+    /// When the left value was set.
+    pub left_time: Option<Moment>,
+    /// When the right value was set.
+    pub right_time: Option<Moment>,
+    /// The fields.
+    pub fields: Vec<ShownConflictField>,
+}
+
+/// A page of conflicts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConflictPage {
+    /// The conflicts.
+    pub conflicts: Vec<ShownConflict>,
+    /// Where the next page goes on, if there may be more.
+    pub next: Option<u64>,
+}
+
+/// Lists at most `limit` conflicts after number `after`: the open ones, or with `all` the others too.
+pub async fn conflicts(
+    store: &dyn Store,
+    sync: &SyncName,
+    all: bool,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<ConflictPage, StoreError> {
+    let mut found = ConflictPage { conflicts: Vec::new(), next: None };
+    let Some(kept) = KeptSync::open(store, sync).await? else { return Ok(found) };
+    let mut after = after;
+    loop {
+        let page = page(&kept, after).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = Some(last.number);
+        let ids: Vec<PairId> = page.iter().map(|conflict| conflict.pair).collect();
+        let pairs = kept.synced.pairs(&ids).await?;
+        let mut wanted: Vec<(KeptConflict, Option<Pair>)> =
+            page.into_iter().zip(pairs).filter(|(conflict, pair)| all || is_open(conflict, pair.as_ref())).collect();
+        let room = limit.saturating_sub(found.conflicts.len());
+        if wanted.len() > room {
+            wanted.truncate(room);
+            let last_shown = found.conflicts.last().map(|conflict| conflict.number);
+            found.next = wanted.last().map(|(conflict, _)| conflict.number).or(last_shown);
+        }
+        let pairs: Vec<Pair> = wanted.iter().filter_map(|(_, pair)| pair.clone()).collect();
+        let mut labels = kept.labels(&pairs).await?.into_iter();
+        for (conflict, pair) in wanted {
+            let label = pair.as_ref().and_then(|_| labels.next().flatten());
+            found.conflicts.push(shown(&kept, &conflict, pair.as_ref(), label));
+        }
+        if found.next.is_some() || room == 0 {
+            return Ok(found);
+        }
+    }
+}
+
+/// Reads a page of conflicts as they are kept.
+pub(super) async fn page(kept: &KeptSync<'_>, after: Option<u64>) -> Result<Vec<KeptConflict>, StoreError> {
+    let space = kept.synced.space;
+    let from = after.map_or_else(Vec::new, |number| codec::conflict(space, number).id);
+    let rows = kept.synced.store.scan(space, StoreTable::Conflict, from, PAGE_ROWS).await?;
+    rows.into_iter().map(|(id, bytes)| codec::decode(&codec::conflict(space, codec::number(&id)), &bytes)).collect()
+}
+
+fn is_open(conflict: &KeptConflict, pair: Option<&Pair>) -> bool {
+    pair.is_some_and(|pair| pair.open_conflicts.contains(&conflict.number))
+}
+
+pub(super) fn shown(
+    kept: &KeptSync<'_>,
+    conflict: &KeptConflict,
+    pair: Option<&Pair>,
+    label: Option<String>,
+) -> ShownConflict {
+    let decided = &conflict.conflict.decided;
+    ShownConflict {
+        number: conflict.number,
+        pair: conflict.pair,
+        left: pair.and_then(|pair| pair.left.clone()),
+        right: pair.and_then(|pair| pair.right.clone()),
+        label,
+        run: conflict.run,
+        at: Moment(conflict.at),
+        status: match decided {
+            _ if is_open(conflict, pair) => ConflictStatus::Open,
+            Decided::Open => ConflictStatus::Settled,
+            Decided::ByPerson(_) => ConflictStatus::DecidedByPerson,
+            Decided::Newer(_) | Decided::InDoubt(_) | Decided::Preferred(_) => ConflictStatus::Decided,
+        },
+        rule: match decided {
+            Decided::Newer(_) => "newest",
+            Decided::InDoubt(_) => "in-doubt",
+            Decided::Preferred(_) => "preferred",
+            Decided::Open => "manual",
+            Decided::ByPerson(_) => "person",
+        },
+        winner: decided.winner(),
+        left_time: conflict.conflict.left_time.map(Moment),
+        right_time: conflict.conflict.right_time.map(Moment),
+        fields: fields(kept, &conflict.conflict),
+    }
+}
+
+fn fields(kept: &KeptSync<'_>, conflict: &Conflict) -> Vec<ShownConflictField> {
+    let shown = conflict.fields.iter().map(|field| {
+        let left = |value| kept.cell(Side::Left, &field.left_field, value);
+        let right = |value| kept.cell(Side::Right, &field.right_field, value);
+        ShownConflictField {
+            left_field: field.left_field.clone(),
+            right_field: field.right_field.clone(),
+            left_base: left(field.left_base.as_ref()),
+            right_base: right(field.right_base.as_ref()),
+            left: left(Some(&field.left)),
+            right: right(Some(&field.right)),
+        }
+    });
+    shown.collect()
+}

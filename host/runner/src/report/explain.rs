@@ -1,0 +1,399 @@
+//! Why a value is what it is: the pair of a record, and for each mapped field both sides, the base, and the write that
+//! set it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use syncline_core::{
+    FieldName, JournalEntry, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName, Why,
+};
+
+use super::conflicts::{self, ShownConflict};
+use super::kept::KeptSync;
+use super::records::{RecordLine, line};
+use super::runs::{journal, record, stored};
+use super::{Cell, Moment};
+use crate::codec::PAGE_ROWS;
+use crate::replica::Known;
+use crate::{Store, StoreError};
+
+/// What is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The record with this id, on either side, now or before a merge.
+    Record(RecordId),
+    /// The pair with this number.
+    Pair(PairId),
+}
+
+/// One record as it was last observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecordNow {
+    /// Its id.
+    pub id: RecordId,
+    /// True if it is there; false if it is confirmed gone, or was never read.
+    pub here: bool,
+    /// When it was last changed, where the application says so.
+    pub modified_at: Option<Moment>,
+}
+
+/// A write that set a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The run.
+    pub run: RunId,
+    /// The number of the write in it.
+    pub number: u32,
+    /// When.
+    pub at: Moment,
+    /// The side that was written.
+    pub side: Side,
+    /// What stood there before.
+    pub before: Cell,
+    /// What stood there then.
+    pub after: Cell,
+    /// Why.
+    pub why: Why,
+    /// The transform that made the value.
+    pub transform: Option<String>,
+}
+
+/// One mapped field of a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldStory {
+    /// The left field.
+    pub left_field: Option<FieldName>,
+    /// The right field.
+    pub right_field: Option<FieldName>,
+    /// The rule of the mapping, where the rules are known.
+    pub rule: Option<MappingRule>,
+    /// True for a default mapping.
+    pub default: Option<bool>,
+    /// The transform that makes right values.
+    pub to_right: Option<String>,
+    /// The transform that makes left values.
+    pub to_left: Option<String>,
+    /// The left value as last observed.
+    pub left: Cell,
+    /// The right value as last observed.
+    pub right: Cell,
+    /// The left value when the sides last agreed.
+    pub left_base: Cell,
+    /// The right value then.
+    pub right_base: Cell,
+    /// The sides that have changed since.
+    pub changed: Vec<Side>,
+    /// The run in which they last agreed; none if they never did, or if that was seen while planning without a run.
+    pub agreed_in: Option<RunId>,
+    /// When that run began.
+    pub agreed_at: Option<Moment>,
+    /// True if the sides have agreed at some time.
+    pub agreed: bool,
+    /// The writes of that run to this field; none if both sides were found to hold the value.
+    pub written: Vec<Written>,
+    /// The newest conflict about it.
+    pub conflict: Option<ShownConflict>,
+}
+
+/// Everything about one pair.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// The pair and where it stands.
+    #[serde(flatten)]
+    pub record: RecordLine,
+    /// What its reason means, and what to do.
+    pub meaning: Option<&'static str>,
+    /// The side on which the id that was asked for is.
+    pub asked_side: Option<Side>,
+    /// True if the record now goes by another id.
+    pub alias: bool,
+    /// True if the next run looks at it.
+    pub queued: bool,
+    /// The left record.
+    pub left_now: Option<RecordNow>,
+    /// The right record.
+    pub right_now: Option<RecordNow>,
+    /// The ids that its records had before merges.
+    pub aliases: Vec<(Side, RecordId)>,
+    /// Its mapped fields.
+    pub fields: Vec<FieldStory>,
+}
+
+/// A record that has been read and belongs to no pair yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unpaired {
+    /// Its side.
+    pub side: Side,
+    /// What people call it.
+    pub label: Option<String>,
+    /// True if it is there; false if it is confirmed gone.
+    pub here: bool,
+}
+
+/// What is known about an id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Its pairs: one, or two where an id exists on both sides.
+    pub pairs: Vec<Explained>,
+    /// Sides on which it was read and no run has looked at it yet.
+    pub unpaired: Vec<Unpaired>,
+}
+
+/// Explains a record, or one field of it by its name on either side. With `rules` the mappings are told too.
+pub async fn explain(
+    store: &dyn Store,
+    sync: &SyncName,
+    asked: &Asked,
+    field: Option<&FieldName>,
+    rules: Option<&Rules>,
+) -> Result<Explanation, StoreError> {
+    let mut explanation = Explanation::default();
+    let Some(kept) = KeptSync::open(store, sync).await? else { return Ok(explanation) };
+    let explainer = Explainer { store, kept: &kept, field, rules };
+    match asked {
+        Asked::Pair(id) => {
+            if let Some(pair) = kept.synced.pair(*id).await? {
+                explanation.pairs.push(explainer.pair(*id, &pair, None, false).await?);
+            }
+        }
+        Asked::Record(record) => {
+            for side in Side::BOTH {
+                explainer.record(side, record, &mut explanation).await?;
+            }
+        }
+    }
+    Ok(explanation)
+}
+
+struct Explainer<'a> {
+    store: &'a dyn Store,
+    kept: &'a KeptSync<'a>,
+    field: Option<&'a FieldName>,
+    rules: Option<&'a Rules>,
+}
+
+/// The two fields of a story.
+struct Fields<'a> {
+    left: Option<&'a FieldName>,
+    right: Option<&'a FieldName>,
+    mapping: Option<&'a Mapping>,
+}
+
+impl<'a> Fields<'a> {
+    fn on(&self, side: Side) -> Option<&'a FieldName> {
+        side.pick(self.left, self.right)
+    }
+}
+
+impl Explainer<'_> {
+    async fn record(&self, side: Side, id: &RecordId, explanation: &mut Explanation) -> Result<(), StoreError> {
+        let found = self.kept.synced.pairs_of(side, std::slice::from_ref(id)).await?.pop().flatten();
+        if let Some(number) = found
+            && let Some(pair) = self.kept.synced.pair(number).await?
+        {
+            if explanation.pairs.iter().all(|known| known.record.pair != number) {
+                let alias = pair.id(side) != Some(id);
+                explanation.pairs.push(self.pair(number, &pair, Some(side), alias).await?);
+            }
+            return Ok(());
+        }
+        let rows = self.kept.rows(side, [id.clone()]).await?;
+        if let Some(known) = rows.get(id) {
+            let here = matches!(known, Known::Here(_));
+            explanation.unpaired.push(Unpaired { side, label: self.kept.label(side, Some(known)), here });
+        }
+        Ok(())
+    }
+
+    async fn pair(
+        &self,
+        id: PairId,
+        pair: &Pair,
+        asked_side: Option<Side>,
+        alias: bool,
+    ) -> Result<Explained, StoreError> {
+        let left = self.known(Side::Left, pair).await?;
+        let right = self.known(Side::Right, pair).await?;
+        let label =
+            Side::BOTH.into_iter().find_map(|side| self.kept.label(side, side.pick(left.as_ref(), right.as_ref())));
+        let fields: Vec<Fields<'_>> = self.fields(pair).into_iter().filter(|fields| self.is_asked(fields)).collect();
+        let runs: BTreeSet<RunId> = fields.iter().filter_map(|fields| agreed_in(pair, fields)).collect();
+        let journals = self.journals(id, &runs).await?;
+        let conflicts = self.conflicts(id, pair).await?;
+        let stories = fields.iter().map(|fields| {
+            let mut story = self.story(pair, fields, [left.as_ref(), right.as_ref()]);
+            self.tell_run(&mut story, pair, fields, &journals);
+            story.conflict = conflicts.iter().rev().find(|conflict| is_about(conflict, fields)).cloned();
+            story
+        });
+        Ok(Explained {
+            record: line(self.kept, id, pair, label),
+            meaning: pair.standing().reason().map(syncline_core::Reason::describe),
+            asked_side,
+            alias,
+            queued: self.kept.is_queued(id).await?,
+            fields: stories.collect(),
+            left_now: record_now(pair.left.as_ref(), left.as_ref()),
+            right_now: record_now(pair.right.as_ref(), right.as_ref()),
+            aliases: pair.aliases.clone(),
+        })
+    }
+
+    async fn known(&self, side: Side, pair: &Pair) -> Result<Option<Known>, StoreError> {
+        let Some(id) = pair.id(side) else { return Ok(None) };
+        Ok(self.kept.rows(side, [id.clone()]).await?.remove(id))
+    }
+
+    /// The fields of the mappings; without rules, those of the base, each on its own.
+    fn fields<'p>(&'p self, pair: &'p Pair) -> Vec<Fields<'p>> {
+        match self.rules {
+            Some(rules) => {
+                let mapped = rules.mappings.iter().filter(|mapping| mapping.rule != MappingRule::Off);
+                mapped
+                    .map(|mapping| Fields {
+                        left: Some(&mapping.left),
+                        right: Some(&mapping.right),
+                        mapping: Some(mapping),
+                    })
+                    .collect()
+            }
+            None => {
+                let left = pair.base.left.keys().map(|field| Fields { left: Some(field), right: None, mapping: None });
+                let right =
+                    pair.base.right.keys().map(|field| Fields { left: None, right: Some(field), mapping: None });
+                left.chain(right).collect()
+            }
+        }
+    }
+
+    fn is_asked(&self, fields: &Fields<'_>) -> bool {
+        self.field.is_none_or(|field| fields.left == Some(field) || fields.right == Some(field))
+    }
+
+    /// Reads what the runs wrote to the pair, with their beginnings.
+    async fn journals(
+        &self,
+        id: PairId,
+        runs: &BTreeSet<RunId>,
+    ) -> Result<BTreeMap<RunId, (Option<Moment>, Vec<JournalEntry>)>, StoreError> {
+        let mut journals = BTreeMap::new();
+        for run in runs {
+            let started_at = record(self.store, *run).await?.map(|record| Moment(record.started_at));
+            let mut entries = Vec::new();
+            let mut after = None;
+            loop {
+                let page = journal(self.store, *run, after, PAGE_ROWS).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.number);
+                entries.extend(page.into_iter().filter(|entry| entry.pair == id));
+            }
+            journals.insert(*run, (started_at, entries));
+        }
+        Ok(journals)
+    }
+
+    /// Reads every conflict of the pair.
+    async fn conflicts(&self, id: PairId, pair: &Pair) -> Result<Vec<ShownConflict>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = conflicts::page(self.kept, after).await?;
+            let Some(last) = page.last() else { return Ok(found) };
+            after = Some(last.number);
+            let own = page.iter().filter(|conflict| conflict.pair == id);
+            found.extend(own.map(|conflict| conflicts::shown(self.kept, conflict, Some(pair), None)));
+        }
+    }
+
+    fn story(&self, pair: &Pair, fields: &Fields<'_>, known: [Option<&Known>; 2]) -> FieldStory {
+        let now = |side: Side| match (known[side.pick(0, 1)], fields.on(side)) {
+            (Some(Known::Here(record)), Some(field)) => record.get(field),
+            _ => None,
+        };
+        let base =
+            |side: Side| fields.on(side).and_then(|field| pair.base.side(side).get(field)).map(|cell| &cell.value);
+        let cell =
+            |side: Side, value| fields.on(side).map_or(Cell::Unknown, |field| self.kept.cell(side, field, value));
+        let moved = |side: Side| match (now(side), base(side)) {
+            (Some(now), Some(base)) => now != base,
+            _ => false,
+        };
+        let transform = |side: Side| fields.mapping?.transform_to(side).map(|used| used.name.clone());
+        FieldStory {
+            left_field: fields.left.cloned(),
+            right_field: fields.right.cloned(),
+            rule: fields.mapping.map(|mapping| mapping.rule),
+            default: fields.mapping.map(|mapping| mapping.default),
+            to_right: transform(Side::Right),
+            to_left: transform(Side::Left),
+            left: cell(Side::Left, now(Side::Left)),
+            right: cell(Side::Right, now(Side::Right)),
+            left_base: cell(Side::Left, base(Side::Left)),
+            right_base: cell(Side::Right, base(Side::Right)),
+            changed: Side::BOTH.into_iter().filter(|side| moved(*side)).collect(),
+            agreed_in: None,
+            agreed_at: None,
+            agreed: Side::BOTH.into_iter().any(|side| base(side).is_some()),
+            written: Vec::new(),
+            conflict: None,
+        }
+    }
+
+    /// Adds the run in which the sides agreed, and what it wrote.
+    fn tell_run(
+        &self,
+        story: &mut FieldStory,
+        pair: &Pair,
+        fields: &Fields<'_>,
+        journals: &BTreeMap<RunId, (Option<Moment>, Vec<JournalEntry>)>,
+    ) {
+        let Some((run, (started_at, entries))) = agreed_in(pair, fields).and_then(|run| journals.get_key_value(&run))
+        else {
+            return;
+        };
+        story.agreed_in = Some(*run);
+        story.agreed_at = *started_at;
+        story.written = entries.iter().filter_map(|entry| self.written(entry, fields)).collect();
+    }
+
+    fn written(&self, entry: &JournalEntry, fields: &Fields<'_>) -> Option<Written> {
+        let side = entry.change.side;
+        let field = fields.on(side)?;
+        // What was not done set nothing.
+        let after = stored(entry, field)?;
+        let change = entry.change.fields.iter().find(|change| change.field == *field)?;
+        let transform = fields.mapping.and_then(|mapping| mapping.transform_to(side));
+        Some(Written {
+            run: entry.run,
+            number: entry.number,
+            at: Moment(entry.at),
+            side,
+            before: self.kept.cell(side, field, change.before.as_ref()),
+            after: self.kept.cell(side, field, Some(after)),
+            why: change.why,
+            transform: transform.filter(|_| change.why != Why::Undo).map(|used| used.name.clone()),
+        })
+    }
+}
+
+/// The newest run in which the sides agreed on a field. A plan without a run has no number.
+fn agreed_in(pair: &Pair, fields: &Fields<'_>) -> Option<RunId> {
+    let on = |side: Side| Some(pair.base.side(side).get(fields.on(side)?)?.run);
+    on(Side::Left).max(on(Side::Right)).filter(|run| *run != RunId(0))
+}
+
+fn is_about(conflict: &ShownConflict, fields: &Fields<'_>) -> bool {
+    conflict
+        .fields
+        .iter()
+        .any(|field| fields.left == Some(&field.left_field) || fields.right == Some(&field.right_field))
+}
+
+fn record_now(id: Option<&RecordId>, known: Option<&Known>) -> Option<RecordNow> {
+    let record = match known {
+        Some(Known::Here(record)) => Some(record),
+        Some(Known::Gone(_)) | None => None,
+    };
+    let modified_at = record.and_then(|record| record.modified_at).map(Moment);
+    Some(RecordNow { id: id?.clone(), here: record.is_some(), modified_at })
+}
