@@ -44,7 +44,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
             let listener: Arc<dyn Listener> = progress.clone();
             let session = Session::on(folders, Arc::clone(&store), listener, stop)?;
             let here = std::env::current_dir()?;
-            perform(command, &session, &here, terminal.can_ask).await
+            perform(command, &session, &here, terminal.can_ask.then_some(terminal)).await
         }
     };
     progress.clear();
@@ -91,13 +91,15 @@ fn listen_for_stop(stop: Stop) {
 /// Asks the process that holds the store to do it.
 async fn elsewhere(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Output, CommandError> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Command::Run(args) = command
-        && !args.yes
-        && args.plan.is_none()
-        && terminal.can_ask
-    {
-        let sync = args.sync.iter().cloned();
-        let plan = ask(folders, ["plan".to_owned()].into_iter().chain(sync).collect()).await?;
+    // The other process can ask nobody, so what it would do is shown and agreed to here.
+    let shows = match command {
+        Command::Run(args) if !args.yes && args.plan.is_none() => Some(("plan", args.sync.clone(), None)),
+        Command::Undo(args) if !args.yes && !args.plan => Some(("undo", Some(args.run.clone()), Some("--plan"))),
+        _ => None,
+    };
+    if let Some((verb, name, flag)) = shows.filter(|_| terminal.can_ask) {
+        let words = [Some(verb.to_owned()), name, flag.map(str::to_owned)];
+        let plan = ask(folders, words.into_iter().flatten().collect()).await?;
         eprint!("{}", plan.text);
         if !terminal.agrees("write this?")? {
             return Ok(Output { text: "nothing was written\n".to_owned(), ..plan });

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::json;
 use syncline_core::{FieldName, RecordId, RunId, Side, SyncName};
 use syncline_runner::{Failure, Listener};
 
@@ -11,6 +12,7 @@ use crate::args::{Command, SideWord};
 use crate::config::Sync as SyncConfig;
 use crate::output::Output;
 use crate::session::{Session, SessionError};
+use crate::terminal::Terminal;
 
 /// Where a person or a log sits.
 pub trait Seat: Send + Sync {
@@ -37,12 +39,12 @@ impl Command {
     }
 }
 
-/// Does a command; relative paths in it start at `folder`.
+/// Does a command; relative paths in it start at `folder`, and questions go to `terminal` where there is one.
 pub async fn perform(
     command: &Command,
     session: &Session,
     folder: &Path,
-    can_ask: bool,
+    terminal: Option<Terminal>,
 ) -> Result<Output, CommandError> {
     if command.reaches_out() {
         session.check_secrets()?;
@@ -56,7 +58,7 @@ pub async fn perform(
         }
         Command::Run(args) => {
             let saved = args.plan.as_deref().map(beside);
-            let options = run::Options { plan: saved.as_deref(), yes: args.yes, can_ask, reset: args.reset };
+            let options = run::Options { plan: saved.as_deref(), yes: args.yes, terminal, reset: args.reset };
             run::run(session, &chosen(session, args.sync.as_deref())?, options).await?
         }
         Command::Resolve(args) => {
@@ -74,7 +76,18 @@ pub async fn perform(
             let run = run_id(&args.run)?;
             let record = syncline_runner::run_record(session.context.store.as_ref(), run).await.map_err(failed)?;
             let record = record.ok_or_else(|| failed(Failure::Request(format!("there is no run {}", run.0))))?;
-            undo::undo(session, &one(session, record.sync.as_str())?, run, args.plan).await?
+            let sync = one(session, record.sync.as_str())?;
+            if args.plan {
+                return Ok(undo::plan(session, &sync, run).await?);
+            }
+            if !args.yes {
+                let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
+                eprint!("{}", undo::plan(session, &sync, run).await?.text);
+                if !terminal.agrees("take this back?")? {
+                    return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
+                }
+            }
+            undo::undo(session, &sync, run).await?
         }
         Command::Status(_)
         | Command::Records(_)
@@ -87,6 +100,11 @@ pub async fn perform(
             return Err(CommandError::Usage("this command works by itself".to_owned()));
         }
     })
+}
+
+/// Says that a question cannot be asked, and what to do instead.
+pub fn nobody(look: &str) -> CommandError {
+    CommandError::Usage(format!("nobody can be asked whether that is right; look at `{look}`, then add --yes"))
 }
 
 fn failed(failure: Failure) -> CommandError {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::json;
 use syncline_runner::{Approve, ApproveAll, BoxFuture, Context, Planned, RunOutcome, RunReport, RunRequest, SyncSetup};
 
+use super::perform::nobody;
 use super::plan;
 use crate::commands::{CommandError, Exit};
 use crate::config::Sync;
 use crate::output::Output;
 use crate::session::{Session, SessionError};
+use crate::terminal::Terminal;
 
 /// How a run is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -21,17 +22,16 @@ pub struct Options<'a> {
     pub plan: Option<&'a Path>,
     /// Nobody is asked.
     pub yes: bool,
-    /// Somebody can be asked.
-    pub can_ask: bool,
+    /// Where somebody can be asked.
+    pub terminal: Option<Terminal>,
     /// What is known of the sync is forgotten first.
     pub reset: bool,
 }
 
 /// Runs.
 pub async fn run(session: &Session, syncs: &[Sync], options: Options<'_>) -> Result<Output, CommandError> {
-    if !(options.yes || options.can_ask || options.plan.is_some()) {
-        let text = "nobody can be asked whether the plan is right; look at `syncline plan`, then add --yes";
-        return Err(CommandError::Usage(text.to_owned()));
+    if !options.yes && options.plan.is_none() && options.terminal.is_none() {
+        return Err(nobody("syncline plan"));
     }
     let only = options.plan.map(only).transpose()?;
     let mut text = String::new();
@@ -42,7 +42,7 @@ pub async fn run(session: &Session, syncs: &[Sync], options: Options<'_>) -> Res
         if options.reset {
             syncline_runner::forget(session.context.store.as_ref(), sync.name()).await.map_err(store_failed)?;
         }
-        let asks = Ask { context: &session.context, setup: &setup };
+        let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal };
         let approve: &dyn Approve = if options.yes || only.is_some() { &ApproveAll } else { &asks };
         let request = RunRequest { approve, only: only.clone() };
         let report = syncline_runner::run(&session.context, &setup, &request).await;
@@ -67,6 +67,7 @@ fn only(path: &Path) -> Result<BTreeSet<[u8; 16]>, SessionError> {
 struct Ask<'a> {
     context: &'a Context,
     setup: &'a SyncSetup,
+    terminal: Option<Terminal>,
 }
 
 impl Approve for Ask<'_> {
@@ -74,15 +75,8 @@ impl Approve for Ask<'_> {
         Box::pin(async move {
             let Ok(shown) = plan::show(self.context, self.setup, 20).await else { return false };
             eprintln!("{}: {} changes to {} records", self.setup.name, planned.changes, planned.items);
-            eprint!("{}write this? [y/N] ", shown.text);
-            if std::io::stderr().flush().is_err() {
-                return false;
-            }
-            let answer = tokio::task::spawn_blocking(|| {
-                let mut line = String::new();
-                std::io::stdin().read_line(&mut line).map(|_| line)
-            });
-            matches!(answer.await, Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes"))
+            eprint!("{}", shown.text);
+            self.terminal.is_some_and(|terminal| terminal.agrees("write this?").unwrap_or(false))
         })
     }
 }

@@ -135,7 +135,7 @@ impl Server {
             if *due <= now {
                 *due = now.saturating_add(i64::try_from(schedule.every_ms).unwrap_or(i64::MAX));
                 let _turn = self.turn.lock().await;
-                let options = run::Options { plan: None, yes: true, can_ask: false, reset: false };
+                let options = run::Options { plan: None, yes: true, terminal: None, reset: false };
                 match run::run(&session, std::slice::from_ref(sync), options).await {
                     Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {}
                     Ok(output) => eprint!("{}", output.text),
@@ -175,6 +175,6 @@ impl Server {
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
-        perform(&args.command, &session, &request.folder, false).await
+        perform(&args.command, &session, &request.folder, None).await
     }
 }

@@ -11,15 +11,19 @@ use crate::config::Sync;
 use crate::output::Output;
 use crate::session::{Session, SessionError};
 
-/// Undoes, or with `plan_only` shows what that would do.
-pub async fn undo(session: &Session, sync: &Sync, run: RunId, plan_only: bool) -> Result<Output, SessionError> {
+/// Shows what undoing a run would do.
+pub async fn plan(session: &Session, sync: &Sync, run: RunId) -> Result<Output, SessionError> {
     let setup = session.setup(sync).await?;
-    if plan_only {
-        let plan = syncline_runner::plan_undo(&session.context, &setup, run).await?;
-        let mut text = format!("undoing run {} would change {} records\n", run.0, plan.items.len());
-        describe(&plan, &mut text);
-        return Ok(Output::ok(text, json!({ "items": plan.items, "skipped": skipped(&plan) })));
-    }
+    let plan = syncline_runner::plan_undo(&session.context, &setup, run).await?;
+    let count = plan.items.len();
+    let mut text = format!("undoing run {} would change {count} record{}\n", run.0, if count == 1 { "" } else { "s" });
+    describe(&plan, &mut text);
+    Ok(Output::ok(text, json!({ "items": plan.items, "skipped": skipped(&plan) })))
+}
+
+/// Undoes a run.
+pub async fn undo(session: &Session, sync: &Sync, run: RunId) -> Result<Output, SessionError> {
+    let setup = session.setup(sync).await?;
     let report = syncline_runner::undo(&session.context, &setup, run).await;
     session.keep_budgets().await?;
     let report = report?;
