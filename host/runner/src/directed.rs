@@ -15,7 +15,6 @@ pub(crate) async fn carry_out(running: &mut Running<'_>, items: Vec<PlanItem>) -
         let mut batch = Batch::default();
         for item in page {
             running.state.next_plan += 1;
-            running.run.tally.seen += 1;
             codec::put(&mut batch, codec::plan(running.synced.space, running.state.next_plan), item);
         }
         codec::put(&mut batch, running.synced.state_key(), &running.state);
@@ -29,7 +28,6 @@ pub(crate) async fn carry_out(running: &mut Running<'_>, items: Vec<PlanItem>) -
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} changes were not done") },
         Ok(()) => RunOutcome::Ok,
     };
-    let clean = !matches!(ended, Err(Failure::Store(_) | Failure::Connector { .. }));
-    running.end(outcome, clean).await?;
+    running.end(outcome, ended.is_ok()).await?;
     ended
 }

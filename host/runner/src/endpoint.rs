@@ -113,8 +113,12 @@ impl<'a> EndpointAccess<'a> {
             columns.dedup();
             self.state.layout.columns = columns;
             self.state.layout.number += 1;
-            self.state.reading = Reading::Full { cursor: None, noting: false, unbroken: true };
-            self.commit(Batch::default()).await?;
+            // The cursor that is left here would have told what was deleted since: this read has to.
+            let noting = self.state.sequence > 0;
+            self.state.reading = Reading::Full { cursor: None, noting, unbroken: true };
+            let mut batch = Batch::default();
+            batch.writes.push(all_seen(self.space));
+            self.commit(batch).await?;
         }
         let new_keys = self.setup.keys.iter().any(|tuple| !self.state.layout.keys.contains(tuple));
         if new_keys {

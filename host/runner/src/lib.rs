@@ -6,6 +6,7 @@
 mod budget;
 mod codec;
 mod connector;
+mod creates;
 mod directed;
 mod dispute;
 mod endpoint;
@@ -46,7 +47,7 @@ pub use planning::Planned;
 pub use pull::Pulled;
 pub use replica::{Applied, Known, Layout, Replica, tuple_number};
 pub use resolve::resolve;
-pub use run::{Approve, ApproveAll, RunReport, RunRequest, plan, planned_items, run};
+pub use run::{Approve, ApproveAll, RunReport, RunRequest, plan, planned_items, read, run};
 pub use running::{RunKind, RunOutcome, RunRecord, run_record};
 pub use setup::{Context, Event, Listener, SideSetup, Silent, Stop, SyncSetup};
 pub use spaces::{endpoint_space, sync_space};

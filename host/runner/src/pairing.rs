@@ -182,11 +182,17 @@ async fn candidates_of(synced: &Synced<'_>, side: Side, ids: Vec<RecordId>) -> R
     let taken: BTreeSet<PairId> = known
         .into_iter()
         .zip(&pairs)
-        .filter(|(_, pair)| pair.as_ref().is_some_and(|pair| !pair.is_free()))
+        .filter(|(_, pair)| pair.as_ref().is_some_and(|pair| !may_be_found(pair)))
         .map(|(id, _)| id)
         .collect();
     let free = |pair: &Option<PairId>| pair.is_none_or(|pair| !taken.contains(&pair));
     Ok(ids.into_iter().zip(&back).map(|(id, pair)| Candidate { id, free: free(pair) }).collect())
+}
+
+/// True if the record of a pair may turn out to be the counterpart of another: a create with an unknown outcome may have
+/// made just that one (E1.8).
+fn may_be_found(pair: &Pair) -> bool {
+    pair.is_free() || matches!(pair.state, PairState::Creating { .. })
 }
 
 /// Drops the candidates that share an earlier key with anybody on the other side: that tuple decides about them.

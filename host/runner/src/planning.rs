@@ -117,7 +117,6 @@ async fn plan_page(
     ask_times(running, &mut works, &mut decisions).await?;
     for (work, decision) in works.into_iter().zip(decisions) {
         planned.pairs += 1;
-        running.run.tally.seen += 1;
         write_down(running, work, decision, &mut batch, planned);
     }
     codec::put(&mut batch, running.synced.state_key(), &running.state);
@@ -186,6 +185,10 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
             _ => None,
         };
         if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+            // A record without counterpart leaves nothing to decide: it ends with its merge.
+            if work.pair.id(side.other()).is_none() {
+                continue;
+            }
             work.pair.state = PairState::PairCollision { side, into };
             continue;
         }
@@ -209,19 +212,19 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
 
 /// Looks for the counterpart of a record that has none.
 async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
-    // A create that could not be found is tried again under the same key (E1.8).
-    if matches!(work.pair.state, PairState::Creating { .. }) && work.due > 0 {
-        work.pair.state = PairState::Single;
-    }
-    let seeks = matches!(
-        work.pair.state,
-        PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope
-    );
+    let is_creating = matches!(work.pair.state, PairState::Creating { .. });
+    let seeks = is_creating
+        || matches!(
+            work.pair.state,
+            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope
+        );
     let Some(side) = work.pair.only_side().filter(|_| seeks) else { return Ok(()) };
     let Some(Known::Here(record)) = work.known(side) else { return Ok(()) };
     let tuples = &running.setup.rules.matching.tuples;
     let other = match classify(&running.synced, tuples, &running.left, &running.right, side, record).await? {
         Classified::Match(other) => other,
+        // What became of the create is not known yet.
+        Classified::Alone(_) if is_creating => return Ok(()),
         Classified::Alone(state) => {
             work.pair.state = state;
             return Ok(());
@@ -235,8 +238,13 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
     {
         // The pair keeps its aliases and its count of creates, whichever of the two it was.
         work.pair.aliases.append(&mut taken.aliases);
-        work.pair.generation = work.pair.generation.max(taken.generation);
+        let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));
+        work.pair.generation = work.pair.generation.max(taken.generation + sent);
     }
+    if is_creating {
+        work.pair.generation += 1;
+    }
+    work.pair.trouble = None;
     work.pair.set_id(target, Some(other.clone()));
     work.pair.state = PairState::Linked;
     *target.pick(&mut work.left, &mut work.right) =
@@ -284,6 +292,9 @@ async fn ask_times(running: &Running<'_>, works: &mut [Work], decisions: &mut [D
 
 /// Writes a decision down: into the plan if something is to be written, else straight into the pair.
 fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, batch: &mut Batch, planned: &mut Planned) {
+    if matches!(work.pair.state, PairState::Creating { .. }) {
+        return leave_creating(running, &work, batch);
+    }
     running.synced.unqueue(batch, work.due, work.id);
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
@@ -296,6 +307,7 @@ fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, bat
         if let Some(at) = trouble.next_at {
             running.synced.queue(batch, at, work.id);
         }
+        running.run.tally.seen += 1;
         running.run.tally.count(work.pair.standing());
         return running.synced.put(batch, work.id, &work.pair);
     }
@@ -319,10 +331,26 @@ fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, bat
         return;
     }
     settle_quietly(running, &mut work, decision, batch);
+    if matches!(work.pair.state, PairState::Ambiguous { .. }) {
+        // What was in its way may leave on the other side, which does not list this record.
+        let every_ms = running.context.sweep_every_ms.max(1);
+        running.synced.queue(batch, (running.context.world.now() / every_ms + 1) * every_ms, work.id);
+    }
+    running.run.tally.seen += 1;
     running.run.tally.count(work.pair.standing());
     if work.pair != work.before || work.swallowed.is_some() {
         running.synced.put(batch, work.id, &work.pair);
     }
+}
+
+/// Leaves a pair alone until its create is looked up; its place on the list stays.
+fn leave_creating(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
+    let looked_up_at = work.pair.trouble.as_ref().and_then(|trouble| trouble.next_at);
+    if looked_up_at != Some(work.due) {
+        running.synced.unqueue(batch, work.due, work.id);
+    }
+    running.run.tally.seen += 1;
+    running.run.tally.count(work.pair.standing());
 }
 
 /// Takes over a decision that needs no write.

@@ -3,7 +3,9 @@
 //! Invariant: a page and its cursor are kept together. Invariant: absence means something only after a complete,
 //! unbroken read of everything, and even then only raises the question (E4.1, E4.2).
 
-use syncline_core::{Fate, RecordId, Tombstone};
+use std::collections::BTreeSet;
+
+use syncline_core::{Fate, Record, RecordId, Tombstone};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::{EndpointAccess, Reading, all_seen};
@@ -64,6 +66,7 @@ async fn read_changes(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) ->
             other => other?,
         };
         guard.check(endpoint, &cursor, &page)?;
+        let page = confirm(endpoint, page, pulled).await?;
         let (next, done) = match page.next.clone() {
             Progress::More(next) => (next, false),
             Progress::Done(next) => (next, true),
@@ -93,6 +96,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         if noting {
             note(endpoint, &page, &mut batch);
         }
+        let page = confirm(endpoint, page, pulled).await?;
         let complete = page.complete && unbroken;
         let done = match page.next.clone() {
             Progress::More(next) => {
@@ -278,6 +282,36 @@ async fn read(endpoint: &EndpointAccess<'_>, mode: ReadMode, cursor: Option<Stri
         })
     })
     .await
+}
+
+/// Asks by id about rows that may be older than what is known, where reads lag behind writes (E6.2): records that are
+/// back, and, without an order of versions, all that differ. What these looks tell is kept; the page goes on without.
+async fn confirm(endpoint: &mut EndpointAccess<'_>, mut page: Page, pulled: &mut Pulled) -> Result<Page, Failure> {
+    let object = &endpoint.described.object;
+    if object.visibility_window_ms == 0 || !object.abilities.get {
+        return Ok(page);
+    }
+    let ordered = object.abilities.ordered_versions;
+    let batch_max = object.get_batch_max.max(1) as usize;
+    let ids: Vec<RecordId> = page.records.rows.iter().map(|row| row.id.clone()).collect();
+    let known = endpoint.replica().get(&ids).await?;
+    let columns = &page.records.columns;
+    let differs = |row: &Row, record: &Record| {
+        columns.iter().zip(&row.cells).any(|(column, cell)| cell.is_some() && record.get(column) != cell.as_ref())
+    };
+    let is_doubtful = |row: &Row, known: &Option<Known>| match known {
+        Some(Known::Gone(_)) => true,
+        Some(Known::Here(record)) => !ordered && differs(row, record),
+        None => false,
+    };
+    let doubtful = page.records.rows.iter().zip(&known).filter(|(row, known)| is_doubtful(row, known));
+    let doubtful: BTreeSet<RecordId> = doubtful.map(|(row, _)| row.id.clone()).collect();
+    page.records.rows.retain(|row| !doubtful.contains(&row.id));
+    let doubtful: Vec<RecordId> = doubtful.into_iter().collect();
+    for ids in doubtful.chunks(batch_max) {
+        look(endpoint, ids, pulled).await?;
+    }
+    Ok(page)
 }
 
 /// Keeps a page together with where the read goes on.

@@ -3,11 +3,12 @@
 //! Invariant: nothing is sent before its intent is durable. Invariant: replica, base, pair and journal change in one
 //! commit when the outcomes are known; a crash in between leaves intents, which the next run looks up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::{Change, ChangeKind, EntryState, FieldName, JournalEntry, PairId, PlanItem, Side, Value};
 
 use crate::codec;
+use crate::patience::patiently;
 use crate::running::Running;
 use crate::send::{self, Sent};
 use crate::settle;
@@ -28,6 +29,7 @@ pub(crate) struct Pending {
 /// Writes everything that is planned.
 pub(crate) async fn push(running: &mut Running<'_>, total: u64) -> Result<(), Failure> {
     let mut done = 0;
+    let mut prepared = BTreeSet::new();
     loop {
         if running.context.stop.is_asked() {
             return Err(Failure::Stopped);
@@ -37,6 +39,7 @@ pub(crate) async fn push(running: &mut Running<'_>, total: u64) -> Result<(), Fa
             return Ok(());
         }
         done += page.iter().map(|pending| pending.item.changes.len() as u64).sum::<u64>();
+        prepare(running, &page, &mut prepared).await?;
         push_page(running, page).await?;
         running.context.say(Event::Written { done, total });
     }
@@ -58,6 +61,19 @@ async fn next_page(running: &Running<'_>) -> Result<Vec<Pending>, Failure> {
             Ok(Pending { number, item, entries: Vec::new(), sent: Vec::new() })
         })
         .collect()
+}
+
+/// Sets up what the create promise needs, before the first create on a side.
+async fn prepare(running: &Running<'_>, page: &[Pending], prepared: &mut BTreeSet<Side>) -> Result<(), Failure> {
+    let changes = || page.iter().flat_map(|pending| &pending.item.changes);
+    for side in Side::BOTH {
+        let creates = changes().any(|change| change.side == side && change.kind == ChangeKind::Create);
+        if creates && prepared.insert(side) {
+            let setup = running.endpoint(side).setup;
+            patiently(running.context, side, setup, "preparing", || setup.connector.prepare(setup.target())).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn push_page(running: &mut Running<'_>, mut page: Vec<Pending>) -> Result<(), Failure> {
@@ -87,8 +103,8 @@ async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), F
                 at,
                 state: EntryState::Intent,
             };
+            running.run.entries += 1;
             if matches!(sent, Sent::Not) {
-                running.run.entries += 1;
                 codec::put(&mut batch, codec::journal(entry.run, entry.number), &entry);
             }
             pending.entries.push(entry);

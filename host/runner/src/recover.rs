@@ -84,7 +84,7 @@ async fn settle_open(
     Ok(())
 }
 
-async fn look_up_page(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+pub(crate) async fn look_up_page(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
     for side in Side::BOTH {
         let places: Vec<(usize, usize)> = page
             .iter()

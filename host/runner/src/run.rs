@@ -8,7 +8,7 @@ use crate::codec::{self, PAGE_ROWS};
 use crate::planning::{self, Planned};
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
-use crate::{Batch, BoxFuture, Failure, StoreTable, notice, pairing, pull, push, recover};
+use crate::{Batch, BoxFuture, Failure, StoreTable, creates, notice, pairing, pull, push, recover};
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
 const ROUNDS_MAX: u32 = 8;
@@ -60,7 +60,8 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
     let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
     let ended = steps(&mut running, request, &mut report).await;
     let outcome = judge(&running, &report, &ended).await?;
-    let clean = !matches!(ended, Err(Failure::Store(_) | Failure::Connector { .. }));
+    // Whatever ends a run early may end it between a write and its outcome.
+    let clean = ended.is_ok();
     running.end(outcome, clean).await?;
     report.record = running.run.clone();
     match ended {
@@ -78,6 +79,15 @@ pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunR
     let planned = plan_round(&mut running).await?;
     report.record = running.run.clone();
     Ok((planned, report))
+}
+
+/// Pulls and leaves it at that: what a later plan starts from.
+pub async fn read(context: &Context, setup: &SyncSetup) -> Result<RunReport, Failure> {
+    let mut running = Running::open(context, setup, RunKind::Sync).await?;
+    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
+    pull_both(&mut running, &mut report).await?;
+    report.record = running.run.clone();
+    Ok(report)
 }
 
 async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut RunReport) -> Result<(), Failure> {
@@ -120,6 +130,7 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
         pairing::match_all(synced, tuple, left, right, state).await?;
     }
     running.state.matched = true;
+    creates::look_up_due(running).await?;
     for side in Side::BOTH {
         let Running { synced, left, right, state, .. } = running;
         notice::notice(synced, side, side.pick(left, right), state).await?;

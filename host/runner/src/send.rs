@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    ChangeKind, CreatePromise, FieldName, Instant, JournalEntry, Reason, RecordId, Side, TRASH_TAG, Tombstone, Value,
+    ChangeKind, CreatePromise, FieldName, Instant, JournalEntry, KeyField, Reason, RecordId, Side, TRASH_TAG,
+    Tombstone, Value, normal_form,
 };
 
 use crate::endpoint::EndpointAccess;
@@ -39,6 +40,8 @@ pub(crate) struct Done {
     pub(crate) id: RecordId,
     pub(crate) stored: Option<Stored>,
     pub(crate) raw: Option<String>,
+    /// Found by a look-up: what is stored may be what somebody made of it since.
+    pub(crate) looked_up: bool,
 }
 
 /// What became of one change.
@@ -49,7 +52,7 @@ pub(crate) enum Sent {
     /// Done.
     Done(Done),
     /// Not done; what is known now is kept, and the pair is planned anew right away.
-    Anew { reason: Reason, detail: String, learned: Vec<Stored>, gone: Vec<Tombstone> },
+    Anew { reason: Reason, detail: String, ask: Option<RecordId>, learned: Vec<Stored>, gone: Vec<Tombstone> },
     /// Not done; tried again at this time, or after a growing pause.
     Later { reason: Reason, detail: String, at: Option<Instant> },
     /// Not done, and not tried again until something changes.
@@ -60,11 +63,11 @@ pub(crate) enum Sent {
 
 impl Sent {
     fn anew(reason: Reason, detail: impl Into<String>) -> Self {
-        Sent::Anew { reason, detail: detail.into(), learned: Vec::new(), gone: Vec::new() }
+        Sent::Anew { reason, detail: detail.into(), ask: None, learned: Vec::new(), gone: Vec::new() }
     }
 }
 
-/// Looks for records with the same key just before creates, where reads may lag behind writes (E1.7).
+/// Looks for records with the same key just before creates: reads may lag, and people do not wait for us (E1.7).
 pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
     for pending in page.iter_mut() {
         pending.sent = vec![Sent::Not; pending.item.changes.len()];
@@ -72,29 +75,32 @@ pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pendin
     for side in Side::BOTH {
         let endpoint = running.endpoint(side);
         let Some(key) = key_to_find(running, endpoint) else { continue };
-        let mut wanted: BTreeMap<Value, (usize, usize)> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        let mut values: Vec<Value> = Vec::new();
         for (at, pending) in page.iter().enumerate() {
             for (index, change) in pending.item.changes.iter().enumerate() {
                 if change.side == side && change.kind == ChangeKind::Create {
-                    let value = change.fields.iter().find(|field| field.field == key).map(|field| field.after.clone());
-                    wanted.extend(value.map(|value| (value, (at, index))));
+                    let value = change.fields.iter().find(|field| field.field == key.field).map(|field| &field.after);
+                    wanted.extend(value.and_then(|value| Some((normal_form(value, key.form)?, (at, index)))));
+                    values.extend(value.cloned());
                 }
             }
         }
-        let values: Vec<Value> = wanted.keys().cloned().collect();
         for chunk in values.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
             let connector = &endpoint.setup.connector;
             let columns = endpoint.state.layout.columns.clone();
             let found = patiently(running.context, side, endpoint.setup, "looking before creating in", || {
-                connector.find(endpoint.setup.target(), key.clone(), chunk.to_vec(), columns.clone())
+                connector.find(endpoint.setup.target(), key.field.clone(), chunk.to_vec(), columns.clone())
             })
             .await?;
             for index in 0..found.rows.len() {
                 let Some(stored) = Stored::of(&found, index) else { continue };
-                let Some(&(at, change)) = stored.get(&key).and_then(|value| wanted.get(value)) else { continue };
-                let detail = format!("{} has the same {key}", stored.row.id);
+                let normal = stored.get(&key.field).and_then(|value| normal_form(value, key.form));
+                let Some(&(at, change)) = normal.and_then(|normal| wanted.get(&normal)) else { continue };
+                let detail = format!("{} has the same {}", stored.row.id, key.field);
                 let learned = vec![stored];
-                page[at].sent[change] = Sent::Anew { reason: Reason::Duplicate, detail, learned, gone: Vec::new() };
+                page[at].sent[change] =
+                    Sent::Anew { reason: Reason::Duplicate, detail, ask: None, learned, gone: Vec::new() };
             }
         }
     }
@@ -102,13 +108,10 @@ pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pendin
 }
 
 /// Returns the field by which a record on this side can be found before it is created.
-fn key_to_find(running: &Running<'_>, endpoint: &EndpointAccess<'_>) -> Option<FieldName> {
-    if endpoint.described.object.visibility_window_ms == 0 {
-        return None;
-    }
+fn key_to_find(running: &Running<'_>, endpoint: &EndpointAccess<'_>) -> Option<KeyField> {
     let [key] = running.setup.rules.matching.tuples.first()?.fields(endpoint.side) else { return None };
     let traits = endpoint.described.schema.field(&key.field)?.traits;
-    (traits.unique || traits.findable).then(|| key.field.clone())
+    (traits.unique || traits.findable).then(|| key.clone())
 }
 
 /// Sends the changes of a page to both sides at once and looks up what is unknown.
@@ -253,20 +256,27 @@ fn understand(outcome: Outcome, records: &Table, now: Instant) -> Sent {
     };
     match outcome {
         Outcome::Written { id, stored, raw } => {
-            Sent::Done(Done { id, stored: stored.and_then(|index| Stored::of(records, index)), raw })
+            Sent::Done(Done { id, stored: stored.and_then(|index| Stored::of(records, index)), raw, looked_up: false })
         }
         Outcome::RetryLater { after_ms, reason } => later(Reason::Retrying, after_ms, reason),
         Outcome::Quota { after_ms, reason } => later(Reason::Quota, after_ms, reason),
         Outcome::VersionConflict(row) => Sent::Anew {
             reason: Reason::Retrying,
             detail: "it was changed meanwhile".to_owned(),
+            ask: None,
             learned: row.and_then(|index| Stored::of(records, index)).into_iter().collect(),
             gone: Vec::new(),
         },
         Outcome::NotFound => Sent::anew(Reason::Retrying, "it is not there any more"),
         Outcome::MergedInto(id) => Sent::anew(Reason::Retrying, format!("it was merged into {id}")),
         Outcome::Invalid(violations) => refused(violations),
-        Outcome::DuplicateOf(Some(id)) => Sent::anew(Reason::Duplicate, format!("{id} has the same unique value")),
+        Outcome::DuplicateOf(Some(id)) => Sent::Anew {
+            reason: Reason::Duplicate,
+            detail: format!("{id} has the same unique value"),
+            ask: Some(id),
+            learned: Vec::new(),
+            gone: Vec::new(),
+        },
         Outcome::DuplicateOf(None) => Sent::Refused {
             reason: Reason::Duplicate,
             field: None,
@@ -368,7 +378,9 @@ async fn look_up_creates(
     let answer = |(index, entry): (usize, &&JournalEntry)| {
         let row = created.rows.get(index).copied().flatten();
         match row.and_then(|row| Stored::of(&created.records, row)) {
-            Some(stored) => Sent::Done(Done { id: stored.row.id.clone(), stored: Some(stored), raw: None }),
+            Some(stored) => {
+                Sent::Done(Done { id: stored.row.id.clone(), stored: Some(stored), raw: None, looked_up: true })
+            }
             // With a native promise sending it again cannot double it; else it may still come to light.
             None if object.promise == CreatePromise::Native || now - entry.at > window => {
                 Sent::anew(Reason::Retrying, "it was not created")
@@ -394,10 +406,11 @@ fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
     let id = entry.change.record.clone().unwrap_or_else(|| RecordId::new(""));
     let takes_away = matches!(entry.change.kind, ChangeKind::Delete | ChangeKind::Archive);
     match found {
-        Found::Gone(_) if takes_away => Sent::Done(Done { id, stored: None, raw: None }),
+        Found::Gone(_) if takes_away => Sent::Done(Done { id, stored: None, raw: None, looked_up: true }),
         Found::Gone(tombstone) => Sent::Anew {
             reason: Reason::Retrying,
             detail: "it is not there any more".to_owned(),
+            ask: None,
             learned: Vec::new(),
             gone: vec![tombstone],
         },
@@ -409,11 +422,14 @@ fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
             };
             let applied = entry.change.fields.iter().all(|field| stored.get(&field.field) == Some(&field.after));
             match entry.change.kind {
-                ChangeKind::Update if applied => Sent::Done(Done { id, stored: Some(stored), raw: None }),
-                ChangeKind::Restore { .. } => Sent::Done(Done { id, stored: Some(stored), raw: None }),
+                ChangeKind::Update if applied => {
+                    Sent::Done(Done { id, stored: Some(stored), raw: None, looked_up: true })
+                }
+                ChangeKind::Restore { .. } => Sent::Done(Done { id, stored: Some(stored), raw: None, looked_up: true }),
                 _ => Sent::Anew {
                     reason: Reason::Retrying,
                     detail: "the write did not take effect".to_owned(),
+                    ask: None,
                     learned: vec![stored],
                     gone: Vec::new(),
                 },
@@ -437,7 +453,9 @@ async fn read_back(
             ChangeKind::Delete | ChangeKind::Archive => None,
             _ => Some(id.clone()),
         },
-        Sent::Anew { learned, gone, .. } if learned.is_empty() && gone.is_empty() => entry.change.record.clone(),
+        Sent::Anew { ask, learned, gone, .. } if learned.is_empty() && gone.is_empty() => {
+            ask.clone().or_else(|| entry.change.record.clone())
+        }
         _ => None,
     };
     let wanted: Vec<(usize, RecordId)> = entries

@@ -80,7 +80,9 @@ fn settle_item(
     batch: &mut Batch,
 ) {
     let sent = std::mem::take(&mut pending.sent);
-    let all_done = sent.iter().all(|sent| matches!(sent, Sent::Done(_)));
+    // A change without entry was never sent: its run stopped between finding that out and noting it.
+    let all_done = sent.len() == pending.item.changes.len() && sent.iter().all(|sent| matches!(sent, Sent::Done(_)));
+    running.run.tally.seen += 1;
     for (entry, sent) in pending.entries.iter_mut().zip(&sent) {
         journal(running, entry, sent, batch);
         if let Sent::Done(done) = sent {
@@ -104,6 +106,12 @@ fn settle_item(
         let failed: Vec<(JournalEntry, Sent)> = entries.map(|(entry, sent)| (entry.clone(), sent)).collect();
         for (entry, sent) in failed {
             fail(running, pair, &entry, sent, lessons, batch);
+        }
+        // A pair that is planned once more in this run is counted then.
+        if pair.trouble.as_ref().is_some_and(|trouble| trouble.next_at == Some(0)) {
+            running.run.tally.seen -= 1;
+        } else {
+            running.run.tally.count(pair.standing());
         }
     }
     running.synced.put(batch, pending.item.pair, pair);
@@ -185,13 +193,22 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
     for agreed in &pending.item.agreed {
         let value = |side: Side, field: &FieldName| {
             let changed = pending.entries.iter().zip(sent).find(|(entry, _)| entry.change.side == side);
-            let Some((entry, sent)) = changed else { return rows.value(side, pair.id(side), field) };
+            let Some((entry, sent)) = changed else {
+                let planned = pending.item.changes.iter().filter(|change| change.side == side);
+                let meant = planned.flat_map(|change| &change.fields).any(|change| change.field == *field);
+                return if meant { None } else { rows.value(side, pair.id(side), field) };
+            };
             let change = entry.change.fields.iter().find(|change| change.field == *field);
             match (change, sent) {
-                (Some(change), Sent::Done(done)) => Some(written(done, field, &change.after)),
+                (Some(change), Sent::Done(done)) => {
+                    let stored = written(done, field, &change.after);
+                    // Between the write and the look-up somebody may have changed it.
+                    (!done.looked_up || stored == change.after).then_some(stored)
+                }
                 (Some(_), _) => None,
                 (None, Sent::Done(done)) if entry.change.kind == ChangeKind::Create => {
-                    done.stored.as_ref().and_then(|stored| stored.get(field)).cloned()
+                    let stored = done.stored.as_ref().and_then(|stored| stored.get(field)).cloned();
+                    stored.filter(|stored| !done.looked_up || stored.is_blank())
                 }
                 (None, _) => rows.value(side, pair.id(side), field),
             }
@@ -219,15 +236,20 @@ fn fail(
     let mut again = |running: &Running<'_>, at| running.synced.queue(batch, at, id);
     let (reason, field, detail, next_at) = match sent {
         Sent::Not | Sent::Done(_) => return,
-        Sent::Anew { reason, detail, learned, gone } => {
+        Sent::Anew { reason, detail, learned, gone, .. } => {
             let lesson = &mut lessons[side.pick(0, 1)];
             let taught = !learned.is_empty() || !gone.is_empty();
             lesson.stored.extend(learned);
             lesson.gone.extend(gone);
             // With something learned the next plan differs; without, it would go round in circles.
             let at = if taught && attempts <= 3 { 0 } else { retry_at(now, attempts, running.context.world.random()) };
-            again(running, at);
-            (reason, None, detail, Some(at))
+            // A unique value that another record keeps is refused, until something changes.
+            let refused = reason == Reason::Duplicate && (attempts > 3 || entry.change.kind != ChangeKind::Create);
+            let at = (!refused).then_some(at);
+            if let Some(at) = at {
+                again(running, at);
+            }
+            (reason, None, detail, at)
         }
         Sent::Later { reason, detail, at } => {
             let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
@@ -249,6 +271,9 @@ fn fail(
             (Reason::Uncertain, None, detail, next_at)
         }
     };
+    if reason != Reason::Uncertain && matches!(pair.state, PairState::Creating { .. }) {
+        pair.state = PairState::Single;
+    }
     let since = pair.trouble.as_ref().map_or(now, |trouble| trouble.since);
     let mut trouble = new_trouble(reason, Some(side), field, detail, since);
     trouble.attempts = attempts;
@@ -258,12 +283,6 @@ fn fail(
         trouble.next_at = None;
     }
     pair.trouble = Some(trouble);
-    // A pair that is planned once more in this run is counted then.
-    if next_at == Some(0) {
-        running.run.tally.seen -= 1;
-    } else {
-        running.run.tally.count(pair.standing());
-    }
 }
 
 /// Keeps what the page taught about one side.

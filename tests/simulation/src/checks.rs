@@ -1,0 +1,164 @@
+//! What must hold once everything has settled.
+
+use syncline_core::{MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
+
+use crate::application::loosely;
+use crate::people::Edit;
+use crate::stage::{Simulation, State};
+
+/// Returns everything that does not hold.
+pub fn check(simulation: &Simulation) -> Vec<String> {
+    let pairs: Vec<Pair> = simulation.pairs().into_iter().map(|(_, pair)| pair).collect();
+    let state = simulation.stage.lock();
+    let mut breaches = state.breaches.clone();
+    drop(state);
+    every_record_has_one_pair(simulation, &pairs, &mut breaches);
+    nothing_is_left_hanging(&pairs, &mut breaches);
+    pairs_agree(simulation, &pairs, &mut breaches);
+    no_edit_is_lost(simulation, &pairs, &mut breaches);
+    deletes_have_a_cause(simulation, &pairs, &mut breaches);
+    breaches
+}
+
+fn every_record_has_one_pair(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    let state = simulation.stage.lock();
+    for side in Side::BOTH {
+        for entry in state.app(side).live() {
+            let count = pairs.iter().filter(|pair| pair.id(side) == Some(&entry.id)).count();
+            if count != 1 {
+                breaches.push(format!("E1.1: {} is in {count} pairs", entry.id));
+            }
+        }
+    }
+}
+
+fn nothing_is_left_hanging(pairs: &[Pair], breaches: &mut Vec<String>) {
+    for pair in pairs {
+        let hangs = match (&pair.trouble, &pair.state) {
+            (Some(trouble), _) => matches!(trouble.reason, Reason::Retrying | Reason::Uncertain | Reason::Dead),
+            (None, PairState::Single | PairState::Creating { .. }) => true,
+            (None, _) => false,
+        };
+        if hangs {
+            breaches.push(format!("E8: a pair is left hanging: {pair:?}"));
+        }
+    }
+}
+
+fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    let state = simulation.stage.lock();
+    for pair in pairs.iter().filter(|pair| pair.state == PairState::Linked && pair.trouble.is_none()) {
+        let (Some(left), Some(right)) = (&pair.left, &pair.right) else {
+            breaches.push(format!("a linked pair lacks a record: {pair:?}"));
+            continue;
+        };
+        for mapping in &simulation.setup.rules.mappings {
+            let values = [(Side::Left, left, &mapping.left), (Side::Right, right, &mapping.right)]
+                .map(|(side, id, field)| state.value(side, id, field.as_str()));
+            let [Some(left_value), Some(right_value)] = values else {
+                // Where neither feed nor lists tell, nobody can know.
+                let told = |side: Side| {
+                    let manner = &state.app(side).manner;
+                    manner.complete || (manner.feed && manner.feed_deletes)
+                };
+                if Side::BOTH.into_iter().all(told) {
+                    breaches.push(format!("E4.2: a linked pair has a record that is gone: {left} {right}"));
+                }
+                break;
+            };
+            let open = simulation.conflicts().into_iter().any(|kept| {
+                pair.open_conflicts.contains(&kept.number)
+                    && kept.conflict.fields.iter().any(|field| field.left_field == mapping.left)
+            });
+            if mapping.rule != MappingRule::TwoWay || open {
+                continue;
+            }
+            if loosely(&left_value) != loosely(&right_value) {
+                breaches.push(format!(
+                    "DESIGN 5.6: {} of {left} is {left_value:?} and of {right} is {right_value:?}",
+                    mapping.left
+                ));
+            }
+            for (side, value) in [(Side::Left, &left_value), (Side::Right, &right_value)] {
+                let base = pair.base.side(side).get(mapping.field(side));
+                if base.map(|cell| &cell.value) != Some(value) {
+                    breaches.push(format!(
+                        "E2.1: {} of {left}/{right} on {side}: base {base:?}, value {value:?}",
+                        mapping.left
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    let conflicts = simulation.conflicts();
+    let state = simulation.stage.lock();
+    for edit in state.edits.iter().filter(|edit| counts(simulation, edit)) {
+        let own =
+            |pair: &&Pair| pair.id(edit.side) == Some(&edit.id) || pair.aliases.contains(&(edit.side, edit.id.clone()));
+        let pair = pairs.iter().find(own);
+        let other = pair.and_then(|pair| pair.id(edit.side.other()).cloned());
+        let entry = &state.app(edit.side).entries[&edit.id];
+        if entry.taken_by_person {
+            continue;
+        }
+        let later = state.edits.iter().any(|later| {
+            later.at > edit.at
+                && later.field == edit.field
+                && (later.id == edit.id || Some(&later.id) == other.as_ref())
+        });
+        let told = conflicts.iter().flat_map(|kept| &kept.conflict.fields).any(|field| {
+            let (name, value) = edit.side.pick((&field.left_field, &field.left), (&field.right_field, &field.right));
+            *name == edit.field && loosely(value) == loosely(&edit.value)
+        });
+        let stands =
+            has(&state, edit.side, Some(&edit.id), edit) || has(&state, edit.side.other(), other.as_ref(), edit);
+        // Both sides are gone: what the one held must have been on the other before that went.
+        let went_together = entry.taken_by_sync
+            && other
+                .as_ref()
+                .is_some_and(|id| state.app(edit.side.other()).entries[id].ever_had(&edit.field, &edit.value));
+        if !(later || told || stands || went_together) {
+            breaches.push(format!("DESIGN 5.7: lost {edit:?}, pair {pair:?}"));
+        }
+    }
+}
+
+/// Blanks may give way at first pairing, and what a one-way field's target says is nobody's business.
+fn counts(simulation: &Simulation, edit: &Edit) -> bool {
+    let mapping = simulation.setup.rules.mappings.iter().find(|mapping| *mapping.field(edit.side) == edit.field);
+    let source = mapping.is_some_and(|mapping| simulation.setup.rules.flows_to(mapping, edit.side.other()));
+    !edit.in_gap && !edit.value.is_blank() && source
+}
+
+fn has(state: &State, side: Side, id: Option<&RecordId>, edit: &Edit) -> bool {
+    let value = id.and_then(|id| state.value(side, id, edit.field.as_str()));
+    value.is_some_and(|value: Value| loosely(&value) == loosely(&edit.value))
+}
+
+fn deletes_have_a_cause(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    let state = simulation.stage.lock();
+    for side in Side::BOTH {
+        for entry in state.app(side).entries.values().filter(|entry| entry.taken_by_sync) {
+            let own = |pair: &&Pair| pair.id(side) == Some(&entry.id);
+            let other = pairs.iter().find(own).and_then(|pair| pair.id(side.other()));
+            let caused = other.is_some_and(|id| {
+                let other = &state.app(side.other()).entries[id];
+                other.taken_by_person || other.taken_by_sync
+            });
+            if !caused {
+                breaches.push(format!("E4.1: {} was taken away although its counterpart {other:?} was not", entry.id));
+            }
+        }
+    }
+    for pair in pairs {
+        let lies = |side: Side| pair.id(side).is_some_and(|id| state.app(side).entries[id].cells().is_some());
+        if let PairState::Tombstone { gone: Some(gone), undone: false } = pair.state
+            && lies(gone)
+        {
+            breaches.push(format!("E4.1: {gone} is not gone in {pair:?}"));
+        }
+    }
+}

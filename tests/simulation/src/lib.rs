@@ -1,0 +1,23 @@
+//! Two applications in memory, people who use them, a store that stops at any commit, and the real runner between them.
+//!
+//! Everything follows from a seed: time is a number that grows, chance is a counter. What must hold at the end of a
+//! history is in `checks`.
+//!
+//! Not here: real wire formats (`tests/sandbox`), the rules of merging one pair (`core`).
+
+mod application;
+mod chance;
+mod checks;
+mod connector;
+mod crash;
+mod history;
+mod people;
+mod stage;
+
+pub use application::{Application, By, Entry, Manner};
+pub use chance::Chance;
+pub use checks::check;
+pub use crash::CrashStore;
+pub use history::{History, history};
+pub use people::Edit;
+pub use stage::{Simulation, Stage, State, Trick, default_rules, text};

@@ -1,0 +1,284 @@
+//! Where a history takes place: both applications, their people, time and chance, and the sync between them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use syncline_core::{
+    ConflictPolicy, DeletePolicy, Direction, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple, Mapping,
+    MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value, Writable,
+};
+use syncline_runner::{
+    ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop, Store,
+    StoreTable, SyncSetup, World, run, sync_space,
+};
+
+use crate::application::{Application, Entry, Manner};
+use crate::chance::Chance;
+use crate::connector::Client;
+use crate::crash::CrashStore;
+use crate::people::Edit;
+
+/// The fields of both applications.
+pub(crate) const FIELDS: [&str; 8] =
+    ["email", "name", "street", "city", "note", "phone", "left-serial", "right-serial"];
+
+/// Something that goes wrong with the next write to a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trick {
+    /// It is done, and the answer is lost.
+    LoseAnswer,
+    /// It is not done, and nobody can tell.
+    LoseRequest,
+    /// The outcome of the first operation is said to be unknown although it was done.
+    UnknownOutcome,
+    /// A passing failure before anything was done.
+    Fail,
+}
+
+/// Everything there is.
+#[derive(Debug)]
+pub struct State {
+    /// The time.
+    pub now: Instant,
+    /// Chance.
+    pub chance: Chance,
+    /// How many of a hundred calls go wrong.
+    pub fault_percent: usize,
+    /// How many of a hundred calls meet somebody at work.
+    pub people_percent: usize,
+    /// True if people delete and merge.
+    pub deletes: bool,
+    /// What people wrote.
+    pub edits: Vec<Edit>,
+    /// What happened, for people to read.
+    pub story: Vec<String>,
+    /// Calls of connectors so far.
+    pub calls: u64,
+    /// What goes wrong next.
+    pub tricks: Vec<(Side, Trick)>,
+    /// Breaches noticed while they happened.
+    pub breaches: Vec<String>,
+    pub(crate) apps: [Application; 2],
+    pub(crate) serial: u64,
+    pub(crate) word: u64,
+}
+
+impl State {
+    /// Returns one application.
+    pub fn app(&self, side: Side) -> &Application {
+        side.pick(&self.apps[0], &self.apps[1])
+    }
+
+    /// Returns one application to change it.
+    pub fn app_mut(&mut self, side: Side) -> &mut Application {
+        let [left, right] = &mut self.apps;
+        side.pick(left, right)
+    }
+
+    /// Lets a moment pass and returns the time.
+    pub fn tick(&mut self) -> Instant {
+        self.now += 1;
+        self.now
+    }
+
+    pub(crate) fn tell(&mut self, line: String) {
+        self.story.push(format!("{:>9} {line}", self.now));
+    }
+
+    /// Returns a value as it is now.
+    pub fn value(&self, side: Side, id: &RecordId, field: &str) -> Option<Value> {
+        let cells = self.app(side).entries.get(id)?.cells()?;
+        Some(cells.get(field).cloned().unwrap_or(Value::Clear))
+    }
+
+    /// Returns the ids of the records that are there, in order.
+    pub fn ids(&self, side: Side) -> Vec<RecordId> {
+        self.app(side).live().map(|entry: &Entry| entry.id.clone()).collect()
+    }
+}
+
+/// Both applications, time and chance, shared by connectors and people.
+#[derive(Debug)]
+pub struct Stage(Mutex<State>);
+
+impl Stage {
+    /// Opens the state.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+impl World for Stage {
+    fn now(&self) -> Instant {
+        self.lock().now
+    }
+
+    fn random(&self) -> u64 {
+        self.lock().chance.next_number()
+    }
+
+    fn sleep(&self, duration_ms: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move { self.lock().now += i64::try_from(duration_ms).unwrap_or(0) })
+    }
+}
+
+/// Makes a text value.
+pub fn text(value: &str) -> Value {
+    Value::Text(value.to_owned()).canonical().expect("a text is always a value")
+}
+
+/// Two-way contacts matched by e-mail address; `note` goes to the right only, street and city are one group.
+pub fn default_rules() -> Rules {
+    let mapping = |field: &str, rule: MappingRule| Mapping {
+        left: FieldName::from(field),
+        right: FieldName::from(field),
+        rule,
+        left_writable: Writable::Always,
+        right_writable: Writable::Always,
+        to_right: None,
+        to_left: None,
+        group: matches!(field, "street" | "city").then(|| "address".to_owned()),
+        conflict: None,
+        default: false,
+    };
+    let rule = |field: &str| match field {
+        "note" | "left-serial" => MappingRule::ToRight,
+        "right-serial" => MappingRule::ToLeft,
+        _ => MappingRule::TwoWay,
+    };
+    let key = vec![KeyField { field: FieldName::from("email"), form: KeyForm::Email }];
+    Rules {
+        direction: Direction::Both,
+        matching: Matching { tuples: vec![KeyTuple { left: key.clone(), right: key }] },
+        mappings: FIELDS.iter().map(|field| mapping(field, rule(field))).collect(),
+        conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
+        deletes_to_left: DeletePolicy::Ignore,
+        deletes_to_right: DeletePolicy::Ignore,
+        skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
+    }
+}
+
+/// A sync between two applications.
+pub struct Simulation {
+    /// The applications.
+    pub stage: Arc<Stage>,
+    /// The store.
+    pub store: Arc<CrashStore>,
+    /// The sync.
+    pub setup: SyncSetup,
+    /// What runs work with.
+    pub context: Context,
+}
+
+impl Simulation {
+    /// Sets a sync up.
+    pub fn new(seed: u64, left: Manner, right: Manner, rules: Rules) -> Self {
+        let state = State {
+            now: 1_000_000_000,
+            chance: Chance::new(seed),
+            fault_percent: 0,
+            people_percent: 0,
+            deletes: true,
+            edits: Vec::new(),
+            story: Vec::new(),
+            calls: 0,
+            tricks: Vec::new(),
+            breaches: Vec::new(),
+            apps: [Application::new(left, "L"), Application::new(right, "R")],
+            serial: 0,
+            word: 0,
+        };
+        let stage = Arc::new(Stage(Mutex::new(state)));
+        let store = Arc::new(CrashStore::default());
+        let side = |side: Side| SideSetup {
+            endpoint: Endpoint { connection: side.to_string().into(), object: "contacts".into(), container: None },
+            connector: Arc::new(Client { stage: stage.clone(), side }),
+            fields: rules.fields(side),
+            keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
+        };
+        let setup = SyncSetup {
+            name: SyncName::from("contacts"),
+            left: side(Side::Left),
+            right: side(Side::Right),
+            rules: rules.clone(),
+            transforms: BTreeMap::new(),
+        };
+        let context = Context {
+            store: store.clone(),
+            world: stage.clone(),
+            stop: Stop::default(),
+            listener: Arc::new(Silent),
+            sweep_every_ms: Context::SWEEP_EVERY_MS,
+        };
+        Self { stage, store, setup, context }
+    }
+
+    /// Runs the sync once.
+    pub fn run(&self) -> Result<RunReport, Failure> {
+        self.stage.lock().tell("a run begins".to_owned());
+        let request = RunRequest { approve: &ApproveAll, only: None };
+        let report = wait(run(&self.context, &self.setup, &request));
+        let mut state = self.stage.lock();
+        match &report {
+            Ok(report) => {
+                let line = format!("it ends: {:?}, {:?}", report.record.outcome, report.record.tally);
+                state.tell(line);
+                if !report.record.tally.adds_up() {
+                    state.breaches.push(format!("E8.2: {:?} does not add up", report.record.tally));
+                }
+            }
+            Err(failure) => {
+                let line = format!("it fails: {failure}: {:?}", std::error::Error::source(failure));
+                state.tell(line);
+            }
+        }
+        report
+    }
+
+    /// Runs until a run writes nothing, letting time pass between runs.
+    pub fn settle(&self) -> Option<RunReport> {
+        for round in 0..40 {
+            self.stage.lock().now += if round < 8 { 10 * 60_000 } else { 25 * 60 * 60_000 };
+            match self.run() {
+                Ok(report) if report.record.tally.writes() == 0 && round > 10 => return Some(report),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Returns every pair of the sync.
+    pub fn pairs(&self) -> Vec<(PairId, Pair)> {
+        let rows = self.rows(StoreTable::Pair);
+        let number = |id: &[u8]| id.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        rows.into_iter()
+            .map(|(id, bytes)| (PairId(number(&id)), postcard::from_bytes(&bytes).expect("a pair reads back")))
+            .collect()
+    }
+
+    /// Returns the pair of a record.
+    pub fn pair_of(&self, side: Side, id: &RecordId) -> Option<Pair> {
+        let of = |pair: &Pair| pair.id(side) == Some(id) || pair.aliases.contains(&(side, id.clone()));
+        self.pairs().into_iter().map(|(_, pair)| pair).find(of)
+    }
+
+    /// Returns every conflict of the sync.
+    pub fn conflicts(&self) -> Vec<KeptConflict> {
+        let rows = self.rows(StoreTable::Conflict);
+        rows.into_iter().map(|(_, bytes)| postcard::from_bytes(&bytes).expect("a conflict reads back")).collect()
+    }
+
+    /// Returns a table of the sync.
+    pub fn rows(&self, table: StoreTable) -> Vec<(Vec<u8>, Vec<u8>)> {
+        wait(async {
+            let store: &dyn Store = self.store.as_ref();
+            let space = sync_space(store, &self.setup.name).await.expect("the store is up");
+            store.scan(space, table, Vec::new(), usize::MAX).await.expect("the store is up")
+        })
+    }
+}
+
+/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
+}
