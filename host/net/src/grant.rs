@@ -48,6 +48,11 @@ pub enum GrantError {
 impl Grant {
     /// The grant for exactly the origin of `url`.
     pub fn for_url(url: &Url) -> Result<Grant, GrantError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            // Other addresses have no origin, and would be read as a host called `null`.
+            let reason = format!("`{}` is neither http nor https", url.scheme());
+            return Err(GrantError::Malformed { text: url.to_string(), reason });
+        }
         Grant::from_str(&url.origin().ascii_serialization())
     }
 
@@ -108,6 +113,15 @@ impl fmt::Display for Grant {
 #[cfg(test)]
 mod tests {
     use super::Grant;
+
+    #[test]
+    fn only_web_addresses_can_be_granted() {
+        for text in ["file:///etc/passwd", "data:text/plain,x", "ftp://example.org/"] {
+            let url = text.parse().expect(text);
+            assert!(Grant::for_url(&url).is_err(), "{text}");
+        }
+    }
+
     use crate::target;
 
     #[test]
