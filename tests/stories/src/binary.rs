@@ -1,0 +1,205 @@
+//! The `syncline` binary: where it is, and how it ends.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a command may take.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A pause between two looks at a process.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = target().join("debug/syncline");
+    if !path.exists() {
+        cargo(&["build", "-p", "syncline-cli"]);
+    }
+    path
+});
+
+static COMPONENTS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = target().join("plugins/components");
+    let all = ["carddav.wasm", "hubspot.wasm", "normalize-phone.wasm"];
+    if !all.iter().all(|name| path.join(name).exists()) {
+        cargo(&["xtask", "plugins"]);
+    }
+    path
+});
+
+/// The folder of what is built.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")
+}
+
+fn cargo(arguments: &[&str]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(arguments).current_dir(target().join("..")).status().expect("cargo runs");
+    assert!(status.success(), "cargo {} failed", arguments.join(" "));
+}
+
+/// The folder with the components that are shipped.
+pub(crate) fn components() -> &'static Path {
+    &COMPONENTS
+}
+
+/// The binary, with nothing of this process's own settings.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(&*BINARY);
+    command.env_remove("SYNCLINE_CONFIG").env_remove("SYNCLINE_LOG").env("SYNCLINE_PLUGINS", components());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// How a command ended.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The command line.
+    pub line: String,
+    /// How the process ended.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub out: String,
+    /// What it said beside.
+    pub err: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Ran {
+    /// What it printed, as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    /// Checks the exit code.
+    ///
+    /// # Panics
+    /// When it is another.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Ran {
+        assert_eq!(self.status.code(), Some(code), "{self}");
+        self
+    }
+
+    /// Checks that all of these words were said.
+    ///
+    /// # Panics
+    /// When they were not.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Ran {
+        for word in words {
+            assert!(self.out.contains(word) || self.err.contains(word), "{word:?} is missing: {self}");
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(formatter, "`syncline {}` ended with {} after {:?}", self.line, self.status, self.took)?;
+        write!(formatter, "-- out\n{}\n-- err\n{}", self.out, self.err)
+    }
+}
+
+/// A command that is running.
+#[derive(Debug)]
+pub struct Started {
+    line: String,
+    child: Child,
+    began: Instant,
+    out: Option<JoinHandle<String>>,
+    err: Option<JoinHandle<String>>,
+}
+
+impl Started {
+    pub(crate) fn new(mut command: Command) -> Started {
+        let line = command.get_args().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+        let mut child = command.spawn().expect("the binary starts");
+        let out = child.stdout.take().map(read_all);
+        let err = child.stderr.take().map(read_all);
+        Started { line, child, began: Instant::now(), out, err }
+    }
+
+    /// Sends a signal, such as `TERM`.
+    ///
+    /// # Panics
+    /// When there is no `kill` on this machine.
+    pub fn signal(&self, signal: &str) {
+        let mut command = Command::new("kill");
+        command.args(["-s", signal, &self.child.id().to_string()]).stderr(Stdio::null());
+        // It may have ended by itself, which `kill` says.
+        let _ended = command.status().expect("`kill` runs");
+    }
+
+    /// Kills it without a word. Returns false if it had ended before.
+    pub fn kill(&mut self) -> bool {
+        let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+        // Its end is waited for in any case.
+        drop(self.child.kill());
+        self.child.wait().expect("it can be waited for");
+        !ended
+    }
+
+    /// True while it runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it takes too long.
+    #[track_caller]
+    pub fn wait(mut self) -> Ran {
+        let status = loop {
+            match self.child.try_wait().expect("it can be waited for") {
+                Some(status) => break status,
+                None if self.began.elapsed() > DEADLINE => {
+                    self.kill();
+                    let said = self.said();
+                    panic!("`syncline {}` does not end: {said}", self.line);
+                }
+                None => sleep(LOOK_AGAIN),
+            }
+        };
+        let took = self.began.elapsed();
+        let text =
+            |reader: Option<JoinHandle<String>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+        Ran {
+            line: std::mem::take(&mut self.line),
+            status,
+            out: text(self.out.take()),
+            err: text(self.err.take()),
+            took,
+        }
+    }
+
+    fn said(&mut self) -> String {
+        self.err.take().and_then(|reader| reader.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was said before the pipe broke still counts.
+        drop(stream.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

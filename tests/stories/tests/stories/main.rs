@@ -1,0 +1,3 @@
+//! The real binary, the real components, real servers: what people live through with them.
+
+mod first;
