@@ -52,7 +52,16 @@ pub(crate) enum Sent {
     /// Done.
     Done(Done),
     /// Not done; what is known now is kept, and the pair is planned anew right away.
-    Anew { reason: Reason, detail: String, ask: Option<RecordId>, learned: Vec<Stored>, gone: Vec<Tombstone> },
+    Anew {
+        reason: Reason,
+        detail: String,
+        /// It may have been done, and somebody changed the record after that.
+        doubtful: bool,
+        /// A record to look at.
+        ask: Option<RecordId>,
+        learned: Vec<Stored>,
+        gone: Vec<Tombstone>,
+    },
     /// Not done; tried again at this time, or after a growing pause.
     Later { reason: Reason, detail: String, at: Option<Instant> },
     /// Not done, and not tried again until something changes.
@@ -62,8 +71,17 @@ pub(crate) enum Sent {
 }
 
 impl Sent {
+    /// True unless it is certain that nothing was written.
+    pub(crate) fn may_be_done(&self) -> bool {
+        match self {
+            Sent::Done(_) | Sent::Unknown(_) => true,
+            Sent::Anew { doubtful, .. } => *doubtful,
+            Sent::Not | Sent::Later { .. } | Sent::Refused { .. } => false,
+        }
+    }
+
     fn anew(reason: Reason, detail: impl Into<String>) -> Self {
-        Sent::Anew { reason, detail: detail.into(), ask: None, learned: Vec::new(), gone: Vec::new() }
+        Sent::Anew { reason, detail: detail.into(), doubtful: false, ask: None, learned: Vec::new(), gone: Vec::new() }
     }
 }
 
@@ -99,8 +117,14 @@ pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pendin
                 let Some(&(at, change)) = normal.and_then(|normal| wanted.get(&normal)) else { continue };
                 let detail = format!("{} has the same {}", stored.row.id, key.field);
                 let learned = vec![stored];
-                page[at].sent[change] =
-                    Sent::Anew { reason: Reason::Duplicate, detail, ask: None, learned, gone: Vec::new() };
+                page[at].sent[change] = Sent::Anew {
+                    reason: Reason::Duplicate,
+                    detail,
+                    doubtful: false,
+                    ask: None,
+                    learned,
+                    gone: Vec::new(),
+                };
             }
         }
     }
@@ -263,6 +287,7 @@ fn understand(outcome: Outcome, records: &Table, now: Instant) -> Sent {
         Outcome::VersionConflict(row) => Sent::Anew {
             reason: Reason::Retrying,
             detail: "it was changed meanwhile".to_owned(),
+            doubtful: false,
             ask: None,
             learned: row.and_then(|index| Stored::of(records, index)).into_iter().collect(),
             gone: Vec::new(),
@@ -273,6 +298,7 @@ fn understand(outcome: Outcome, records: &Table, now: Instant) -> Sent {
         Outcome::DuplicateOf(Some(id)) => Sent::Anew {
             reason: Reason::Duplicate,
             detail: format!("{id} has the same unique value"),
+            doubtful: false,
             ask: Some(id),
             learned: Vec::new(),
             gone: Vec::new(),
@@ -410,6 +436,7 @@ fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
         Found::Gone(tombstone) => Sent::Anew {
             reason: Reason::Retrying,
             detail: "it is not there any more".to_owned(),
+            doubtful: true,
             ask: None,
             learned: Vec::new(),
             gone: vec![tombstone],
@@ -429,6 +456,7 @@ fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
                 _ => Sent::Anew {
                     reason: Reason::Retrying,
                     detail: "the write did not take effect".to_owned(),
+                    doubtful: true,
                     ask: None,
                     learned: vec![stored],
                     gone: Vec::new(),

@@ -102,6 +102,17 @@ fn settle_item(
             running.run.tally.count(pair.standing());
         }
     } else {
+        let covered = |side: Side| {
+            let covers = |(entry, sent): (&JournalEntry, &Sent)| entry.change.side == side && sent.may_be_done();
+            pending.entries.iter().zip(&sent).any(covers)
+        };
+        let lost = std::mem::take(&mut pending.item.conflicts);
+        let lost = lost.into_iter().filter(|conflict| conflict.decided.winner().is_some_and(|it| covered(it.other())));
+        // The value that lost may be gone, so its conflict is kept, whatever becomes of the rest.
+        for conflict in lost.collect::<Vec<_>>() {
+            running.run.tally.conflicts += 1;
+            keep_conflict(running, pending.item.pair, conflict, None, batch);
+        }
         let entries = pending.entries.iter().zip(sent).filter(|(_, sent)| !matches!(sent, Sent::Done(_)));
         let failed: Vec<(JournalEntry, Sent)> = entries.map(|(entry, sent)| (entry.clone(), sent)).collect();
         for (entry, sent) in failed {
