@@ -5,7 +5,7 @@ use syncline_core::{
     EntryState, FieldName, JournalEntry, Pair, PairId, Reason, RecordId, RunId, Settled, Side, SyncName, Trouble,
 };
 
-use super::kept::KeptSync;
+use super::kept::{KeptSync, without};
 use super::runs::{journal, record};
 use super::{ErrorClass, Moment};
 use crate::codec::PAGE_ROWS;
@@ -115,7 +115,7 @@ fn entry_row(kept: &KeptSync<'_>, record: &RunRecord, entry: &JournalEntry, pair
         op: Some(entry.change.kind.verb()),
         class: ErrorClass::of(*reason),
         code: *reason,
-        message: message(kept, Some(side), field.as_ref(), detail),
+        message: without(detail, &kept.secrets_of(&entry.change)),
         field,
         attempt: trouble.map(|trouble| trouble.attempts),
         next_action: match (pair, trouble) {
@@ -129,11 +129,18 @@ fn entry_row(kept: &KeptSync<'_>, record: &RunRecord, entry: &JournalEntry, pair
 async fn from_pairs(kept: &KeptSync<'_>, record: &RunRecord, after: Option<PairId>) -> Result<ErrorPage, StoreError> {
     let page = kept.synced.scan(after, PAGE_ROWS).await?;
     let next = page.last().map(|(last, _)| ErrorsFrom::Pairs(Some(*last)));
-    let rows = page.iter().filter_map(|(id, pair)| pair_row(kept, record, *id, pair));
-    Ok(ErrorPage { rows: rows.collect(), next })
+    let mut rows = Vec::new();
+    for (id, pair) in &page {
+        if let Some(mut row) = pair_row(kept, record, *id, pair) {
+            row.message = kept.trouble_detail(pair).await?.unwrap_or_default();
+            rows.push(row);
+        }
+    }
+    Ok(ErrorPage { rows, next })
 }
 
-/// A pair that came into trouble during the run, without a write: with one, the journal tells of it.
+/// A pair that came into trouble during the run, without a write: with one, the journal tells of it. The message is still
+/// to be filled in.
 fn pair_row(kept: &KeptSync<'_>, record: &RunRecord, id: PairId, pair: &Pair) -> Option<ErrorRow> {
     let trouble = pair.trouble.as_ref().filter(|trouble| trouble.attempts == 0)?;
     if trouble.since < record.started_at || record.ended_at.is_some_and(|end| trouble.since > end) {
@@ -151,19 +158,11 @@ fn pair_row(kept: &KeptSync<'_>, record: &RunRecord, id: PairId, pair: &Pair) ->
         op: None,
         class: ErrorClass::of(trouble.reason),
         code: trouble.reason,
-        message: message(kept, side, trouble.field.as_ref(), &trouble.detail),
+        message: String::new(),
         field: trouble.field.clone(),
         attempt: Some(0),
         next_action: next_action(trouble),
     })
-}
-
-fn message(kept: &KeptSync<'_>, side: Option<Side>, field: Option<&FieldName>, text: &str) -> String {
-    if side.is_some_and(|side| kept.hides(side, field)) {
-        "(not shown: the field is sensitive)".to_owned()
-    } else {
-        text.to_owned()
-    }
 }
 
 fn next_action(trouble: &Trouble) -> String {

@@ -227,7 +227,7 @@ impl Explainer<'_> {
             story
         });
         Ok(Explained {
-            record: line(self.kept, id, pair, label),
+            record: line(self.kept, id, pair, label).await?,
             meaning: pair.standing().reason().map(syncline_core::Reason::describe),
             asked_side,
             alias,

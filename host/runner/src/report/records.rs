@@ -100,24 +100,30 @@ pub async fn records(
 async fn lines(kept: &KeptSync<'_>, page: Vec<(PairId, Pair)>) -> Result<Vec<RecordLine>, StoreError> {
     let (ids, pairs): (Vec<PairId>, Vec<Pair>) = page.into_iter().unzip();
     let labels = kept.labels(&pairs).await?;
-    Ok(ids.into_iter().zip(pairs).zip(labels).map(|((id, pair), label)| line(kept, id, &pair, label)).collect())
+    let mut lines = Vec::new();
+    for ((id, pair), label) in ids.into_iter().zip(pairs).zip(labels) {
+        lines.push(line(kept, id, &pair, label).await?);
+    }
+    Ok(lines)
 }
 
-pub(super) fn line(kept: &KeptSync<'_>, id: PairId, pair: &Pair, label: Option<String>) -> RecordLine {
+pub(super) async fn line(
+    kept: &KeptSync<'_>,
+    id: PairId,
+    pair: &Pair,
+    label: Option<String>,
+) -> Result<RecordLine, StoreError> {
     let standing = pair.standing();
     let trouble = pair.trouble.as_ref();
     let [left_candidates, right_candidates] = candidates(pair);
-    RecordLine {
+    Ok(RecordLine {
         pair: id,
         left: pair.left.clone(),
         right: pair.right.clone(),
         label,
         standing: Class::of(standing),
         reason: standing.reason(),
-        detail: trouble.map(|trouble| {
-            let hidden = trouble.side.is_some_and(|side| kept.hides(side, trouble.field.as_ref()));
-            if hidden { "(not shown: the field is sensitive)".to_owned() } else { trouble.detail.clone() }
-        }),
+        detail: kept.trouble_detail(pair).await?,
         side: trouble.and_then(|trouble| trouble.side),
         field: trouble.and_then(|trouble| trouble.field.clone()),
         attempts: trouble.map_or(0, |trouble| trouble.attempts),
@@ -126,7 +132,7 @@ pub(super) fn line(kept: &KeptSync<'_>, id: PairId, pair: &Pair, label: Option<S
         open_conflicts: pair.open_conflicts.clone(),
         left_candidates,
         right_candidates,
-    }
+    })
 }
 
 /// The ids among which an ambiguous record's counterpart may be, by side.

@@ -7,7 +7,7 @@ use syncline_core::{
     EntryState, FieldName, JournalEntry, PairId, Reason, RecordId, RunId, Settled, Side, SyncName, Value, Why,
 };
 
-use super::kept::KeptSync;
+use super::kept::{KeptSync, without};
 use super::{Cell, Moment};
 use crate::codec::{self, PAGE_ROWS};
 use crate::{Key, RunKind, RunOutcome, RunRecord, Space, Store, StoreError, StoreTable, Tally};
@@ -250,7 +250,10 @@ pub(super) fn change(kept: Option<&KeptSync<'_>>, entry: &JournalEntry, label: O
             Settled::NotDone { reason, detail } => {
                 shown.outcome = "not-done";
                 shown.reason = Some(*reason);
-                shown.detail = Some(detail.clone());
+                shown.detail = Some(match kept {
+                    Some(kept) => without(detail, &kept.secrets_of(&entry.change)),
+                    None => detail.clone(),
+                });
             }
         }
     }

@@ -31,7 +31,7 @@ pub struct OpenRun {
     pub run: RunId,
     /// When it began.
     pub started_at: Option<Moment>,
-    /// True: it has ended, with writes whose outcome the next run looks up. False: it is under way, or was interrupted.
+    /// True: it ended early, and the next run takes up what it left. False: it is under way, or was interrupted.
     pub ended: bool,
 }
 
