@@ -2,14 +2,22 @@
 
 pub mod beside;
 pub mod check;
+pub mod conflicts;
+pub mod errors;
+pub mod explain;
+pub mod history;
 pub mod init;
 pub mod launch;
 pub mod perform;
 pub mod plan;
 pub mod plugin;
+pub mod reading;
+pub mod records;
 pub mod resolve;
 pub mod run;
 pub mod serve;
+pub mod show;
+pub mod status;
 pub mod undo;
 
 use std::error::Error;

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod output;
 pub mod progress;
+pub mod render;
 pub mod session;
 pub mod terminal;
 

@@ -1,0 +1,106 @@
+//! Ids and values in a line.
+
+use syncline_core::{PairId, RecordId};
+use syncline_runner::report::Cell;
+use unicode_width::UnicodeWidthChar;
+
+/// Columns of a value in a table at the most.
+pub const VALUE_WIDTH_MAX: usize = 40;
+
+/// Columns of a value that has a line of its own.
+pub const LINE_WIDTH_MAX: usize = 200;
+
+/// Columns of an id in a table.
+const ID_WIDTH_MAX: usize = 24;
+
+/// Escapes what is no printable character, so that no value can steer the terminal or turn the text round.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => plain.push_str("\\n"),
+            '\t' => plain.push_str("\\t"),
+            _ if is_printable(character) => plain.push(character),
+            _ => plain.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
+        }
+    }
+    plain
+}
+
+fn is_printable(character: char) -> bool {
+    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !turns && character != '\u{feff}'
+}
+
+/// Escapes and shortens at the end.
+pub fn shortened(text: &str, width_max: usize) -> String {
+    let plain = plain(text);
+    let mut width = 0;
+    let mut end = plain.len();
+    for (at, character) in plain.char_indices() {
+        width += character.width().unwrap_or(0);
+        // One column is kept for the sign that something is missing.
+        if width < width_max {
+            end = at + character.len_utf8();
+        }
+    }
+    if width <= width_max { plain } else { format!("{}…", &plain[..end]) }
+}
+
+/// Shortens an id in its middle: the ends tell ids apart.
+pub fn short_id(id: Option<&RecordId>) -> String {
+    let Some(id) = id else { return "-".to_owned() };
+    let id: Vec<char> = plain(id.as_str()).chars().collect();
+    if id.len() <= ID_WIDTH_MAX {
+        return id.into_iter().collect();
+    }
+    let (start, end) = (&id[..8], &id[id.len() - 15..]);
+    start.iter().chain(&['…']).chain(end).collect()
+}
+
+/// Returns the sign by which people name a pair.
+pub fn pair(pair: PairId) -> String {
+    format!("#{}", pair.0)
+}
+
+/// Shows a value.
+pub fn value(cell: &Cell, width_max: usize) -> String {
+    match cell {
+        Cell::Unknown => "(unknown)".to_owned(),
+        Cell::Masked => "(not shown)".to_owned(),
+        Cell::Known(value) => shortened(&value.to_string(), width_max),
+    }
+}
+
+/// Counts things: `1 record`, `2 records`.
+pub fn count(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        let cases = [
+            ("Ada", "Ada"),
+            ("a\nb", "a\\nb"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("\u{202e}evil", "\\u{202e}evil"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("Zoë 山田", "Zoë 山田"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(plain(text), expected);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_by_columns() {
+        assert_eq!(shortened("abcdef", 6), "abcdef");
+        assert_eq!(shortened("abcdefg", 6), "abcde…");
+        assert_eq!(shortened("山田太郎です", 7), "山田太…");
+        assert_eq!(short_id(Some(&RecordId::from("/ada/people/9f1c2d3e-4a5b.vcf"))), "/ada/peo…1c2d3e-4a5b.vcf");
+    }
+}

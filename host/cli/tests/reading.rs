@@ -1,0 +1,188 @@
+//! What the reading commands say about a few real runs of two small applications: `reading/NAME.txt` for people and
+//! `reading/NAME.json` for programs.
+//!
+//! `SYNCLINE_BLESS=1 cargo test -p syncline-cli --test reading` writes them anew; read them before you commit.
+
+#[path = "reading/application.rs"]
+mod application;
+#[path = "reading/stage.rs"]
+mod stage;
+
+use std::fs;
+
+use clap::Parser;
+use stage::{NOW, Stage, story};
+use syncline_cli::args::{Args, Command};
+use syncline_cli::commands::reading::read;
+use syncline_cli::commands::{CommandError, errors};
+use syncline_cli::output::Output;
+use syncline_cli::render::View;
+use syncline_core::RunId;
+use syncline_runner::{Store, StoreTable};
+
+const MINUTE_MS: i64 = 60_000;
+
+fn view(json: bool) -> View {
+    View { colour: false, json, now: NOW + 10 * MINUTE_MS, serving: false }
+}
+
+fn command(line: &str) -> Command {
+    let words = std::iter::once("syncline").chain(line.split_whitespace());
+    Args::try_parse_from(words).expect("the command line").command
+}
+
+async fn say(stage: &Stage, line: &str, view: View) -> Result<Output, CommandError> {
+    let store: &dyn Store = stage.store.as_ref();
+    read(&command(line), store, &stage.config, view).await.expect("a command that reads")
+}
+
+/// Compares with the file, or writes it.
+fn compare(file: &str, found: &str, wrong: &mut Vec<String>) {
+    let path = format!("tests/reading/{file}");
+    if std::env::var_os("SYNCLINE_BLESS").is_some() {
+        fs::write(&path, found).expect("writes");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    if found != expected {
+        wrong.push(format!("{path}\n--- expected\n{expected}\n--- found\n{found}"));
+    }
+}
+
+#[tokio::test]
+async fn every_command_says_what_it_should() {
+    let stage = story().await;
+    let cases = [
+        ("status", "status"),
+        ("records", "records people"),
+        ("records-rejected", "records people --state rejected"),
+        ("conflicts", "conflicts people"),
+        ("history", "history"),
+        ("show-1", "show 1"),
+        ("show-2", "show 2"),
+        ("errors", "errors 1"),
+        ("explain", "explain people left-1"),
+        ("explain-field", "explain people right-1 tel"),
+        ("explain-ambiguous", "explain people left-3"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, line) in cases {
+        let people = say(&stage, line, view(false)).await.expect(line);
+        let programs = say(&stage, line, view(true)).await.expect(line);
+        compare(&format!("{name}.txt"), &people.text, &mut wrong);
+        compare(&format!("{name}.json"), &format!("{:#}\n", programs.json), &mut wrong);
+        for text in [&people.text, &programs.json.to_string()] {
+            assert!(!text.contains("4711"), "a sensitive value is shown by `{line}`: {text}");
+            assert!(!text.contains('\u{1b}'), "`{line}` steers the terminal: {text}");
+        }
+    }
+    let csv =
+        errors::report(stage.store.as_ref(), RunId(1), errors::Form::Csv, view(false)).await.expect("an error log");
+    compare("errors.csv", &csv.text, &mut wrong);
+    let lines = errors::report(stage.store.as_ref(), RunId(1), errors::Form::Lines, view(false)).await.expect("a log");
+    compare("errors.jsonl", &lines.text, &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_with_the_next_step() {
+    let stage = story().await;
+    let cases = [
+        ("status poeple", "there is no sync `poeple`; did you mean `people`?"),
+        ("records people --state hold", "there is no state `hold`; did you mean `held`?"),
+        ("records people --reason nokey", "there is no reason `nokey`; did you mean `no-key`?"),
+        ("explain people nobody", "the sync people knows no record `nobody`; `syncline records people` lists them"),
+        ("explain people left-1 shoe", "the sync people maps no field `shoe`"),
+        ("show 99", "there is no run 99; `syncline history` lists them"),
+        ("errors 99", "there is no run 99; `syncline history` lists them"),
+    ];
+    for (line, expected) in cases {
+        let error = say(&stage, line, view(false)).await.expect_err(line).to_string();
+        assert!(error.starts_with(expected), "`{line}`: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_pair_is_found_by_its_sign_and_an_id_before_a_merge() {
+    let stage = story().await;
+    let by_id = say(&stage, "explain people left-1", view(true)).await.expect("by id").json;
+    let sign = format!("explain people #{}", by_id["pairs"][0]["pair"]);
+    let by_sign = say(&stage, &sign, view(true)).await.expect("by sign").json;
+    assert_eq!(by_id["pairs"][0]["left"], "left-1");
+    assert_eq!(by_sign["pairs"][0]["left"], "left-1");
+    stage.left.merge("left-1", "left-9");
+    stage.run().await.expect("a run");
+    let merged = say(&stage, "explain people left-1", view(true)).await.expect("by its old id").json;
+    assert_eq!((&merged["pairs"][0]["alias"], &merged["pairs"][0]["left"]), (&true.into(), &"left-9".into()));
+}
+
+#[tokio::test]
+async fn reading_writes_nothing_and_works_on_an_empty_store() {
+    let stage = Stage::new();
+    for line in ["status", "records people", "conflicts", "history"] {
+        let people = say(&stage, line, view(false)).await.expect(line);
+        assert!(!people.text.is_empty(), "{line}");
+    }
+    let store: &dyn Store = stage.store.as_ref();
+    assert_eq!(store.stats().await.expect("stats").last_commit, 0, "a reading command has written");
+}
+
+#[tokio::test]
+async fn long_lists_come_in_pages() {
+    use syncline_runner::report::{Class, Filter, conflicts, history, records, show};
+    let stage = story().await;
+    let (store, sync) = (stage.store.as_ref(), "people".into());
+    let all = records(store, &sync, Filter::default(), None, usize::MAX).await.expect("records");
+    assert_eq!(all.next, None);
+    let mut paged = Vec::new();
+    let mut after = None;
+    loop {
+        let page = records(store, &sync, Filter::default(), after, 2).await.expect("a page");
+        assert!(page.records.len() <= 2);
+        paged.extend(page.records);
+        let Some(next) = page.next else { break };
+        after = Some(next);
+    }
+    assert_eq!(paged, all.records);
+    let pending = Filter { standing: Some(Class::Pending), reason: None };
+    assert_eq!(records(store, &sync, pending, None, 2).await.expect("none").records, []);
+
+    let newest = history(store, None, None, 1).await.expect("history");
+    let older = history(store, Some(&sync), newest.next, 10).await.expect("history");
+    assert_eq!((newest.runs[0].run, older.runs[0].run, older.next), (RunId(2), RunId(1), None));
+
+    let first = show(store, RunId(1), None, 1).await.expect("show").expect("run 1");
+    let rest = show(store, RunId(1), first.next, usize::MAX).await.expect("show").expect("run 1");
+    let whole = show(store, RunId(1), None, usize::MAX).await.expect("show").expect("run 1");
+    assert_eq!([first.changes, rest.changes].concat(), whole.changes);
+
+    let open = conflicts(store, &sync, false, None, 1).await.expect("conflicts");
+    let everything = conflicts(store, &sync, true, None, usize::MAX).await.expect("conflicts");
+    assert!(open.conflicts.len() < everything.conflicts.len(), "decided ones are listed with all");
+}
+
+#[tokio::test]
+async fn counts_are_those_of_the_pairs() {
+    let stage = story().await;
+    let status = say(&stage, "status people", view(true)).await.expect("status").json;
+    let counted: u64 = status["syncs"][0]["counts"]
+        .as_array()
+        .expect("counts")
+        .iter()
+        .filter_map(|count| count["pairs"].as_u64())
+        .sum();
+    let space = syncline_runner::sync_space(stage.store.as_ref(), &"people".into()).await.expect("a space");
+    let pairs = stage.store.scan(space, StoreTable::Pair, Vec::new(), 100).await.expect("pairs").len() as u64;
+    assert_eq!((counted, status["syncs"][0]["pairs"].as_u64()), (pairs, Some(pairs)));
+}
+
+#[tokio::test]
+async fn a_run_that_failed_is_told() {
+    let stage = story().await;
+    stage.right.break_down();
+    stage.run().await.expect_err("the right side is down");
+    let text = say(&stage, "status", view(false)).await.expect("status").text;
+    assert!(text.contains("run 3: failed (") && text.contains("the key is not\\u{1b}[2J valid"), "{text}");
+    assert!(text.contains("run 3 ended early; the next run takes up what it left"), "{text}");
+    let json = say(&stage, "status", view(true)).await.expect("status").json;
+    assert_eq!(json["syncs"][0]["open_run"]["run"], 3);
+}

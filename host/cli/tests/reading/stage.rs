@@ -1,0 +1,162 @@
+//! Two applications, a sync between them, and a clock that stands still.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use syncline_cli::config::rules::{Facts, rules};
+use syncline_cli::config::{self, Config};
+use syncline_core::{Instant, Side};
+use syncline_runner::{
+    ApproveAll, BoxFuture, Connector, Context, Failure, RunReport, RunRequest, SideSetup, Silent, Stop, SyncSetup,
+    World,
+};
+use syncline_store::MemoryStore;
+
+use crate::application::{Application, BAD_NUMBER, Sort};
+
+/// 2026-01-31 08:00:00 UTC.
+pub(crate) const NOW: Instant = 1_769_846_400_000;
+
+const CONFIG: &str = r#"
+[connections.crm]
+connector = "left"
+
+[connections.book]
+connector = "right"
+
+[syncs.people]
+left = { connection = "crm", object = "contacts" }
+right = { connection = "book", object = "contacts" }
+match = { by = ["email"] }
+schedule = "every 15m"
+
+[[syncs.people.mappings]]
+left = "phone"
+right = "tel"
+conflict = "manual"
+"#;
+
+const LEFT: &[Sort] = &[
+    ("email", "email", false),
+    ("firstname", "name.given", false),
+    ("lastname", "name.family", false),
+    ("phone", "phone.work", false),
+    ("pin", "identity.pin", true),
+];
+
+const RIGHT: &[Sort] = &[
+    ("email", "email", false),
+    ("given", "name.given", false),
+    ("family", "name.family", false),
+    ("tel", "phone.work", false),
+    ("pin", "identity.pin", true),
+];
+
+struct Clock(AtomicI64);
+
+impl World for Clock {
+    fn now(&self) -> Instant {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn random(&self) -> u64 {
+        7
+    }
+
+    fn sleep(&self, duration_ms: u64) -> BoxFuture<'_, ()> {
+        self.0.fetch_add(i64::try_from(duration_ms).expect("short"), Ordering::Relaxed);
+        Box::pin(async {})
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) config: Config,
+    pub(crate) left: Arc<Application>,
+    pub(crate) right: Arc<Application>,
+    clock: Arc<Clock>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let config = config::parse(CONFIG.to_owned(), Path::new("syncline.toml")).expect("a fine configuration");
+        let stage = Self {
+            store: Arc::new(MemoryStore::new()),
+            config,
+            left: Arc::new(Application::new("left", LEFT)),
+            right: Arc::new(Application::new("right", RIGHT)),
+            clock: Arc::new(Clock(AtomicI64::new(0))),
+        };
+        stage.set_time(NOW);
+        stage
+    }
+
+    pub(crate) fn set_time(&self, now: Instant) {
+        self.clock.0.store(now, Ordering::Relaxed);
+        self.left.set_time(now);
+        self.right.set_time(now);
+    }
+
+    fn setup(&self) -> SyncSetup {
+        let sync = &self.config.syncs[0];
+        let described = [&self.left, &self.right].map(|app| (app.object(), app.schema()));
+        let facts = |side: Side| {
+            let (object, schema) = side.pick(&described[0], &described[1]);
+            Facts { object, schema }
+        };
+        let no_transforms = &|_: &_| unreachable!("the configuration names no transform");
+        let rules = rules(sync, facts(Side::Left), facts(Side::Right), no_transforms).expect("fine rules");
+        let side = |side: Side, connector: Arc<dyn Connector>| SideSetup {
+            endpoint: sync.endpoint(side).clone(),
+            connector,
+            fields: rules.fields(side),
+            keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
+        };
+        SyncSetup {
+            name: sync.name().clone(),
+            left: side(Side::Left, self.left.clone()),
+            right: side(Side::Right, self.right.clone()),
+            transforms: BTreeMap::new(),
+            rules,
+        }
+    }
+
+    pub(crate) async fn run(&self) -> Result<RunReport, Failure> {
+        let context = Context {
+            store: self.store.clone(),
+            world: self.clock.clone(),
+            stop: Stop::default(),
+            listener: Arc::new(Silent),
+            sweep_every_ms: Context::SWEEP_EVERY_MS,
+        };
+        let request = RunRequest { approve: &ApproveAll, only: None };
+        syncline_runner::run(&context, &self.setup(), &request).await
+    }
+}
+
+/// Two runs, in which about everything happens that can be told.
+pub(crate) async fn story() -> Stage {
+    let stage = Stage::new();
+    stage.left.add(&[("email", "ada@example.org"), ("firstname", "Ada"), ("lastname", "Lovelace"), ("pin", "4711")]);
+    stage.left.add(&[("firstname", "No\u{1b}[31mbody")]);
+    stage.left.add(&[("email", "cy@example.org"), ("firstname", "Cy")]);
+    stage.left.add(&[("email", "grace@example.org"), ("firstname", "Grace"), ("phone", BAD_NUMBER), ("pin", "4711")]);
+    stage.left.add(&[("email", "joan@example.org"), ("firstname", "Joan"), ("lastname", "Clarke"), ("phone", "7")]);
+    stage.right.add(&[("email", "ADA@example.org"), ("given", "Ada"), ("tel", "1")]);
+    stage.right.add(&[("email", "cy@example.org"), ("given", "Cyrus")]);
+    stage.right.add(&[("email", "cy@example.org"), ("given", "Cyril")]);
+    stage.run().await.expect("a run");
+
+    stage.set_time(NOW + 60_000);
+    stage.left.edit("left-1", "firstname", "Augusta");
+    stage.left.edit("left-1", "phone", "2");
+    stage.set_time(NOW + 120_000);
+    stage.right.edit("right-1", "given", "Ada Augusta");
+    stage.right.edit("right-1", "tel", "3");
+    stage.left.edit("left-5", "phone", "8");
+    stage.set_time(NOW + 300_000);
+    stage.run().await.expect("a run");
+    stage
+}
