@@ -196,13 +196,15 @@ fn farewell(record: &Record) -> Vec<FieldChange> {
         .collect()
 }
 
-/// True if a mapped field of `record` differs from what was agreed.
+/// True if a mapped field of `record` differs from what was agreed, or holds what never was.
 fn is_edited(rules: &Rules, base: &Base, side: Side, record: &Record) -> bool {
     rules.mappings.iter().filter(|mapping| rules.flows_to(mapping, side.other())).any(|mapping| {
         let field = mapping.field(side);
         match (record.get(field), base.side(side).get(field)) {
             (Some(value), Some(cell)) => *value != cell.value,
-            _ => false,
+            // Never agreed on: the side that is gone never had it.
+            (Some(value), None) => !value.is_blank(),
+            (None, _) => false,
         }
     })
 }

@@ -155,21 +155,52 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
             *side.pick(&mut work.left, &mut work.right) = rows.next().flatten();
         }
     }
-    let mut swallowed: BTreeSet<PairId> = BTreeSet::new();
+    let mut claims = Claims::default();
     let mut ready = Vec::new();
     for mut work in works {
-        if swallowed.contains(&work.id) {
+        if claims.swallowed.contains(&work.id) {
             running.synced.unqueue(batch, work.due, work.id);
             continue;
         }
         follow_merges(running, &mut work).await?;
         find_counterpart(running, &mut work).await?;
-        swallowed.extend(work.swallowed);
-        ready.push(work);
+        // What another pair of this page has taken is known to the store only afterwards: then this one is next.
+        if claims.claim(&work) {
+            ready.push(work);
+        }
     }
     // A pair can be swallowed by one that comes after it.
-    ready.retain(|work| !swallowed.contains(&work.id));
+    ready.retain(|work| !claims.swallowed.contains(&work.id));
     Ok(ready)
+}
+
+/// What the pairs of a page take from others.
+#[derive(Default)]
+struct Claims {
+    records: BTreeSet<(Side, RecordId)>,
+    swallowed: BTreeSet<PairId>,
+    /// The pairs that took something.
+    takers: BTreeSet<PairId>,
+}
+
+impl Claims {
+    /// Notes what `work` takes. Returns false, and notes nothing, if another pair was quicker.
+    fn claim(&mut self, work: &Work) -> bool {
+        let new_id = |side: Side| work.pair.id(side).filter(|id| work.before.id(side) != Some(*id));
+        let taken: Vec<(Side, RecordId)> =
+            Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
+        let lost = taken.iter().any(|record| self.records.contains(record))
+            || work.swallowed.is_some_and(|pair| self.takers.contains(&pair));
+        if lost {
+            return false;
+        }
+        if !taken.is_empty() {
+            self.takers.insert(work.id);
+        }
+        self.records.extend(taken);
+        self.swallowed.extend(work.swallowed);
+        true
+    }
 }
 
 /// Moves a pair to the record that its own was merged into (E1.10).

@@ -143,7 +143,9 @@ fn deletes_have_a_cause(simulation: &Simulation, pairs: &[Pair], breaches: &mut 
     for side in Side::BOTH {
         for entry in state.app(side).entries.values().filter(|entry| entry.taken_by_sync) {
             let own = |pair: &&Pair| pair.id(side) == Some(&entry.id);
-            let other = pairs.iter().find(own).and_then(|pair| pair.id(side.other()));
+            // A restored counterpart has a new one since.
+            let Some(pair) = pairs.iter().find(own) else { continue };
+            let other = pair.id(side.other());
             let caused = other.is_some_and(|id| {
                 let other = &state.app(side.other()).entries[id];
                 other.taken_by_person || other.taken_by_sync
