@@ -95,7 +95,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  syncline explain people 1234\n  syncline explain people 1234 phone")]
     Explain(ExplainArgs),
     /// List the fields on which two sides disagree
-    Conflicts(OneSync),
+    #[command(
+        after_help = "Examples:\n  syncline conflicts people\n  syncline conflicts people --all      also those that a rule or a person decided"
+    )]
+    Conflicts(ConflictsArgs),
     /// Decide a conflict, or flip a past decision
     #[command(
         after_help = "Examples:\n  syncline resolve people 1234 phone --take left\n  syncline resolve people 1234 phone --flip"
@@ -191,6 +194,17 @@ pub struct RunArgs {
     pub reset: bool,
 }
 
+/// Which conflicts.
+#[derive(Clone, Debug, Group)]
+pub struct ConflictsArgs {
+    /// The sync; without it all of them
+    #[arg(value_name = "SYNC")]
+    pub sync: Option<String>,
+    /// Also those that are decided, with the value that lost
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// Which records.
 #[derive(Clone, Debug, Group)]
 pub struct RecordsArgs {
@@ -276,6 +290,9 @@ pub struct ErrorsArgs {
     /// Print CSV, for a table
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    /// Print one JSON object a line, for a log
+    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    pub jsonl: bool,
 }
 
 /// What to undo.

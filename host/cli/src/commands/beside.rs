@@ -24,6 +24,8 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// The folder that relative paths in it start from.
     pub folder: PathBuf,
+    /// Whether the text may have colours.
+    pub colour: bool,
 }
 
 /// What it answers.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use syncline_runner::{Listener, Stop, Store, StoreError};
+use syncline_runner::{Listener, Stop, Store, StoreError, World};
 
 use super::beside::{self, Request};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, serve};
+use super::{CommandError, Exit, reading, serve};
 use crate::args::Command;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::session::{Folders, Session, SessionError, open_store};
+use crate::render::View;
+use crate::session::{Folders, RealWorld, Session, SessionError, open_store};
 use crate::terminal::{Terminal, print_json, print_text};
 
 /// Runs a command that needs the store.
@@ -29,7 +30,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     let stop = Stop::default();
     listen_for_stop(stop.clone());
     // A configuration that cannot be read is told before anything is made on the disk.
-    crate::config::load(&folders.config)?;
+    let config = crate::config::load(&folders.config)?;
     let store = match open_store(&folders.data) {
         Ok(store) => store,
         Err(SessionError::Store { source: StoreError::Busy, .. }) => {
@@ -37,6 +38,10 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
         }
         Err(error) => return Err(error.into()),
     };
+    let view = View { json: terminal.json, colour: terminal.colour, now: RealWorld.now(), serving: false };
+    if let Some(output) = reading::read(command, store.as_ref(), &config, view).await {
+        return output;
+    }
     let progress = Arc::new(Progress::new(terminal.json));
     let output = match command {
         Command::Serve => serve::serve(folders, Arc::clone(&store), stop, Arc::new(Desk(Arc::clone(&progress)))).await,
@@ -99,18 +104,18 @@ async fn elsewhere(command: &Command, folders: &Folders, terminal: Terminal) -> 
     };
     if let Some((verb, name, flag)) = shows.filter(|_| terminal.can_ask) {
         let words = [Some(verb.to_owned()), name, flag.map(str::to_owned)];
-        let plan = ask(folders, words.into_iter().flatten().collect()).await?;
+        let plan = ask(folders, words.into_iter().flatten().collect(), terminal).await?;
         eprint!("{}", plan.text);
         if !terminal.agrees("write this?")? {
             return Ok(Output { text: "nothing was written\n".to_owned(), ..plan });
         }
         arguments.push("--yes".to_owned());
     }
-    ask(folders, arguments).await
+    ask(folders, arguments, terminal).await
 }
 
-async fn ask(folders: &Folders, arguments: Vec<String>) -> Result<Output, CommandError> {
-    let request = Request { arguments, folder: std::env::current_dir()? };
+async fn ask(folders: &Folders, arguments: Vec<String>, terminal: Terminal) -> Result<Output, CommandError> {
+    let request = Request { arguments, folder: std::env::current_dir()?, colour: terminal.colour };
     match beside::ask(&folders.data, &request).await {
         Ok(response) if response.is_error => Err(CommandError::Elsewhere { text: response.text, exit: response.exit }),
         Ok(response) => Ok(response.into_output()),

@@ -95,8 +95,10 @@ pub async fn perform(
         | Command::Conflicts(_)
         | Command::History(_)
         | Command::Show(_)
-        | Command::Errors(_) => return Err(CommandError::Failed("this command is not part of this build".to_owned())),
-        Command::Init(_) | Command::Serve | Command::Plugin(_) => {
+        | Command::Errors(_)
+        | Command::Init(_)
+        | Command::Serve
+        | Command::Plugin(_) => {
             return Err(CommandError::Usage("this command works by itself".to_owned()));
         }
     })

@@ -38,7 +38,7 @@ pub async fn read(
             explain::report(store, config, &args.sync, &args.record, field.as_ref(), view).await
         }
         Command::Conflicts(args) => {
-            conflicts::report(store, config, args.sync.as_deref(), false, limit(view), view).await
+            conflicts::report(store, config, args.sync.as_deref(), args.all, limit(view), view).await
         }
         Command::History(args) => history::report(store, config, args.sync.as_deref(), args.limit, view).await,
         Command::Show(args) => match run_id(&args.run) {
@@ -47,7 +47,11 @@ pub async fn read(
         },
         Command::Errors(args) => match run_id(&args.run) {
             Ok(run) => {
-                let form = if args.csv { errors::Form::Csv } else { errors::Form::Table };
+                let form = match (args.csv, args.jsonl) {
+                    (true, _) => errors::Form::Csv,
+                    (false, true) => errors::Form::Lines,
+                    (false, false) => errors::Form::Table,
+                };
                 errors::report(store, run, form, view).await
             }
             Err(error) => Err(error),

@@ -123,7 +123,8 @@ pub fn describe(setup: &SyncSetup, report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  these numbers do not add up, which is a mistake in Syncline; please report it");
     }
     if tally.conflicts > 0 {
-        let _ = writeln!(text, "  {} conflicts decided by rule: syncline conflicts {}", tally.conflicts, setup.name);
+        let _ =
+            writeln!(text, "  {} conflicts decided by rule: syncline conflicts {} --all", tally.conflicts, setup.name);
     }
     if tally.held + tally.rejected + tally.failed + tally.ambiguous + tally.uncertain > 0 {
         let _ = writeln!(text, "  what is left and why: syncline records {}", setup.name);

@@ -16,9 +16,10 @@ use tokio::task::LocalSet;
 
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, run, sentence};
+use super::{CommandError, Exit, reading, run, sentence};
 use crate::args::{Args, Command};
 use crate::output::Output;
+use crate::render::View;
 use crate::session::{Folders, RealWorld, Session, SessionError};
 
 /// How often the configuration is looked at when nothing else happens.
@@ -172,6 +173,11 @@ impl Server {
         let args = parsed.map_err(|error| CommandError::Usage(error.to_string()))?;
         if matches!(args.command, Command::Serve) {
             return Err(CommandError::Failed("`syncline serve` is running already".to_owned()));
+        }
+        let config = crate::config::load(&self.folders.config)?;
+        let view = View { json: args.global.json, colour: request.colour, now: RealWorld.now(), serving: true };
+        if let Some(output) = reading::read(&args.command, self.store.as_ref(), &config, view).await {
+            return output;
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
