@@ -107,7 +107,13 @@ pub enum SessionError {
     },
     /// The runner.
     #[error(transparent)]
-    Run(#[from] Failure),
+    Run(Box<Failure>),
+}
+
+impl From<Failure> for SessionError {
+    fn from(failure: Failure) -> Self {
+        SessionError::Run(Box::new(failure))
+    }
 }
 
 /// Real time and chance.
