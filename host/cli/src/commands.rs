@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use syncline_registry::PluginError;
+use syncline_runner::Fault;
 
 use crate::args::Command;
 use crate::config::{ConfigError, Mistakes, report};
@@ -170,16 +171,38 @@ impl CommandError {
     }
 }
 
-/// Joins an error and its causes; a cause that is told already is not told again.
-pub fn sentence(error: &dyn Error) -> String {
+/// Joins an error and its causes, and what to do about them; a cause that is told already is not told again.
+pub fn sentence(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
+    let mut cause = Some(error);
+    let mut step = None;
     while let Some(error) = cause {
         let more = error.to_string();
         if !text.contains(&more) {
             text.push_str(&format!(": {more}"));
         }
+        step = error.downcast_ref().and_then(next_step).or(step);
         cause = error.source();
     }
+    if let Some(step) = step {
+        text.push_str(&format!("; {step}"));
+    }
     text
+}
+
+/// Says what a person can do about a fault, where its own words do not.
+fn next_step(fault: &Fault) -> Option<&'static str> {
+    match fault {
+        Fault::Auth(_) => {
+            Some("renew the secret that `auth` of this connection names, and try it with `syncline check`")
+        }
+        Fault::Permission(_) => Some("give the account this right, and try it with `syncline check`"),
+        Fault::Misconfigured(_) => Some("mend the `settings` of this connection"),
+        Fault::NotFound(_) => Some("is it named right in the configuration, and does the account see it?"),
+        Fault::Transient(_) | Fault::Interrupted(_) | Fault::RetryLater { .. } => {
+            Some("nothing is lost, the next run goes on from here")
+        }
+        Fault::Protocol(_) | Fault::Component(_) => Some("nothing is lost; if it stays so, tell the plugin's author"),
+        Fault::CursorExpired(_) | Fault::Schema(_) | Fault::Unsupported(_) | Fault::Other(_) => None,
+    }
 }

@@ -22,7 +22,7 @@ pub async fn check(session: &Session, offline: bool) -> Result<Output, SessionEr
     for connection in &session.config.connections {
         let name = connection.name();
         let checked = match session.connector(name).await {
-            Ok(connector) => connector.check().await.map_err(|fault| fault.to_string()),
+            Ok(connector) => connector.check().await.map_err(|fault| sentence(&fault)),
             Err(error) => Err(sentence(&error)),
         };
         match checked {
