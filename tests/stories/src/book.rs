@@ -42,6 +42,7 @@ impl Book {
             .http_status_as_error(false)
             .max_redirects(0)
             .allow_non_standard_methods(true)
+            .max_idle_connections(0)
             .build();
         Book { agent: config.into(), url: url.to_owned() }
     }
@@ -56,7 +57,12 @@ impl Book {
     /// # Panics
     /// When the server does not answer as it should, as everything here.
     pub fn entries(&self) -> BTreeMap<String, Entry> {
-        let mut listing = self.ask("PROPFIND", &self.url, &[("Depth", "1")], LISTING);
+        let mut listing = self.ask(
+            "PROPFIND",
+            &self.url,
+            &[("Depth", "1"), ("Content-Type", "application/xml; charset=utf-8")],
+            LISTING,
+        );
         assert_eq!(listing.status(), 207, "a listing");
         let text = listing.body_mut().read_to_string().expect("a listing is text");
         let names = hrefs(&text).filter(|href| !href.ends_with('/'));

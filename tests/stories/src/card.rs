@@ -100,7 +100,12 @@ impl Card {
 
     /// Puts `value` in the place of the first line of this name, or at the end. The value is text without escapes.
     pub fn set(&mut self, name: &str, value: &str) {
-        let line = Line { text: format!("{name}:{}", value.replace(',', "\\,").replace(';', "\\;")) };
+        self.set_raw(name, &value.replace(',', "\\,").replace(';', "\\;"));
+    }
+
+    /// The same with a value that is escaped already.
+    pub fn set_raw(&mut self, name: &str, value: &str) {
+        let line = Line { text: format!("{name}:{value}") };
         let at = self.lines.iter().position(|line| line.name() == name);
         match at {
             Some(at) => self.lines[at] = line,
