@@ -44,8 +44,8 @@ pub(crate) struct Work {
     pub(crate) right: Option<Known>,
     pub(crate) images: Images,
     times: [SideTimes; 2],
-    /// A pair that this one has taken the record of.
-    swallowed: Option<PairId>,
+    /// Pairs that this one has taken the record of.
+    swallowed: Vec<PairId>,
 }
 
 impl Work {
@@ -145,7 +145,7 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
             right: None,
             images: Images::default(),
             times: Default::default(),
-            swallowed: None,
+            swallowed: Vec::new(),
         });
     }
     for side in Side::BOTH {
@@ -190,7 +190,7 @@ impl Claims {
         let taken: Vec<(Side, RecordId)> =
             Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
         let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.is_some_and(|pair| self.takers.contains(&pair));
+            || work.swallowed.iter().any(|pair| self.takers.contains(pair));
         if lost {
             return false;
         }
@@ -198,7 +198,7 @@ impl Claims {
             self.takers.insert(work.id);
         }
         self.records.extend(taken);
-        self.swallowed.extend(work.swallowed);
+        self.swallowed.extend(&work.swallowed);
         true
     }
 }
@@ -207,9 +207,14 @@ impl Claims {
 async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
     for side in Side::BOTH {
         let Some(Known::Gone(Fate::MergedInto(into))) = work.known(side) else { continue };
-        let into = into.clone();
-        let endpoint = running.endpoint(side);
-        let survivor = endpoint.replica().get(std::slice::from_ref(&into)).await?.pop().flatten();
+        let (into, survivor) = end_of_merges(running, side, into.clone()).await?;
+        if matches!(survivor, Some(Known::Gone(_))) {
+            // Gone in the end: what is left of the pair is decided as after any other delete.
+            if matches!(work.pair.state, PairState::PairCollision { .. }) {
+                work.pair.state = PairState::Linked;
+            }
+            continue;
+        }
         let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
         let owner_pair = match owner {
             Some(owner) if owner != work.id => running.synced.pair(owner).await?,
@@ -236,9 +241,27 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
         }
         work.pair.set_id(side, Some(into));
         *side.pick(&mut work.left, &mut work.right) = survivor;
-        work.swallowed = owner.filter(|owner| *owner != work.id);
+        work.swallowed.extend(owner.filter(|owner| *owner != work.id));
     }
     Ok(())
+}
+
+/// Follows merges of merges, and returns what is known of the record at their end.
+async fn end_of_merges(
+    running: &Running<'_>,
+    side: Side,
+    first: RecordId,
+) -> Result<(RecordId, Option<Known>), Failure> {
+    let replica = running.endpoint(side).replica();
+    let mut passed = BTreeSet::new();
+    let mut into = first;
+    loop {
+        let known = replica.get(std::slice::from_ref(&into)).await?.pop().flatten();
+        match known {
+            Some(Known::Gone(Fate::MergedInto(next))) if passed.insert(next.clone()) => into = next,
+            known => return Ok((into, known)),
+        }
+    }
 }
 
 /// Looks for the counterpart of a record that has none.
@@ -263,8 +286,9 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
     };
     let target = side.other();
     let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
-    work.swallowed = owner.filter(|owner| *owner != work.id);
-    if let Some(owner) = work.swallowed
+    let owner = owner.filter(|owner| *owner != work.id);
+    work.swallowed.extend(owner);
+    if let Some(owner) = owner
         && let Some(mut taken) = running.synced.pair(owner).await?
     {
         // The pair keeps its aliases and its count of creates, whichever of the two it was.
@@ -330,8 +354,8 @@ fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, bat
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
     }
-    if let Some(swallowed) = work.swallowed {
-        running.synced.drop_pair(batch, swallowed);
+    for swallowed in &work.swallowed {
+        running.synced.drop_pair(batch, *swallowed);
     }
     if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
         // Waiting for something that is still to be read.
@@ -369,7 +393,7 @@ fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, bat
     }
     running.run.tally.seen += 1;
     running.run.tally.count(work.pair.standing());
-    if work.pair != work.before || work.swallowed.is_some() {
+    if work.pair != work.before || !work.swallowed.is_empty() {
         running.synced.put(batch, work.id, &work.pair);
     }
 }

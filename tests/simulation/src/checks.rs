@@ -59,7 +59,9 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
                 // Where neither feed nor lists tell, nobody can know.
                 let told = |side: Side| {
                     let manner = &state.app(side).manner;
-                    manner.complete || (manner.feed && manner.feed_deletes)
+                    // An empty listing is an anomaly, not a delete of everything.
+                    let lists = manner.complete && state.app(side).live().next().is_some();
+                    lists || (manner.feed && manner.feed_deletes)
                 };
                 if Side::BOTH.into_iter().all(told) {
                     breaches.push(format!("E4.2: a linked pair has a record that is gone: {left} {right}"));
@@ -115,12 +117,23 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
         });
         let stands =
             has(&state, edit.side, Some(&edit.id), edit) || has(&state, edit.side.other(), other.as_ref(), edit);
+        // Who merges decides what is kept; and a record that the sync took away may have been made anew.
+        let merged = pair.is_some_and(|pair| {
+            let had = |(on, id): &(Side, RecordId)| state.app(*on).entries[id].ever_had(&edit.field, &edit.value);
+            pair.aliases.iter().any(had)
+        });
+        let anew = pair.is_none()
+            && entry.taken_by_sync
+            && Side::BOTH
+                .into_iter()
+                .flat_map(|side| state.app(side).entries.values())
+                .any(|other| other.id != entry.id && other.ever_had(&edit.field, &edit.value));
         // Both sides are gone: what the one held must have been on the other before that went.
         let went_together = entry.taken_by_sync
             && other
                 .as_ref()
                 .is_some_and(|id| state.app(edit.side.other()).entries[id].ever_had(&edit.field, &edit.value));
-        if !(later || told || stands || went_together) {
+        if !(later || told || stands || went_together || merged || anew) {
             breaches.push(format!("DESIGN 5.7: lost {edit:?}, pair {pair:?}"));
         }
     }

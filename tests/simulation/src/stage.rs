@@ -235,6 +235,11 @@ impl Simulation {
         report
     }
 
+    /// Plans and writes nothing.
+    pub fn plan(&self) {
+        wait(syncline_runner::plan(&self.context, &self.setup)).expect("nothing goes wrong while planning");
+    }
+
     /// Runs until a run writes nothing, letting time pass between runs.
     pub fn settle(&self) -> Option<RunReport> {
         for round in 0..40 {
