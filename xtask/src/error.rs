@@ -21,10 +21,12 @@ pub(crate) enum Error {
     Plugin { plugin: String, problem: String },
     #[error("{0}")]
     Setup(String),
+    #[error("the demo went otherwise than told: {0}")]
+    Demo(String),
 }
 
 /// Returns the message of an error with those of its causes.
-pub(crate) fn with_causes(error: &Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -2,6 +2,7 @@
 //!
 //! One file a chore. On a fresh machine each chore does all of its own set-up, and says what it installs.
 
+mod demo;
 mod error;
 mod plugins;
 mod run;
@@ -23,6 +24,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    Demo(demo::Arguments),
     Plugins(plugins::Arguments),
     Test(test::Arguments),
     Sandbox(sandbox::Arguments),
@@ -30,6 +32,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Demo(arguments) => demo::demo(&arguments),
         Chore::Plugins(arguments) => plugins::plugins(&arguments),
         Chore::Test(arguments) => test::test(&arguments),
         Chore::Sandbox(arguments) => sandbox::sandbox(&arguments),

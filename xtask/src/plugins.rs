@@ -80,7 +80,7 @@ fn module_of(plugin: &Plugin) -> PathBuf {
     folder.join(format!("{}.wasm", plugin.library))
 }
 
-fn components() -> PathBuf {
+pub(crate) fn components() -> PathBuf {
     root().join(toolchain::TARGET_FOLDER).join("components")
 }
 

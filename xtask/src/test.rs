@@ -1,12 +1,14 @@
-//! Builds the plugins and runs every test.
+//! Builds the plugins, plays the demo, and runs every test.
 
+use crate::demo;
 use crate::error::Error;
 use crate::plugins;
 use crate::run::{run, works};
 use crate::workspace::cargo;
 
-/// Build the plugins, then run every test of the workspace.
+/// Build the plugins, play the demo, then run every test of the workspace.
 ///
+/// With arguments the demo is left out.
 /// Uses cargo-nextest where it is installed, else `cargo test`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -18,6 +20,11 @@ pub(crate) struct Arguments {
 /// Runs the tests; the last lines printed are the runner's summary.
 pub(crate) fn test(arguments: &Arguments) -> Result<(), Error> {
     plugins::plugins(&plugins::Arguments::default())?;
+    if arguments.arguments.is_empty() {
+        // What the tests need is built now, and the demo takes the programs from it: nothing is built twice.
+        run(cargo().args(["test", "--quiet", "--workspace", "--no-run"]))?;
+        demo::play(false)?;
+    }
     if !works(cargo().args(["nextest", "--version"])) {
         return run(cargo().args(["test", "--workspace"]).args(&arguments.arguments));
     }
