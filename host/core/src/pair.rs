@@ -133,6 +133,8 @@ pub struct Pair {
     pub generation: u32,
     /// Numbers of the conflicts that wait for a person.
     pub open_conflicts: Vec<u64>,
+    /// What a person should know although the pair goes on: its key was emptied, or now belongs to others (E1.9).
+    pub remark: Option<Reason>,
     /// What keeps it from being in step.
     pub trouble: Option<Trouble>,
 }
@@ -152,6 +154,7 @@ impl Pair {
             base: Base::default(),
             generation: 0,
             open_conflicts: Vec::new(),
+            remark: None,
             trouble: None,
         }
     }
@@ -190,6 +193,11 @@ impl Pair {
             | PairState::EditDelete { .. }
             | PairState::PairCollision { .. } => false,
         }
+    }
+
+    /// Derives the reason that is shown with the pair: what it stands there for, else what a person should know.
+    pub fn reason(&self) -> Option<Reason> {
+        self.standing().reason().or(self.remark)
     }
 
     /// Derives where the pair stands.

@@ -105,7 +105,7 @@ impl Reason {
     /// Returns one sentence for people: what it means and what to do.
     pub fn describe(self) -> &'static str {
         match self {
-            Reason::NoKey => "it has no value to be matched by; give it one, or match by another field",
+            Reason::NoKey => "it has no value to be matched by; a pair goes on all the same, a single record needs one",
             Reason::Ambiguous => "several records have the same key; merge or delete the doubles in the application",
             Reason::KeyCollision => "its key now belongs to another pair; the pair stays as it is",
             Reason::PairCollision => "it was merged into a record that is already paired; decide which pair stays",

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use syncline_core::{
     Blocked, Conflict, Decided, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
-    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, decide, diff,
+    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, decide, diff, key_digest,
 };
 
 use crate::codec;
@@ -164,6 +164,7 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
         }
         follow_merges(running, &mut work).await?;
         find_counterpart(running, &mut work).await?;
+        remark(running, &mut work).await?;
         // What another pair of this page has taken is known to the store only afterwards: then this one is next.
         if claims.claim(&work) {
             ready.push(work);
@@ -262,6 +263,37 @@ async fn end_of_merges(
             known => return Ok((into, known)),
         }
     }
+}
+
+/// Notes that the key of a pair was edited to nothing, or to one that others have too (E1.9); the pair stays.
+async fn remark(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    let Some(tuple) = running.setup.rules.matching.tuples.first() else { return Ok(()) };
+    if work.pair.state != PairState::Linked {
+        return Ok(());
+    }
+    let mut remark = None;
+    for side in Side::BOTH {
+        let Some(record) = work.record(side) else { continue };
+        let base = work.pair.base.side(side);
+        let is_edited = tuple.fields(side).iter().any(|key| match (record.get(&key.field), base.get(&key.field)) {
+            (Some(value), Some(cell)) => *value != cell.value,
+            _ => false,
+        });
+        if !is_edited && work.pair.remark.is_none() {
+            continue;
+        }
+        match key_digest(record, tuple.fields(side)) {
+            None => remark = Some(Reason::NoKey),
+            Some(digest) => {
+                let same = running.endpoint(side).replica().with_key(tuple.fields(side), &digest).await?;
+                if same.len() > 1 {
+                    remark = Some(Reason::KeyCollision);
+                }
+            }
+        }
+    }
+    work.pair.remark = remark;
+    Ok(())
 }
 
 /// Looks for the counterpart of a record that has none.

@@ -228,7 +228,7 @@ impl Explainer<'_> {
         });
         Ok(Explained {
             record: line(self.kept, id, pair, label).await?,
-            meaning: pair.standing().reason().map(syncline_core::Reason::describe),
+            meaning: pair.reason().map(syncline_core::Reason::describe),
             asked_side,
             alias,
             queued: self.kept.is_queued(id).await?,

@@ -21,7 +21,7 @@ impl Filter {
     fn wants(&self, pair: &Pair) -> bool {
         let standing = pair.standing();
         self.standing.is_none_or(|class| class == Class::of(standing))
-            && self.reason.is_none_or(|reason| standing.reason() == Some(reason))
+            && self.reason.is_none_or(|reason| pair.reason() == Some(reason))
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn line(
         right: pair.right.clone(),
         label,
         standing: Class::of(standing),
-        reason: standing.reason(),
+        reason: pair.reason(),
         detail: kept.trouble_detail(pair).await?,
         side: trouble.and_then(|trouble| trouble.side),
         field: trouble.and_then(|trouble| trouble.field.clone()),

@@ -88,25 +88,25 @@ pub async fn status(store: &dyn Store, sync: &SyncName) -> Result<SyncStatus, St
 }
 
 async fn count_pairs(kept: &KeptSync<'_>, status: &mut SyncStatus) -> Result<(), StoreError> {
-    let mut counts: BTreeMap<Standing, u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(Standing, Option<Reason>), u64> = BTreeMap::new();
     let mut after = None;
     loop {
         let page = kept.synced.scan(after, PAGE_ROWS).await?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         for (_, pair) in &page {
-            *counts.entry(pair.standing()).or_default() += 1;
+            *counts.entry((pair.standing(), pair.reason())).or_default() += 1;
             status.open_conflicts += pair.open_conflicts.len() as u64;
             status.pairs += 1;
         }
     }
     status.counts = counts
         .into_iter()
-        .map(|(standing, pairs)| Count {
+        .map(|((standing, reason), pairs)| Count {
             standing: Class::of(standing),
-            reason: standing.reason(),
+            reason,
             pairs,
-            meaning: standing.reason().map(Reason::describe),
+            meaning: reason.map(Reason::describe),
         })
         .collect();
     Ok(())
