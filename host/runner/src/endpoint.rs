@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) sequence: u64,
     /// When the last sweep ended.
     pub(crate) swept_at: Instant,
+    /// True if a read of everything was to find what is gone and, taken up again after a stop, could not.
+    pub(crate) unswept: bool,
 }
 
 /// One endpoint during a run.
@@ -168,6 +170,7 @@ fn fresh(setup: &SideSetup) -> State {
         reading: Reading::Full { cursor: None, noting: false, unbroken: true },
         sequence: 0,
         swept_at: 0,
+        unswept: false,
     }
 }
 

@@ -214,7 +214,7 @@ impl Simulation {
     }
 
     /// Runs the sync once.
-    pub fn run(&self) -> Result<RunReport, Failure> {
+    pub fn run(&self) -> Result<RunReport, Box<Failure>> {
         self.stage.lock().tell("a run begins".to_owned());
         let request = RunRequest { approve: &ApproveAll, only: None };
         let report = wait(run(&self.context, &self.setup, &request));
@@ -232,7 +232,8 @@ impl Simulation {
                 state.tell(line);
             }
         }
-        report
+        drop(state);
+        report.map_err(Box::new)
     }
 
     /// Plans and writes nothing.
