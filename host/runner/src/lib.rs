@@ -11,6 +11,7 @@ mod directed;
 mod dispute;
 mod endpoint;
 mod failure;
+mod gather;
 mod mapped;
 mod notice;
 mod pairing;
