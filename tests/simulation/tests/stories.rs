@@ -351,7 +351,7 @@ fn e8_4_a_resumed_read_of_everything_infers_no_delete() {
     for commits in 0..12 {
         let simulation = Simulation::new(1, manner.clone(), Manner::PLAIN, deleting(DeletePolicy::Delete));
         let ids: Vec<RecordId> =
-            (0..4).map(|number| create(&simulation, LEFT, &format!("{number}@x"), "Ada")).collect();
+            (0..12).map(|number| create(&simulation, LEFT, &format!("{number}@x"), "Ada")).collect();
         run(&simulation);
         simulation.stage.lock().person_deletes(LEFT, &ids[2]);
         // The power fails before, in the middle of, or after the read.
@@ -359,12 +359,12 @@ fn e8_4_a_resumed_read_of_everything_infers_no_delete() {
         simulation.stage.lock().now += 600_000;
         let _ = simulation.run();
         simulation.store.start_again();
-        if run(&simulation).record.tally.right.deleted == 0 && count(&simulation, RIGHT) == 4 {
+        if run(&simulation).record.tally.right.deleted == 0 && count(&simulation, RIGHT) == 12 {
             resumed += 1;
             assert_eq!(run(&simulation).record.tally.right.deleted, 1, "an unbroken read tells, commit {commits}");
         }
         rest(&simulation);
-        assert_eq!(count(&simulation, RIGHT), 3, "commit {commits}");
+        assert_eq!(count(&simulation, RIGHT), 11, "commit {commits}");
     }
     assert!(resumed >= 2, "a read was resumed in the middle only {resumed} times");
 }
