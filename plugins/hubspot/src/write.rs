@@ -1,10 +1,12 @@
-//! Writing batches: look, send, settle each record, read back.
+//! Writing batches: look, send, settle each record, complete what the answers leave out.
 //!
 //! HubSpot has no precondition, so records are read just before they are changed and compared with the version the
 //! change was planned on; what somebody changes between that look and our write is the one gap. Every input carries a
 //! trace id, by which its result or its error is found again; the order of answers means nothing.
 //! Invariant: an operation that may have been applied is `written` or `unknown`, never anything that is sent again
 //! blindly.
+//! Invariant: a cell is only told as stored if it belongs to the version that the write made. What somebody made of the
+//! record since is left to the next read, which would otherwise take that edit for ours.
 //! Not here: what refusals mean (`refusal`).
 
 mod input;
@@ -13,7 +15,7 @@ mod settle;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
-use syncline_sdk::connector::{Action, Outcome, WriteAnswer, WriteRequest, Written};
+use syncline_sdk::connector::{Action, Outcome, WriteAnswer, WriteRequest};
 use syncline_sdk::record::{Row, Table};
 use syncline_sdk::value::Fault;
 
@@ -69,15 +71,6 @@ struct Work {
     archives: Vec<Input>,
 }
 
-/// A record that must be read back, since the answer to its write did not hold every field.
-struct Unread {
-    id: String,
-    /// The version that the write gave it.
-    version: Option<String>,
-    /// The operation that wrote it.
-    position: usize,
-}
-
 /// A batch on its way: what is settled and what is not.
 struct Batch<'a> {
     target: &'a Target,
@@ -87,7 +80,8 @@ struct Batch<'a> {
     outcomes: Vec<Option<Outcome>>,
     /// Records as they were before they are put away, by operation.
     before: HashMap<usize, String>,
-    unread: Vec<Unread>,
+    /// The places of rows whose answer left out what was written.
+    unread: Vec<usize>,
     halt: Option<Halt>,
 }
 
@@ -241,23 +235,21 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Reads the stored records whose answer did not hold every field; a write stays written if that fails.
+    /// Completes the rows whose answer left out what was written; a write stays written if that fails.
     fn read_back(&mut self) {
         let unread = std::mem::take(&mut self.unread);
-        let ids: Vec<&str> = unread.iter().map(|unread| unread.id.as_str()).collect();
-        let rows = match lookup::by_ids(self.target, &ids, &self.columns) {
-            Ok(rows) => rows,
+        let ids: Vec<&str> = unread.iter().map(|place| self.rows[*place].id.as_str()).collect();
+        let found = match lookup::by_ids(self.target, &ids, &self.columns) {
+            Ok(found) => found,
             Err(fault) => return syncline_sdk::log::warn(format!("written records could not be read back: {fault:?}")),
         };
-        for Unread { id, version, position } in &unread {
-            let Some(place) = rows.place(id) else { continue };
-            let row = rows.row(place).clone();
-            if row.version < *version {
-                // A copy from before the write says nothing about what is stored now.
-                continue;
+        for place in unread {
+            let told = &self.rows[place];
+            let now = found.place(&told.id).map(|place| found.row(place));
+            // Another version is from before the write, or holds what somebody changed since.
+            if let Some(now) = now.filter(|now| now.id == told.id && now.version == told.version) {
+                self.rows[place] = now.clone();
             }
-            let written = Written { id: row.id.clone(), stored: Some(self.push(row)), raw: None };
-            self.settle(*position, Outcome::Written(written));
         }
     }
 

@@ -23,6 +23,11 @@ impl Input {
     pub(super) fn archive(position: usize, id: &str) -> Self {
         Self { position, id: id.to_owned(), email: None, body: json!({"id": id}) }
     }
+
+    /// The names of the properties that it sets.
+    pub(super) fn written(&self) -> impl Iterator<Item = &str> {
+        self.body["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str)
+    }
 }
 
 /// The trace id of an operation, unique within one call.

@@ -6,7 +6,7 @@ use syncline_sdk::clock;
 use syncline_sdk::connector::Outcome;
 
 use super::input::{Input, trace_id};
-use super::{Batch, Call, Unread};
+use super::{Batch, Call};
 use crate::api::Objects;
 use crate::records::Object;
 use crate::refusal::Refusal;
@@ -22,7 +22,7 @@ impl Batch<'_> {
         let link = self.target.settings.link_property.clone();
         for object in &answer.results {
             if let Some(position) = owners.of_result(call, object, link.as_deref()) {
-                self.settle_stored(position, object);
+                self.settle_stored(inputs, position, object);
             }
         }
         for refusal in answer.refusals() {
@@ -52,19 +52,19 @@ impl Batch<'_> {
         }
     }
 
-    fn settle_stored(&mut self, position: usize, object: &Object<'_>) {
-        if !self.is_open(position) {
+    /// Settles a stored record by its own answer: a later read might show what somebody made of it since.
+    fn settle_stored(&mut self, inputs: &[Input], position: usize, object: &Object<'_>) {
+        let Some(input) = inputs.iter().find(|input| input.position == position && self.is_open(position)) else {
             return;
-        }
-        let id = object.id.0.clone().into_owned();
-        let stored = if self.columns.held_by(object) {
-            let (row, _) = self.columns.row(object);
-            Some(self.push(row))
-        } else {
-            self.unread.push(Unread { id: id.clone(), version: object.version(), position });
-            None
         };
-        self.settle(position, Outcome::done(id, stored));
+        let is_whole = input.written().all(|name| object.properties.holds(name) || !self.columns.knows(name));
+        let (row, _) = self.columns.row(object);
+        let id = row.id.clone();
+        let place = self.push(row);
+        if !is_whole {
+            self.unread.push(place as usize);
+        }
+        self.settle(position, Outcome::done(id, Some(place)));
     }
 
     fn settle_refused(&mut self, inputs: &[Input], owners: &Owners<'_>, refusal: &Refusal) {

@@ -66,14 +66,26 @@ impl Peer {
 
     /// Runs `work` with this account as the host's.
     pub(crate) fn run<Answer>(&self, work: impl FnOnce() -> Answer) -> Answer {
-        let host = Wire {
+        with_host(Rc::new(self.wire()), work)
+    }
+
+    /// Runs `work` with this account as the host's, and every answer passed through `change` on its way.
+    pub(crate) fn run_changed<Answer>(
+        &self,
+        change: impl Fn(&Request, Response) -> Response + 'static,
+        work: impl FnOnce() -> Answer,
+    ) -> Answer {
+        with_host(Rc::new(Changed { wire: self.wire(), change: Box::new(change) }), work)
+    }
+
+    fn wire(&self) -> Wire {
+        Wire {
             agent: agent(),
             base_url: self.server.base_url(),
             clock: Some(self.state().clock()),
             settings: self.settings.to_string(),
             token: self.token.clone(),
-        };
-        with_host(Rc::new(host), work)
+        }
     }
 
     /// How many requests `work` makes.
@@ -111,11 +123,13 @@ impl Peer {
 
     /// Writes operations that set `columns`.
     pub(crate) fn write(&self, columns: &[&str], operations: Vec<Operation>) -> Result<WriteAnswer, Fault> {
-        let columns = names(columns);
-        self.run(|| {
-            HubSpot::write(WriteRequest { endpoint: contacts(), columns, operations, returning: names(FIELDS) })
-        })
+        self.run(|| HubSpot::write(batch(columns, operations)))
     }
+}
+
+/// A request to write operations that set `columns`.
+pub(crate) fn batch(columns: &[&str], operations: Vec<Operation>) -> WriteRequest {
+    WriteRequest { endpoint: contacts(), columns: names(columns), operations, returning: names(FIELDS) }
 }
 
 /// A read from its first page to its last.
@@ -223,6 +237,28 @@ impl Host for Wire {
 
     fn now(&self) -> Instant {
         self.clock.as_ref().map_or(0, Clock::now_ms)
+    }
+}
+
+type Change = dyn Fn(&Request, Response) -> Response;
+
+/// A host on the way of whose answers something happens.
+struct Changed {
+    wire: Wire,
+    change: Box<Change>,
+}
+
+impl Host for Changed {
+    fn send(&self, request: &Request) -> Result<Response, HttpError> {
+        Ok((self.change)(request, self.wire.send(request)?))
+    }
+
+    fn settings(&self) -> String {
+        self.wire.settings()
+    }
+
+    fn now(&self) -> Instant {
+        self.wire.now()
     }
 }
 
