@@ -17,11 +17,14 @@ use crate::dav::{self, Query};
 /// Cards that one multiget asks for.
 const MULTIGET_MAX: usize = 50;
 
-/// Multigets that are under way at once.
-const WAVE_MAX: usize = 8;
+/// Multigets that are under way at once: answers as large as the host lets through must all fit into memory.
+const WAVE_MAX: usize = 2;
 
-/// Bytes of answers that may lie in memory at once; photos make cards large.
+/// Bytes of answers that are aimed at for one wave; photos make cards large.
 const WAVE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of answers after which a page is long enough.
+pub(crate) const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Cards of one page that are asked for their times one by one.
 const TIMES_MAX: usize = 64;
@@ -98,36 +101,55 @@ pub(crate) fn fault_of_error(error: HttpError) -> Fault {
 /// Fetches cards, as many at once as memory allows, and hands each id to `each` exactly once.
 ///
 /// Invariant: an id is called gone only where the server said 404 or 410 for it.
-pub(crate) fn fetch(collection: &Collection, ids: &[String], mut each: impl FnMut(&str, Fetched)) -> Result<(), Fault> {
+pub(crate) fn fetch(collection: &Collection, ids: &[String], each: impl FnMut(&str, Fetched)) -> Result<(), Fault> {
+    fetch_within(collection, ids, usize::MAX, each).map(|_| ())
+}
+
+/// Fetches cards like [`fetch`], in order, and stops once the answers have `bytes_max`; returns how many ids it took.
+pub(crate) fn fetch_within(
+    collection: &Collection,
+    ids: &[String],
+    bytes_max: usize,
+    mut each: impl FnMut(&str, Fetched),
+) -> Result<usize, Fault> {
     let mut queue: VecDeque<&[String]> = ids.chunks(MULTIGET_MAX).collect();
-    let mut width = 1;
-    while !queue.is_empty() {
+    let (mut width, mut bytes) = (1, 0);
+    // The ids of the halves of a batch stand before those of the batches behind it, which may be done already.
+    let (mut done, mut halved) = (0, 0);
+    while !queue.is_empty() && (halved > 0 || bytes < bytes_max) {
         let wave: Vec<&[String]> = queue.drain(..width.min(queue.len())).collect();
         let requests = wave.iter().map(|ids| {
             let hrefs: Vec<String> = ids.iter().map(|id| collection.href(id)).collect();
             request(collection.address(), dav::multiget(&hrefs))
         });
         let mut largest = 1;
+        let mut halves = Vec::new();
+        halved -= wave.len().min(halved);
         for (ids, answer) in wave.iter().zip(http::send_all(requests.collect())) {
             match answer {
                 Ok(response) => {
                     largest = largest.max(response.bytes().len());
+                    bytes = bytes.saturating_add(response.bytes().len());
+                    done += ids.len();
                     hand_out(collection, ids, multistatus(&response)?, &mut each);
                 }
                 Err(HttpError::TooLarge(_)) if ids.len() > 1 => {
                     let (left, right) = ids.split_at(ids.len() / 2);
-                    queue.extend([left, right]);
+                    halves.extend([left, right]);
                     largest = WAVE_BYTES_MAX;
                 }
                 Err(HttpError::TooLarge(limit)) => {
+                    done += ids.len();
                     each(&ids[0], Fetched::Unclear(format!("the card is larger than {limit} bytes")));
                 }
                 Err(error) => return Err(fault_of_error(error)),
             }
         }
-        width = (WAVE_BYTES_MAX / largest).clamp(1, WAVE_MAX);
+        halved += halves.len();
+        halves.into_iter().rev().for_each(|half| queue.push_front(half));
+        width = (WAVE_BYTES_MAX / largest).clamp(1, WAVE_MAX.min(2 * width));
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Gives each asked id its answer; servers may escape hrefs in another way than we do.

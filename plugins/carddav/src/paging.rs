@@ -131,8 +131,7 @@ impl Request<'_> {
             Some(Cursor::Full { then, queue }) => (then, queue.ids(list)?, None),
             Some(_) => return Err(expired()),
         };
-        let rest = Queue::rest(&mut ids, self.limit, more);
-        let cards = self.cards(&ids)?;
+        let (cards, rest) = self.cards(&mut ids, more)?;
         let mut page = match rest {
             Some(queue) => cards.page(&Cursor::Full { then, queue }, true),
             None => cards.page(&then, false).whole(),
@@ -219,8 +218,7 @@ impl Request<'_> {
 
     fn sync_page(&self, delta: Delta, from: String, more: bool) -> Result<Page, Fault> {
         let Delta { changed: mut ids, removed, to, is_cut } = delta;
-        let rest = Queue::rest(&mut ids, self.limit, more);
-        let mut cards = self.cards(&ids)?;
+        let (mut cards, rest) = self.cards(&mut ids, more)?;
         cards.tombstones.extend(removed.into_iter().map(|id| Tombstone::new(id, Fate::Deleted)));
         Ok(match rest {
             Some(queue) => cards.page(&Cursor::SyncPart { from, to, is_cut, queue }, true),
@@ -265,8 +263,13 @@ impl Request<'_> {
             return Ok(Page::last(TableBuilder::new(self.fields), encode(&Cursor::Listing(old))));
         }
         let listed = api::list(self.collection)?;
-        let selected = old.buckets.changed(&listed, old.part.take(), self.limit);
-        let cards = self.cards(&selected.ids)?;
+        let part = old.part.take();
+        let mut selected = old.buckets.changed(&listed, part.clone(), self.limit);
+        let (cards, taken) = self.take(&selected.ids)?;
+        if taken < selected.ids.len() {
+            // The cards were so large that the page ends early: what is left is selected again.
+            selected = old.buckets.changed(&listed, part, taken);
+        }
         let is_more = selected.is_more;
         let ctag = if is_more { None } else { ctag };
         Ok(cards.page(&Cursor::Listing(Listing { buckets: selected.buckets, ctag, part: selected.part }), is_more))
@@ -294,9 +297,17 @@ impl Request<'_> {
         Ok(Feed::Listing { ctag: properties.ctag })
     }
 
-    fn cards(&self, ids: &[String]) -> Result<Cards, Fault> {
+    /// Reads the first of sorted `ids` and says what is left of them.
+    fn cards(&self, ids: &mut Vec<String>, more: bool) -> Result<(Cards, Option<Queue>), Fault> {
+        let wanted = self.limit.clamp(1, ids.len().max(1)).min(ids.len());
+        let (cards, taken) = self.take(&ids[..wanted])?;
+        Ok((cards, Queue::rest(ids, taken, more)))
+    }
+
+    /// Reads cards until a page is long enough, and says how many of `ids` it took.
+    fn take(&self, ids: &[String]) -> Result<(Cards, usize), Fault> {
         let mut cards = Cards { table: TableBuilder::new(self.fields), tombstones: Vec::new(), skipped: Vec::new() };
-        api::fetch(self.collection, ids, |id, fetched| match fetched {
+        let taken = api::fetch_within(self.collection, ids, api::PAGE_BYTES_MAX, |id, fetched| match fetched {
             Fetched::Card(stored) => {
                 if let Err(error) = rows::push(&mut cards.table, id, &stored) {
                     cards.skipped.push(Skipped::new(id, error.to_string()));
@@ -305,7 +316,7 @@ impl Request<'_> {
             Fetched::Gone => cards.tombstones.push(Tombstone::new(id, Fate::Deleted)),
             Fetched::Unclear(reason) => cards.skipped.push(Skipped::new(id, reason)),
         })?;
-        Ok(cards)
+        Ok((cards, taken))
     }
 
     fn cursor(&self) -> Result<Option<Cursor>, Fault> {

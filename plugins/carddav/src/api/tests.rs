@@ -121,3 +121,30 @@ fn a_batch_that_is_too_large_is_halved_until_only_the_large_card_is_left_out() {
         assert!(expected, "{id}: {fetched:?}");
     }
 }
+
+#[test]
+fn answers_of_any_size_fit_into_memory_and_a_page_ends_after_its_bytes() {
+    let ids: Vec<String> = (0..400).map(|at| format!("{at:03}.vcf")).collect();
+    let requests = Rc::new(RefCell::new(Vec::new()));
+    let into = Rc::clone(&requests);
+    let host = TestHost::new(move |request| {
+        let Some(http::Body::Text(body)) = request.body() else { panic!("a multiget has a body") };
+        let hrefs: Vec<&str> = body.split("<D:href>").skip(1).filter_map(|part| part.split('<').next()).collect();
+        into.borrow_mut().push(hrefs.len());
+        // The first batch is small, the second does not fit, all others are as large as the host lets through.
+        let padding = match hrefs.first().copied() {
+            Some("/ab/000.vcf") => 0,
+            Some("/ab/050.vcf") if hrefs.len() > 25 => return Err(HttpError::TooLarge(1000)),
+            _ => 15 << 20,
+        };
+        let found = hrefs.iter().map(|href| found(href, "<c:address-data>x</c:address-data>"));
+        Ok(answer(&(found.collect::<String>() + &" ".repeat(padding))))
+    });
+    let mut seen = Vec::new();
+    let taken = host
+        .run(|| fetch_within(&Collection::new("/ab/"), &ids, PAGE_BYTES_MAX, |id, _| seen.push(id.to_owned())))
+        .expect("every request was answered");
+    seen.sort();
+    assert_eq!(seen, ids[..taken], "what was taken are the first ids, and each once");
+    assert_eq!(*requests.borrow(), [50, 50, 50, 25, 25], "two at once at the most, and no more after 16 MiB");
+}

@@ -178,3 +178,47 @@ fn a_card_that_cannot_be_read_does_not_hide_the_others_and_a_lost_token_expires(
     assert!(matches!(page_of(401, "", 10), Err(Fault::Auth(_))));
     assert!(matches!(page_of(503, "", 10), Err(Fault::Transient(_))));
 }
+
+#[test]
+fn a_page_of_large_cards_ends_early_and_loses_none() {
+    let ids: Vec<String> = (0..400).map(|at| format!("{at:03}.vcf")).collect();
+    let names = ids.clone();
+    let server = move |request: &syncline_sdk::http::Request| {
+        let Some(Body::Text(body)) = request.body() else { panic!("a question has a body") };
+        let answer = |inner: String, padding: usize| {
+            let xml = r#"xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav""#;
+            Ok(Response::new(207, format!("<multistatus {xml}>{inner}{}</multistatus>", " ".repeat(padding))))
+        };
+        if request.header_value("Depth") == Some("1") {
+            let all = names.iter().map(|id| found(&format!("/ab/{id}"), "<getetag>\"2\"</getetag>"));
+            return answer(all.collect(), 0);
+        }
+        if request.method() == "PROPFIND" {
+            let book = "<resourcetype><C:addressbook/></resourcetype>";
+            return answer(found("/ab/", book), 0);
+        }
+        let hrefs = body.split("<D:href>").skip(1).filter_map(|part| part.split('<').next());
+        let card = "<C:address-data>BEGIN:VCARD\nVERSION:3.0\nFN:A\nEND:VCARD</C:address-data>";
+        answer(hrefs.map(|href| found(href, card)).collect(), 9 << 20)
+    };
+    let collection = Collection::new("/ab/");
+    let before: Vec<_> = ids.iter().map(|id| (id.clone(), Some("\"1\"".to_owned()))).collect();
+    let changes = encode(&Cursor::Listing(Listing { buckets: Buckets::of(&before), ctag: None, part: None }));
+    TestHost::new(server).run(|| {
+        for (start, is_full) in [(None, true), (Some(changes), false)] {
+            let (mut cursor, mut seen) = (start, Vec::new());
+            loop {
+                let request = Request { collection: &collection, fields: &[], cursor: cursor.as_deref(), limit: 1_000 };
+                let page = if is_full { request.full() } else { request.changed() }.expect("the server answers");
+                assert!(page.records.rows.len() <= 150, "{}", page.records.rows.len());
+                seen.extend(page.records.rows.into_iter().map(|row| row.id));
+                match page.next {
+                    Progress::More(next) => cursor = Some(next),
+                    Progress::Done(_) => break,
+                }
+            }
+            seen.sort();
+            assert_eq!(seen, ids, "full: {is_full}");
+        }
+    });
+}
