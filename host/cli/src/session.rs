@@ -246,7 +246,9 @@ impl Session {
     /// Connects one endpoint.
     pub async fn side(&self, endpoint: &Endpoint) -> Result<SideSetup, SessionError> {
         let connector = self.connector(&endpoint.connection).await?;
-        Ok(SideSetup { endpoint: endpoint.clone(), connector, fields: Vec::new(), keys: Vec::new() })
+        let reach = &self.admitted.connections[&endpoint.connection].reach;
+        let address = reach.base_url.as_ref().map(ToString::to_string).unwrap_or_default();
+        Ok(SideSetup { endpoint: endpoint.clone(), connector, address, fields: Vec::new(), keys: Vec::new() })
     }
 
     /// Connects one connection.

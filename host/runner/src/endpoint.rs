@@ -11,6 +11,8 @@ use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, Write, codec, 
 /// What the application said about the endpoint's object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Described {
+    /// Where the connection led.
+    pub address: String,
     /// The account that was signed in.
     pub account: String,
     /// The object.
@@ -57,6 +59,8 @@ pub(crate) struct EndpointAccess<'a> {
     pub(crate) space: Space,
     pub(crate) described: Described,
     pub(crate) state: State,
+    /// The account was looked at in this run.
+    verified: bool,
 }
 
 impl<'a> EndpointAccess<'a> {
@@ -66,8 +70,15 @@ impl<'a> EndpointAccess<'a> {
         let space = spaces::endpoint_space(store, &setup.endpoint).await?;
         let described = describe(context, side, setup, context.sweep_every_ms).await?;
         let state = codec::load(store, state_key(space)).await?;
-        let mut endpoint =
-            Self { context, side, setup, space, described, state: state.unwrap_or_else(|| fresh(setup)) };
+        let mut endpoint = Self {
+            context,
+            side,
+            setup,
+            space,
+            described,
+            state: state.unwrap_or_else(|| fresh(setup)),
+            verified: false,
+        };
         endpoint.lay_out().await?;
         Ok(endpoint)
     }
@@ -120,12 +131,28 @@ impl<'a> EndpointAccess<'a> {
             self.state.reading = Reading::Full { cursor: None, noting, unbroken: true };
             let mut batch = Batch::default();
             batch.writes.push(all_seen(self.space));
+            // Rows of the old layout do not tell their keys any more; the read gives every record its keys anew.
+            let (space, table) = (self.space, StoreTable::MatchKey);
+            batch.writes.push(Write::DeleteRange { space, table, from: Vec::new(), to: None });
             self.commit(batch).await?;
         }
         let new_keys = self.setup.keys.iter().any(|tuple| !self.state.layout.keys.contains(tuple));
         if new_keys {
             self.reindex().await?;
         }
+        Ok(())
+    }
+
+    /// Makes sure, once a run and before the first sign that anything is gone is believed, that the connection still
+    /// reaches the account that was read so far: in another one everything would be missing.
+    pub(crate) async fn verify_account(&mut self) -> Result<(), Failure> {
+        if self.verified {
+            return Ok(());
+        }
+        let connector = &self.setup.connector;
+        let report = patiently(self.context, self.side, self.setup, "checking", || connector.check()).await?;
+        same_account(self.setup, &self.described, &report.account.id)?;
+        self.verified = true;
         Ok(())
     }
 
@@ -199,21 +226,22 @@ pub async fn describe(context: &Context, side: Side, setup: &SideSetup, max_age_
     let key = description_key(space);
     let before: Option<Described> = codec::load(store, key.clone()).await?;
     let now = context.world.now();
-    if let Some(known) = &before
-        && now - known.at < max_age_ms
-    {
-        return Ok(known.clone());
+    if let Some(known) = &before {
+        if known.address != setup.address {
+            return Err(Failure::OtherAddress {
+                endpoint: setup.endpoint.clone(),
+                before: known.address.clone(),
+                now: setup.address.clone(),
+            });
+        }
+        if now - known.at < max_age_ms {
+            return Ok(known.clone());
+        }
     }
     let connector = &setup.connector;
     let report = patiently(context, side, setup, "checking", || connector.check()).await?;
-    if let Some(known) = &before
-        && known.account != report.account.id
-    {
-        return Err(Failure::OtherAccount {
-            endpoint: setup.endpoint.clone(),
-            before: known.account.clone(),
-            now: report.account.id,
-        });
+    if let Some(known) = &before {
+        same_account(setup, known, &report.account.id)?;
     }
     let objects = patiently(context, side, setup, "listing the objects of", || connector.objects()).await?;
     let Some(object) = objects.into_iter().find(|object| object.name == setup.endpoint.object) else {
@@ -221,9 +249,33 @@ pub async fn describe(context: &Context, side: Side, setup: &SideSetup, max_age_
         return Err(Failure::Contract { endpoint: setup.endpoint.clone(), what });
     };
     let schema = patiently(context, side, setup, "describing", || connector.describe(setup.target())).await?;
-    let described = Described { account: report.account.id, object, schema, at: now };
+    let address = setup.address.clone();
+    let described = Described { address, account: report.account.id, object, schema, at: now };
     let mut batch = Batch::default();
     codec::put(&mut batch, key, &described);
     store.commit(batch).await?;
     Ok(described)
+}
+
+fn same_account(setup: &SideSetup, known: &Described, now: &str) -> Result<(), Failure> {
+    if known.account == now {
+        return Ok(());
+    }
+    let (endpoint, before) = (setup.endpoint.clone(), known.account.clone());
+    Err(Failure::OtherAccount { endpoint, before, now: now.to_owned() })
+}
+
+/// Forgets all that was read of an endpoint.
+pub(crate) fn forget_reads(space: Space, batch: &mut Batch) {
+    let tables = [
+        StoreTable::Meta,
+        StoreTable::Cursor,
+        StoreTable::Replica,
+        StoreTable::MatchKey,
+        StoreTable::Change,
+        StoreTable::Seen,
+    ];
+    for table in tables {
+        batch.writes.push(Write::DeleteRange { space, table, from: Vec::new(), to: None });
+    }
 }

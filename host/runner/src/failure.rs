@@ -48,6 +48,19 @@ pub enum Failure {
         /// The account signed in now.
         now: String,
     },
+    /// The connection now leads elsewhere than before.
+    #[error(
+        "{endpoint} was read from {before} and its connection now leads to {now}; change it back, or give the sync \
+             a fresh start with `syncline run SYNC --reset`"
+    )]
+    OtherAddress {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The address so far.
+        before: String,
+        /// The address now.
+        now: String,
+    },
     /// A budget or a limit asks to wait longer than a run should.
     #[error("{endpoint} asks to wait {} s: {reason}", after_ms.div_ceil(1000))]
     Wait {

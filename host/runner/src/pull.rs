@@ -365,6 +365,9 @@ async fn take_in_rows(
     mut batch: Batch,
     pulled: &mut Pulled,
 ) -> Result<Batch, Failure> {
+    if !tombstones.is_empty() {
+        endpoint.verify_account().await?;
+    }
     let mut sequence = endpoint.state.sequence;
     let applied = endpoint.replica().apply(table, tombstones, &mut sequence, &mut batch).await?;
     endpoint.state.sequence = sequence;

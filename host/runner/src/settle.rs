@@ -240,11 +240,9 @@ fn fail(
     lessons: &mut [Lessons; 2],
     batch: &mut Batch,
 ) {
-    let id = entry.pair;
     let side = entry.change.side;
     let now = running.context.world.now();
     let attempts = pair.trouble.as_ref().map_or(0, |trouble| trouble.attempts) + 1;
-    let mut again = |running: &Running<'_>, at| running.synced.queue(batch, at, id);
     let (reason, field, detail, next_at) = match sent {
         Sent::Not | Sent::Done(_) => return,
         Sent::Anew { reason, detail, learned, gone, .. } => {
@@ -256,15 +254,10 @@ fn fail(
             let at = if taught && attempts <= 3 { 0 } else { retry_at(now, attempts, running.context.world.random()) };
             // A unique value that another record keeps is refused, until something changes.
             let refused = reason == Reason::Duplicate && (attempts > 3 || entry.change.kind != ChangeKind::Create);
-            let at = (!refused).then_some(at);
-            if let Some(at) = at {
-                again(running, at);
-            }
-            (reason, None, detail, at)
+            (reason, None, detail, (!refused).then_some(at))
         }
         Sent::Later { reason, detail, at } => {
             let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
-            again(running, at);
             (reason, None, detail, Some(at))
         }
         Sent::Refused { reason, field, detail } => (reason, field, detail, None),
@@ -276,9 +269,6 @@ fn fail(
             let at = now + i64::try_from(window).unwrap_or(0).max(1_000);
             let promised = running.endpoint(side).described.object.promise != syncline_core::CreatePromise::None;
             let next_at = (promised || entry.change.kind != ChangeKind::Create).then_some(at);
-            if let Some(at) = next_at {
-                again(running, at);
-            }
             (Reason::Uncertain, None, detail, next_at)
         }
     };
@@ -288,10 +278,13 @@ fn fail(
     let since = pair.trouble.as_ref().map_or(now, |trouble| trouble.since);
     let mut trouble = new_trouble(reason, Some(side), field, detail, since);
     trouble.attempts = attempts;
-    trouble.next_at = next_at;
-    if attempts > ATTEMPTS_MAX {
-        trouble.reason = Reason::Dead;
-        trouble.next_at = None;
+    match next_at.filter(|_| attempts <= ATTEMPTS_MAX) {
+        Some(at) => {
+            trouble.next_at = Some(at);
+            running.synced.queue(batch, at, entry.pair);
+        }
+        None if next_at.is_some() => trouble.reason = Reason::Dead,
+        None => {}
     }
     pair.trouble = Some(trouble);
 }

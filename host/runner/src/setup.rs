@@ -15,9 +15,11 @@ pub struct SideSetup {
     pub endpoint: Endpoint,
     /// How it is reached.
     pub connector: Arc<dyn Connector>,
-    /// The fields that any sync needs of this endpoint.
+    /// Where the connection leads: what was read from elsewhere is not taken for it.
+    pub address: String,
+    /// The fields that this sync needs; what other syncs have needed so far stays.
     pub fields: Vec<FieldName>,
-    /// The key tuples by which any sync matches on this endpoint.
+    /// The key tuples by which this sync matches.
     pub keys: Vec<Vec<KeyField>>,
 }
 

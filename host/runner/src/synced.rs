@@ -1,10 +1,10 @@
 //! What is kept about a sync: its pairs, and which of them are to be looked at.
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Conflict, Instant, Pair, PairId, RecordId, RunId, Side, SyncName};
+use syncline_core::{Conflict, Endpoint, Instant, Pair, PairId, RecordId, RunId, Side, SyncName};
 
 use crate::codec::{self, PAGE_ROWS};
-use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, Write, spaces};
+use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, Write, endpoint, spaces};
 
 /// What is kept about a sync beside its pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,8 +143,12 @@ impl<'a> Synced<'a> {
             after = Some(*last);
             let mut batch = Batch::default();
             for (id, mut pair) in page {
-                // What was refused under the old rules may pass under the new ones.
-                if pair.trouble.take().is_some() {
+                // A create with an unknown outcome is no matter of rules; its trouble says when it is looked up.
+                if matches!(pair.state, PairState::Creating { .. }) {
+                    continue;
+                }
+                // What was refused under the old rules may pass under the new ones; what is not known stays so.
+                if pair.trouble.take_if(|trouble| trouble.reason != Reason::Uncertain).is_some() {
                     self.put(&mut batch, id, &pair);
                 }
                 self.queue(&mut batch, 0, id);
@@ -154,10 +158,11 @@ impl<'a> Synced<'a> {
     }
 }
 
-/// Forgets all that is known of a sync: its pairs with their bases, its plan and its conflicts.
+/// Forgets all that is known of a sync, and all that was read of its two endpoints: pairs with their bases, plan,
+/// conflicts, replicas.
 ///
-/// What was written stays where it is; the next run matches both sides anew.
-pub async fn forget(store: &dyn Store, name: &SyncName) -> Result<(), StoreError> {
+/// What was written stays where it is; the next run reads and matches both sides anew.
+pub async fn forget(store: &dyn Store, name: &SyncName, endpoints: [&Endpoint; 2]) -> Result<(), StoreError> {
     let synced = Synced::open(store, name).await?;
     let tables = [
         StoreTable::Pair,
@@ -170,6 +175,9 @@ pub async fn forget(store: &dyn Store, name: &SyncName) -> Result<(), StoreError
     let mut batch = Batch::default();
     for table in tables {
         batch.writes.push(Write::DeleteRange { space: synced.space, table, from: Vec::new(), to: None });
+    }
+    for endpoint in endpoints {
+        endpoint::forget_reads(spaces::endpoint_space(store, endpoint).await?, &mut batch);
     }
     store.commit(batch).await.map(|_| ())
 }

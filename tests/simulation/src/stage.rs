@@ -191,6 +191,7 @@ impl Simulation {
         let stage = Arc::new(Stage(Mutex::new(state)));
         let store = Arc::new(CrashStore::default());
         let side = |side: Side| SideSetup {
+            address: String::new(),
             endpoint: Endpoint { connection: side.to_string().into(), object: "contacts".into(), container: None },
             connector: Arc::new(Client { stage: stage.clone(), side }),
             fields: rules.fields(side),
