@@ -11,7 +11,7 @@ use syncline_sdk::record::Row;
 use syncline_sdk::value::{Fault, Instant};
 
 use crate::dav::answer::{self, Member, Multistatus};
-use crate::dav::href::{Collection, decode};
+use crate::dav::href::{Collection, canonical};
 use crate::dav::{self, Query};
 
 /// Cards that one multiget asks for.
@@ -154,9 +154,9 @@ pub(crate) fn fetch_within(
 
 /// Gives each asked id its answer; servers may escape hrefs in another way than we do.
 fn hand_out(collection: &Collection, ids: &[String], answer: Multistatus, each: &mut impl FnMut(&str, Fetched)) {
-    let mut asked: HashMap<String, &String> = ids.iter().map(|id| (decode(id), id)).collect();
+    let mut asked: HashMap<String, &String> = ids.iter().map(|id| (canonical(id), id)).collect();
     for member in answer.members {
-        let id = collection.id(&member.href).and_then(|id| asked.remove(&decode(&id)));
+        let id = collection.id(&member.href).and_then(|id| asked.remove(&id));
         if let Some(id) = id {
             each(id, fetched(member));
         }

@@ -1,7 +1,8 @@
 //! Contacts in the address books of a CardDAV server.
 //!
-//! A record's id is the path of its card in the address book, as the server writes it; its version is the etag. A new
-//! card is `<create key>.vcf` with the key as its `UID`, so a create that was sent twice makes one card (E1.8).
+//! A record's id is the path of its card in the address book, escaped in one way, however the server does it; its version
+//! is the etag. A new card is `<create key>.vcf` with the key as its `UID`, so a create that was sent twice makes one card
+//! (E1.8).
 //!
 //! Not here: fields and slots (`schema`), cards (`vcard`), reading on (`paging`), writing (`write`).
 
@@ -20,7 +21,7 @@ use syncline_sdk::connector::prelude::*;
 
 use api::Fetched;
 use api::discovery::{Site, discover, setting};
-use dav::href::{Collection, split_origin};
+use dav::href::{Collection, escaped, split_origin};
 
 /// The one object.
 const CONTACTS: &str = "contacts";
@@ -186,7 +187,7 @@ impl Connector for CardDav {
 
 /// The id of the record that a create key makes.
 fn record_id(key: &str) -> String {
-    format!("{key}.vcf")
+    format!("{}.vcf", escaped(key.as_bytes()))
 }
 
 fn unique(ids: &[String]) -> Vec<String> {

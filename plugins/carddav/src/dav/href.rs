@@ -1,7 +1,34 @@
-//! Addresses: the server's form is kept for requests, the decoded form is compared.
+//! Addresses: an address book keeps the form that the server gave, its members are named in one form of ours.
 
 /// Decodes percent-encoding; what is not UTF-8 afterwards is replaced.
 pub(crate) fn decode(text: &str) -> String {
+    String::from_utf8_lossy(&decoded(text)).into_owned()
+}
+
+/// The one form of an id: each segment decoded, then all escaped but what a path never escapes (RFC 3986, 2.3).
+pub(crate) fn canonical(id: &str) -> String {
+    let segments: Vec<String> = id.split('/').map(|segment| escaped(&decoded(segment))).collect();
+    segments.join("/")
+}
+
+/// Escapes all bytes but the unreserved ones.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            _ => {
+                let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+                out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
+    }
+    out
+}
+
+fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -15,7 +42,7 @@ pub(crate) fn decode(text: &str) -> String {
             _ => bytes.push(byte),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// The origin of an absolute address (`https://host:port`) and the path behind it; the origin is empty for a path.
@@ -68,7 +95,7 @@ impl Collection {
         path.trim_end_matches('/') == self.path.trim_end_matches('/')
     }
 
-    /// The id of the member with this href, in the server's form; none for the collection itself and for collections in it.
+    /// The id of the member with this href, in its one form; none for the collection itself and for collections in it.
     pub(crate) fn id(&self, href: &str) -> Option<String> {
         let path = split_origin(href.trim()).1;
         if path.ends_with('/') || self.is_itself(href) {
@@ -78,6 +105,6 @@ impl Collection {
         let depth = self.path.matches('/').count();
         let is_below = decode(path).starts_with(&self.path);
         let id = if is_below { path.splitn(depth + 1, '/').nth(depth) } else { path.rsplit('/').next() };
-        id.filter(|id| !id.is_empty()).map(str::to_owned)
+        id.filter(|id| !id.is_empty()).map(canonical)
     }
 }

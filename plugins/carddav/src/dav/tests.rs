@@ -106,6 +106,19 @@ fn members_are_named_by_their_path_in_the_collection() {
     ] {
         assert_eq!(collection.id(href).as_deref(), id, "{href}");
     }
+    for forms in [
+        &["a%40b.vcf", "a@b.vcf", "%61@b.vcf"][..],
+        &["M%c3%bc%20%28x%29.vcf", "M%C3%BC%20(x).vcf", "Mü (x).vcf"],
+        &["a%2Fb.vcf", "a%2fb.vcf"],
+        &["a/b.vcf", "%61/b.vcf"],
+        &["%FF%zz.vcf", "%ff%25zz.vcf"],
+    ] {
+        let ids: Vec<_> = forms.iter().map(|form| collection.id(&format!("/u@x/ab/{form}"))).collect();
+        assert!(ids.iter().all(|id| id.is_some() && *id == ids[0]), "one card has one id: {ids:?}");
+        let id = ids[0].as_deref().unwrap_or_default();
+        assert_eq!(collection.id(&collection.href(id)).as_deref(), Some(id), "what is asked for is what was listed");
+        assert_eq!(decode(&collection.href(id)), decode(&format!("/u@x/ab/{}", forms[0])), "and it is the same card");
+    }
     assert_eq!(decode("a%C3%A9%zz%"), "aé%zz%");
     assert_eq!(split_origin("https://h:1"), ("https://h:1", "/"));
 }
