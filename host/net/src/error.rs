@@ -51,8 +51,8 @@ pub enum SendError {
         /// What happened.
         reason: String,
     },
-    /// The answer was longer than allowed; the server has done what was asked.
-    #[error("the answer is larger than {limit} bytes")]
+    /// The answer, or all answers of one plugin call together, were longer than allowed; the server has done what was asked.
+    #[error("the answer, or all answers of one call together, would be larger than {limit} bytes")]
     TooLarge {
         /// Bytes, decompressed.
         limit: u64,

@@ -22,7 +22,7 @@ use crate::rate::{BudgetState, Gate, RateLimit};
 use crate::redact::Redactor;
 use crate::request::{HEADER_BYTES_MAX, HEADERS_MAX, Request};
 use crate::resolve::CheckedResolver;
-use crate::response::Response;
+use crate::response::{Allowance, Response};
 use crate::target;
 
 /// What a connection may use up.
@@ -30,6 +30,8 @@ use crate::target;
 pub struct Limits {
     /// Of one answer, decompressed.
     pub response_bytes_max: u64,
+    /// Of all answers of one call of a plugin together; four times `response_bytes_max` when not said.
+    pub errand_bytes_max: Option<u64>,
     /// From the first packet to a connection that can be used.
     pub connect_timeout_ms: u64,
     /// One request with its redirects and repeats, without waiting for the budget.
@@ -42,10 +44,20 @@ pub struct Limits {
     pub rates: Vec<RateLimit>,
 }
 
+/// Answers of one call of a plugin, in answers of full size.
+const ANSWERS_PER_ERRAND: u64 = 4;
+
+impl Limits {
+    fn errand_bytes_max(&self) -> u64 {
+        self.errand_bytes_max.unwrap_or(self.response_bytes_max.saturating_mul(ANSWERS_PER_ERRAND))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             response_bytes_max: 16 * 1024 * 1024,
+            errand_bytes_max: None,
             connect_timeout_ms: 10_000,
             total_timeout_ms: 60_000,
             calls_per_errand_max: 256,
@@ -146,17 +158,18 @@ impl Outlet {
 
     /// Sends one request of the host's own, without a plugin call's limits.
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
-        self.errand_of(u32::MAX).send(request).await
+        self.errand_of(u32::MAX, u64::MAX).send(request).await
     }
 
     /// Sends requests of the host's own side by side.
     pub async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, SendError>> {
-        self.errand_of(u32::MAX).send_all(requests).await
+        self.errand_of(u32::MAX, u64::MAX).send_all(requests).await
     }
 
     /// The requests that one call of a plugin may make.
     pub fn errand(&self) -> Errand {
-        self.errand_of(self.0.config.limits.calls_per_errand_max)
+        let limits = &self.0.config.limits;
+        self.errand_of(limits.calls_per_errand_max, limits.errand_bytes_max())
     }
 
     /// What was sent and received so far.
@@ -174,16 +187,24 @@ impl Outlet {
         &self.0.redactor
     }
 
-    fn errand_of(&self, calls_max: u32) -> Errand {
-        Errand { outlet: self.clone(), calls_left: AtomicU32::new(calls_max), waits: Waits::default() }
+    fn errand_of(&self, calls_max: u32, bytes_max: u64) -> Errand {
+        Errand {
+            outlet: self.clone(),
+            calls_left: AtomicU32::new(calls_max),
+            allowance: Allowance::new(bytes_max),
+            waits: Waits::default(),
+        }
     }
 }
 
 /// What one call of a plugin sends.
+///
+/// Invariant: all its answers together are no larger than the limit, however many are awaited side by side.
 #[derive(Debug)]
 pub struct Errand {
     pub(crate) outlet: Outlet,
     calls_left: AtomicU32,
+    pub(crate) allowance: Allowance,
     pub(crate) waits: Waits,
 }
 

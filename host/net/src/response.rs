@@ -1,5 +1,6 @@
 //! The answer, bounded while it is read and without our secrets.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
@@ -37,6 +38,24 @@ pub struct Response {
     pub body: Body,
 }
 
+/// The bytes that may still be read for one call of a plugin; the host holds every answer of `send_all` at once.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    left: AtomicU64,
+    limit: u64,
+}
+
+impl Allowance {
+    pub(crate) fn new(limit: u64) -> Allowance {
+        Allowance { left: AtomicU64::new(limit), limit }
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), SendError> {
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes as u64));
+        taken.map(|_| ()).map_err(|_| SendError::TooLarge { limit: self.limit })
+    }
+}
+
 /// An answer that was read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -46,8 +65,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Reads `response`, stopping as soon as it is larger than `limit`.
-    pub(crate) async fn read(mut response: reqwest::Response, limit: u64) -> Result<Answer, SendError> {
+    /// Reads `response`, stopping as soon as it is larger than `limit` or than what is left of `allowance`.
+    pub(crate) async fn read(
+        mut response: reqwest::Response,
+        limit: u64,
+        allowance: &Allowance,
+    ) -> Result<Answer, SendError> {
         check_headers(response.headers())?;
         let announced = response.content_length().unwrap_or(0).min(limit).min(BODY_BYTES_RESERVED_MAX);
         let mut body = Vec::with_capacity(announced as usize);
@@ -55,6 +78,7 @@ impl Answer {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(SendError::TooLarge { limit });
             }
+            allowance.take(chunk.len())?;
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })

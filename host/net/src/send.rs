@@ -16,7 +16,7 @@ use crate::failure::{Failed, redacted};
 use crate::outlet::{Errand, Inner};
 use crate::redirect::{Hop, REDIRECTS_MAX, follow};
 use crate::request::{self, Message, Request};
-use crate::response::{Answer, Response};
+use crate::response::{Allowance, Answer, Response};
 use crate::target::{self, Target};
 
 /// Quick repeats of safe requests; the longer ones are the runner's.
@@ -103,7 +103,7 @@ impl Errand {
         let outgoing = inner.outgoing(target, message, signed)?;
         inner.counters.sending(message.body_bytes());
         let line = AuditLine::begin(inner, target, message);
-        let answer = match timeout(clock.left, inner.round_trip(outgoing, target)).await {
+        let answer = match timeout(clock.left, inner.round_trip(outgoing, target, &self.allowance)).await {
             Ok(answer) => answer,
             Err(_) => {
                 Err(SendError::interrupted(format!("no complete answer within {} ms", clock.limit.as_millis())).into())
@@ -206,9 +206,14 @@ impl Inner {
         )))
     }
 
-    async fn round_trip(&self, outgoing: reqwest::Request, target: &Target) -> Result<Answer, Failed> {
+    async fn round_trip(
+        &self,
+        outgoing: reqwest::Request,
+        target: &Target,
+        allowance: &Allowance,
+    ) -> Result<Answer, Failed> {
         let response = self.client.execute(outgoing).await.map_err(|error| self.failure(&error, target))?;
-        let answer = Answer::read(response, self.config.limits.response_bytes_max).await?;
+        let answer = Answer::read(response, self.config.limits.response_bytes_max, allowance).await?;
         self.counters.received(answer.body.len());
         Ok(answer)
     }

@@ -47,6 +47,23 @@ async fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
 }
 
 #[tokio::test]
+async fn the_answers_of_one_errand_together_are_bounded() {
+    let server = Server::start(|_| answer(200, &[], &[b'x'; 8])).await;
+    for (errand_bytes_max, fitting) in [(None, 4), (Some(20), 2)] {
+        let limits = Limits { response_bytes_max: 8, errand_bytes_max, ..Limits::default() };
+        let outlet = open(OutletConfig { limits, ..server.config() });
+        let limit = errand_bytes_max.unwrap_or(32);
+        let errand = outlet.errand();
+        let answers = errand.send_all((0..40).map(|_| get("/")).collect()).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), fitting, "{limit}");
+        let others: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+        assert_eq!(others, vec![SendError::TooLarge { limit }; 40 - fitting]);
+        assert_eq!(errand.send(get("/")).await, Err(SendError::TooLarge { limit }));
+        assert!(outlet.errand().send(get("/")).await.is_ok(), "the next call starts afresh");
+    }
+}
+
+#[tokio::test]
 async fn a_cut_body_is_interrupted() {
     let packed = gzip(&(0..200_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
     let server = Server::start(move |request| {
