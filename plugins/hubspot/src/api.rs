@@ -2,6 +2,8 @@
 //!
 //! Not here: what to ask for and in which order (`reading`, `lookup`, `write`), what error bodies say (`refusal`).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use syncline_sdk::clock;
@@ -143,12 +145,41 @@ pub(crate) struct Halt {
     pub(crate) fault: Option<Fault>,
 }
 
-/// Every property of `object`, and a moment before they were read.
-pub(crate) fn properties(object: &str) -> Result<(Properties, i64), Fault> {
-    let answer = read(Request::get(format!("/crm/properties/{API_VERSION}/{object}")))?;
-    let parsed = Properties::parse(&answer.response.text())
-        .map_err(|error| Fault::Protocol(format!("HubSpot's list of properties: {error}")))?;
-    Ok((parsed, answer.began_ms))
+/// Every property of `object`: hundreds, with all their options.
+pub(crate) fn properties(object: &str) -> Result<Properties, Fault> {
+    listed_properties(&read(Request::get(format!("/crm/properties/{API_VERSION}/{object}")))?.response)
+}
+
+/// The properties of `object` with these names, as far as there are such; perhaps others beside them.
+pub(crate) fn named_properties<'a>(object: &str, names: impl Iterator<Item = &'a str>) -> Result<Properties, Fault> {
+    let names: BTreeSet<&str> = names.collect();
+    if names.is_empty() {
+        return Ok(Properties::default());
+    }
+    if names.len() > BATCH_MAX {
+        return properties(object);
+    }
+    let inputs: Vec<Json> = names.iter().map(|name| json!({"name": name})).collect();
+    let body = json!({"archived": false, "dataSensitivity": "non_sensitive", "inputs": inputs});
+    let request = Request::post(format!("/crm/properties/{API_VERSION}/{object}/batch/read")).json(&body);
+    let named = match read(request) {
+        Ok(answer) => listed_properties(&answer.response)?,
+        Err(Fault::NotFound(_)) => Properties::default(),
+        Err(fault) => return Err(fault),
+    };
+    // Only the whole list tells a property that is gone from one that the batch passed over.
+    let is_whole = names.iter().all(|name| named.get(name).is_some());
+    if is_whole { Ok(named) } else { properties(object) }
+}
+
+fn listed_properties(answer: &Response) -> Result<Properties, Fault> {
+    Properties::parse(&answer.text()).map_err(|error| Fault::Protocol(format!("HubSpot's list of properties: {error}")))
+}
+
+/// A moment, on the vendor's clock where it tells it, that lies before this call returns.
+pub(crate) fn now_ms(object: &str) -> Result<i64, Fault> {
+    let address = format!("{}?limit=1", objects_path(object, ""));
+    Ok(read(Request::get(address))?.began_ms)
 }
 
 /// Adds a property, or restores an archived one.

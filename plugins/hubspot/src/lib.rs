@@ -115,7 +115,7 @@ impl Connector for HubSpot {
 
     fn describe(endpoint: &Endpoint) -> Result<Schema, Fault> {
         let target = Target::of(endpoint)?;
-        let (properties, _) = api::properties(target.object.name)?;
+        let properties = api::properties(target.object.name)?;
         Ok(properties.schema(target.object.name, target.settings.link_property.as_deref()))
     }
 
@@ -138,7 +138,7 @@ impl Connector for HubSpot {
     fn prepare(endpoint: &Endpoint) -> Result<(), Fault> {
         let target = Target::of(endpoint)?;
         let Some(link) = target.settings.link_property.as_deref() else { return Ok(()) };
-        let (properties, _) = api::properties(target.object.name)?;
+        let properties = api::named_properties(target.object.name, [link].into_iter())?;
         if let Some(property) = properties.get(link) {
             return must_be_unique(link, property.is_unique(target.object.name));
         }
@@ -187,7 +187,7 @@ impl ObjectSpec {
 fn check_object(report: CheckReport, object: &ObjectSpec, settings: &Settings) -> Result<CheckReport, Fault> {
     let scope = |what: &str, right: &str| format!("crm.{what}.{}.{right}", object.name);
     let report = match api::properties(object.name) {
-        Ok((properties, _)) => {
+        Ok(properties) => {
             let report = report.pass(scope("schemas", "read"), "the properties can be read");
             check_link(report, object, &properties, settings)
         }

@@ -45,7 +45,8 @@ pub(crate) fn get(target: &Target, ids: &[String], fields: &[String]) -> Result<
 
 /// Finds records by the value of one field.
 pub(crate) fn find(target: &Target, key: &str, values: &[Value], fields: &[String]) -> Result<Table, Fault> {
-    let (properties, _) = api::properties(target.object.name)?;
+    let names = fields.iter().map(String::as_str).chain([key]);
+    let properties = api::named_properties(target.object.name, names)?;
     let property = properties.get(key).ok_or_else(|| Fault::Schema(format!("there is no property {key}")))?;
     let columns = properties.columns(fields);
     let is_unique = property.is_unique(target.object.name);
@@ -99,6 +100,10 @@ pub(crate) fn created(target: &Target, query: &CreatedQuery) -> Result<Created, 
     let mut wanted: Vec<String> = values.iter().flatten().cloned().collect();
     wanted.sort_unstable();
     wanted.dedup();
+    if wanted.is_empty() {
+        let records = Table { columns: query.fields.clone(), rows: Vec::new() };
+        return Ok(Created { records, rows: vec![None; values.len()] });
+    }
     let columns = columns_now(target, &query.fields)?;
     let mut rows = Rows::new(&columns);
     let mut places: HashMap<String, u32> = HashMap::new();

@@ -72,13 +72,10 @@ fn page((records, tombstones): (Table, Vec<Tombstone>), next: Progress) -> Page 
 
 fn full(target: &Target, fields: &[String], cursor: Option<Cursor>, limit: usize) -> Result<Page, Fault> {
     let (since_ms, after, columns) = match cursor {
-        None => {
-            let (properties, began_ms) = api::properties(target.object.name)?;
-            (began_ms, None, properties.columns(fields))
-        }
+        None => (None, None, columns_now(target, fields)?),
         Some(Cursor::Full { since_ms, after, known }) => {
             let columns = known.columns(fields).map_or_else(|| columns_now(target, fields), Ok)?;
-            (since_ms, Some(after), columns)
+            (Some(since_ms), Some(after), columns)
         }
         Some(_) => return Err(paging::foreign()),
     };
@@ -86,8 +83,9 @@ fn full(target: &Target, fields: &[String], cursor: Option<Cursor>, limit: usize
     let wide = api::list(target.object.name, &asked, after.as_deref(), limit, Archived::No);
     let is_whole = wide.is_some();
     let narrow = || api::list(target.object.name, &[MERGED_IDS], after.as_deref(), limit, Archived::No);
-    let answer = api::read(wide.or_else(narrow).ok_or_else(too_long)?)?.response;
-    let body = answer.text();
+    let answer = api::read(wide.or_else(narrow).ok_or_else(too_long)?)?;
+    let since_ms = since_ms.unwrap_or(answer.began_ms);
+    let body = answer.response.text();
     let listed = Objects::parse(&body)?;
     let mut gathered = Gathered::new(&columns);
     if is_whole {
@@ -111,9 +109,9 @@ fn full(target: &Target, fields: &[String], cursor: Option<Cursor>, limit: usize
 fn changes(target: &Target, fields: &[String], cursor: Option<Cursor>, limit: usize) -> Result<Page, Fault> {
     let (from_ms, window, known) = match cursor {
         None => {
-            let (_, began_ms) = api::properties(target.object.name)?;
+            let since_ms = api::now_ms(target.object.name)?;
             let empty = Table { columns: fields.to_vec(), rows: Vec::new() };
-            return Ok(page((empty, Vec::new()), Progress::Done(Cursor::Since { since_ms: began_ms }.print())));
+            return Ok(page((empty, Vec::new()), Progress::Done(Cursor::Since { since_ms }.print())));
         }
         Some(Cursor::Since { since_ms }) => (since_ms.saturating_sub(target.overlap_ms()), None, None),
         Some(Cursor::Changes { from_ms, until_ms, after, known }) => {
@@ -235,7 +233,8 @@ fn ids(target: &Target, cursor: Option<Cursor>, limit: usize) -> Result<Page, Fa
 
 /// The columns of `fields`, by the properties that there are now.
 pub(crate) fn columns_now(target: &Target, fields: &[String]) -> Result<Columns, Fault> {
-    Ok(api::properties(target.object.name)?.0.columns(fields))
+    let names = fields.iter().map(String::as_str);
+    Ok(api::named_properties(target.object.name, names)?.columns(fields))
 }
 
 fn too_long() -> Fault {

@@ -27,7 +27,8 @@ use input::Input;
 
 /// Writes a batch.
 pub(crate) fn write(target: &Target, request: &WriteRequest) -> Result<WriteAnswer, Fault> {
-    let (properties, _) = api::properties(target.object.name)?;
+    let names = input::set_columns(request).chain(request.returning.iter().map(String::as_str));
+    let properties = api::named_properties(target.object.name, names)?;
     input::refuse_unknown_columns(&properties, request)?;
     let mut batch = Batch::new(target, request, properties.columns(&request.returning));
     let work = batch.sort();

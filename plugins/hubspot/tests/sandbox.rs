@@ -2,6 +2,8 @@
 
 #[path = "sandbox/checks.rs"]
 mod checks;
+#[path = "sandbox/costs.rs"]
+mod costs;
 #[path = "sandbox/peer.rs"]
 mod peer;
 #[path = "sandbox/reads.rs"]

@@ -35,18 +35,21 @@ pub(super) fn trace_id(position: usize) -> String {
     format!("op-{position}")
 }
 
+/// The columns that some operation of the request sets.
+pub(super) fn set_columns(request: &WriteRequest) -> impl Iterator<Item = &str> {
+    let is_set = |place: usize| {
+        request.operations.iter().any(|operation| operation.cells.get(place).is_some_and(|cell| !cell.is_absent()))
+    };
+    let columns = request.columns.iter().enumerate();
+    columns.filter(move |(place, _)| is_set(*place)).map(|(_, column)| column.as_str())
+}
+
 /// Refuses the whole request, before anything is sent, if it sets a property that does not exist.
 pub(super) fn refuse_unknown_columns(properties: &Properties, request: &WriteRequest) -> Result<(), Fault> {
-    let is_set = |place: usize| {
-        let cell = |operation: &syncline_sdk::connector::Operation| operation.cells.get(place).cloned();
-        request.operations.iter().filter_map(cell).any(|cell| !cell.is_absent())
-    };
-    for (place, column) in request.columns.iter().enumerate() {
-        if properties.get(column).is_none() && is_set(place) {
-            return Err(Fault::Schema(format!("there is no property {column}")));
-        }
+    match set_columns(request).find(|column| properties.get(column).is_none()) {
+        Some(column) => Err(Fault::Schema(format!("there is no property {column}"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The input of a create: an upsert by the link property if there is one.

@@ -74,7 +74,7 @@ fn e1_8_a_create_whose_answer_was_lost_is_found_and_not_made_twice() {
             let columns = ["email", "firstname"];
             let cells = [vec!["ada@example.com".into(), "Ada".into()], vec!["eda@example.com".into(), Value::Clear]];
             let creates = || vec![create("key-1", cells[0].clone()), create("key-2", cells[1].clone())];
-            peer.state().add_fault(Trouble::new(fault.clone()).path("/batch/"));
+            peer.state().add_fault(Trouble::new(fault.clone()).path("/crm/objects/2026-03/contacts/batch/"));
             let answer = peer.write(&columns, creates()).expect("the batch is answered");
             assert!(matches!(answer.outcomes[..], [Outcome::Unknown(_), Outcome::Unknown(_)]), "{fault:?} {answer:?}");
             let query = CreatedQuery {
@@ -244,8 +244,7 @@ fn a_write_that_was_not_sent_says_so() {
     assert!(matches!(outcome(FaultKind::DropBefore), Ok(Outcome::Unknown(_))));
     assert_eq!(peer.state().record(records[0].id).expect("it is there").writes, records[0].writes);
     let dead = peer.stop();
-    let endpoint = contacts();
-    let request = WriteRequest { endpoint, columns: vec![], operations: vec![], returning: vec![] };
+    let request = batch(&["firstname"], vec![update(records[0].id, vec!["X".into()])]);
     assert!(matches!(dead.run(|| HubSpot::write(request)), Err(Fault::Transient(_))));
 }
 
