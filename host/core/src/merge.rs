@@ -9,6 +9,7 @@ use crate::decide::{Decision, Situation};
 use crate::{
     Agreed, Blocked, Change, ChangeKind, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange, FieldName,
     Instant, Mapping, MappingRule, Pair, PairState, Reason, Record, Rules, Side, Times, Value, Why, Writable,
+    normal_form,
 };
 
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
@@ -174,12 +175,18 @@ impl Merging<'_> {
 
     /// True if the two values say the same under the mapping.
     fn equal(&self, index: usize) -> bool {
-        Side::BOTH.into_iter().any(|target| {
-            matches!(
-                (self.situation.images.to(target, index), self.value(target, index)),
-                (Some(Ok(image)), Some(value)) if image == value
-            )
-        })
+        let mapping = self.mapping(index);
+        let same = |one: &Value, other: &Value| {
+            let alike =
+                |form| matches!((normal_form(one, form), normal_form(other, form)), (Some(a), Some(b)) if a == b);
+            one == other || mapping.compare.is_some_and(alike)
+        };
+        let image = |target| self.situation.images.to(target, index).and_then(|image| image.as_ref().ok());
+        let is_there = |target| matches!((image(target), self.value(target, index)), (Some(a), Some(b)) if same(a, b));
+        // Where both ways go through one transform, both sides may hold a form that it would still change.
+        let one_transform = mapping.to_left.is_some() && mapping.to_left == mapping.to_right;
+        let meet = || matches!((image(Side::Left), image(Side::Right)), (Some(a), Some(b)) if same(a, b));
+        Side::BOTH.into_iter().any(is_there) || (one_transform && meet())
     }
 
     /// Merges the mappings of one unit.

@@ -89,6 +89,8 @@ pub struct Mapping {
     pub to_left: Option<TransformUse>,
     /// Mappings of one group are merged as one (E2.5).
     pub group: Option<String>,
+    /// The form in which values that differ may still say the same: e-mail addresses in other capitals.
+    pub compare: Option<KeyForm>,
     /// Its own conflict policy.
     pub conflict: Option<ConflictPolicy>,
     /// True for a default mapping, which can only be switched off (B07).

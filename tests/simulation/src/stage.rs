@@ -138,6 +138,7 @@ pub fn default_rules() -> Rules {
         to_right: None,
         to_left: None,
         group: matches!(field, "street" | "city").then(|| "address".to_owned()),
+        compare: None,
         conflict: None,
         default: false,
     };

@@ -77,9 +77,16 @@ fn rule(mapping: &InForce<'_>, use_of: &dyn Fn(&TransformChoice) -> TransformUse
         to_right: transform(Side::Right),
         to_left: transform(Side::Left),
         group: mapping.left.group.clone().or_else(|| mapping.right.group.clone()),
+        compare: compared_as(mapping.left, mapping.right),
         conflict: mapping.own.and_then(|own| own.conflict),
         default: mapping.own.is_none(),
     }
+}
+
+/// E-mail addresses say the same in any capitals; servers change them as they like.
+fn compared_as(left: &Field, right: &Field) -> Option<KeyForm> {
+    let is_email = |field: &Field| field.meaning.as_deref() == Some("email");
+    (is_email(left) || is_email(right)).then_some(KeyForm::Email)
 }
 
 fn writable(field: &Field) -> Writable {

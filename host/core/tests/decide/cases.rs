@@ -186,6 +186,7 @@ fn read_mapping(words: &[&str]) -> Mapping {
         let transform = || Some(TransformUse { name: value.to_owned(), options: String::new() });
         match name {
             "group" => mapping.group = Some(value.to_owned()),
+            "compare" if value == "email" => mapping.compare = Some(syncline_core::KeyForm::Email),
             "conflict" => mapping.conflict = Some(read_policy(&value.split('-').collect::<Vec<_>>())),
             "read-only" => {
                 *word_side(value).pick(&mut mapping.left_writable, &mut mapping.right_writable) = Writable::Never

@@ -40,6 +40,7 @@ pub(crate) fn mapping(field: &str, rule: MappingRule) -> Mapping {
         to_right: None,
         to_left: None,
         group: None,
+        compare: None,
         conflict: None,
         default: false,
     }

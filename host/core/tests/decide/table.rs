@@ -268,6 +268,7 @@ fn mirror_mapping(mapping: &Mapping) -> Mapping {
         to_right: mapping.to_left.clone(),
         to_left: mapping.to_right.clone(),
         group: mapping.group.clone(),
+        compare: None,
         conflict: mapping.conflict.map(mirror_policy),
         default: mapping.default,
     }
