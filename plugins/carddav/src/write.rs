@@ -58,10 +58,17 @@ enum Look {
 pub(crate) fn write(collection: &Collection, request: &WriteRequest) -> Result<WriteAnswer, Fault> {
     rows::check_fields(&request.columns)?;
     rows::check_fields(&request.returning)?;
-    let mut batch = Batch { collection, request, answer: WriteAnswerBuilder::new(request), is_signed_out: false };
+    let mut batch = Batch {
+        collection,
+        request,
+        answer: WriteAnswerBuilder::new(request),
+        is_signed_out: false,
+        may_be_done: false,
+    };
     let jobs = batch.prepare()?;
     let looks = batch.send(jobs);
-    if batch.is_signed_out && looks.is_empty() {
+    // To answer with a fault would say that none of the batch was done.
+    if batch.is_signed_out && !batch.may_be_done {
         return Err(Fault::Auth("the server does not accept the credential".to_owned()));
     }
     batch.look(looks);
@@ -73,6 +80,8 @@ struct Batch<'batch> {
     request: &'batch WriteRequest,
     answer: WriteAnswerBuilder,
     is_signed_out: bool,
+    /// True once the server may have done something of what was sent.
+    may_be_done: bool,
 }
 
 impl Batch<'_> {
@@ -201,6 +210,7 @@ impl Batch<'_> {
             let Job { at, id, kind, .. } = job;
             let refusal = match answer {
                 Ok(response) if response.is_success() => {
+                    self.may_be_done = true;
                     match kind {
                         Kind::Delete { raw } => self.answer.settle(at, Outcome::removed(id, Some(raw))),
                         Kind::Create { card, .. } | Kind::Update { card } => {
@@ -213,8 +223,15 @@ impl Batch<'_> {
                 Err(error) => refusal_of_error(error),
             };
             match (refusal, kind) {
-                (Refusal::Failed(outcome), _) => self.answer.settle(at, outcome),
-                (Refusal::Precondition, Kind::Create { uid, .. }) => looks.push((at, id, Look::Occupied { uid })),
+                (Refusal::Failed(outcome), _) => {
+                    self.may_be_done |= matches!(outcome, Outcome::Unknown(_));
+                    self.answer.settle(at, outcome);
+                }
+                (Refusal::Precondition, Kind::Create { uid, .. }) => {
+                    // An earlier attempt may have made it.
+                    self.may_be_done = true;
+                    looks.push((at, id, Look::Occupied { uid }));
+                }
                 (Refusal::Precondition, Kind::Update { .. } | Kind::Delete { .. }) => {
                     looks.push((at, id, Look::Changed));
                 }
@@ -224,7 +241,9 @@ impl Batch<'_> {
                 (Refusal::SameUid(None), _) => self.answer.settle(at, Outcome::DuplicateOf(None)),
                 (Refusal::SignedOut, _) => {
                     self.is_signed_out = true;
-                    self.answer.settle(at, Outcome::Permission("the server does not accept the credential".into()));
+                    // It was not done; with the next batch the credential is the fault of the whole call.
+                    let reason = "the server does not accept the credential";
+                    self.answer.settle(at, Outcome::wait(api::LOCKED_WAIT_MS, reason));
                 }
             }
         }

@@ -128,3 +128,40 @@ fn a_broken_answer_leaves_the_outcome_unknown() {
     assert!(matches!(refusal_of_error(HttpError::Interrupted("cut".into())), Refusal::Failed(Outcome::Unknown(_))));
     assert!(matches!(refusal_of_error(HttpError::NotSent("down".into())), Refusal::Failed(Outcome::RetryLater(_))));
 }
+
+/// Deletes two cards, of which the server refuses the second one's credential.
+fn signed_out_behind(first: u16) -> Result<WriteAnswer, Fault> {
+    let host = TestHost::new(move |request| {
+        let status = if request.url().ends_with("1.vcf") { first } else { 401 };
+        if request.method() != "REPORT" {
+            return Ok(Response::new(status, ""));
+        }
+        let card = |id: u8| {
+            format!(
+                "<d:response><d:href>/ab/{id}.vcf</d:href><d:propstat><d:prop><d:getetag>\"e\"</d:getetag>\
+                 <c:address-data>BEGIN:VCARD\nEND:VCARD\n</c:address-data></d:prop></d:propstat></d:response>"
+            )
+        };
+        let xml = r#"xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:carddav""#;
+        Ok(Response::new(207, format!("<d:multistatus {xml}>{}{}</d:multistatus>", card(1), card(2))))
+    });
+    let operation =
+        |id: &str| Operation { action: Action::Delete(id.into()), expected_version: None, cells: vec![], raw: None };
+    let request = WriteRequest {
+        endpoint: Endpoint::new("contacts"),
+        columns: vec![],
+        operations: vec![operation("1.vcf"), operation("2.vcf")],
+        returning: vec![],
+    };
+    host.run(|| write(&Collection::new("/ab/"), &request))
+}
+
+#[test]
+fn a_credential_that_ends_in_the_midst_of_a_batch_hides_nothing_that_was_done() {
+    let outcomes = |first| signed_out_behind(first).expect("some of it may be done").outcomes;
+    assert!(matches!(outcomes(204)[..], [Outcome::Written(_), Outcome::RetryLater(_)]), "{:?}", outcomes(204));
+    assert!(matches!(outcomes(500)[..], [Outcome::Unknown(_), Outcome::RetryLater(_)]), "{:?}", outcomes(500));
+    for first in [401, 403, 412, 423] {
+        assert!(matches!(signed_out_behind(first), Err(Fault::Auth(_))), "{first}: nothing was done");
+    }
+}
