@@ -103,17 +103,23 @@ impl Credential {
         Ok(())
     }
 
-    /// Every spelling in which this credential could come back.
-    pub(crate) fn spellings(&self) -> Vec<Secret> {
+    /// The token or key, which is all of the credential.
+    pub(crate) fn token(&self) -> Option<&Secret> {
         match self {
-            Credential::None => Vec::new(),
+            Credential::None | Credential::Basic { .. } => None,
             Credential::Bearer(value) | Credential::Header { value, .. } | Credential::Query { value, .. } => {
-                vec![value.clone()]
+                Some(value)
             }
+        }
+    }
+
+    /// User and password as they are sent, and the password by itself.
+    pub(crate) fn login(&self) -> Option<(Secret, Secret)> {
+        match self {
             Credential::Basic { user, password } => {
-                let pair = format!("{user}:{}", password.expose());
-                vec![password.clone(), Secret::new(pair)]
+                Some((Secret::new(format!("{user}:{}", password.expose())), password.clone()))
             }
+            _ => None,
         }
     }
 }

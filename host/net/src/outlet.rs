@@ -146,10 +146,9 @@ impl Outlet {
         if let Some(spent) = &config.spent {
             gate.take_over(spent);
         }
-        let secrets = [config.credential.spellings(), config.other_secrets.clone()].concat();
         Ok(Outlet(Arc::new(Inner {
             gate,
-            redactor: Redactor::new(&secrets),
+            redactor: Redactor::new(&config.credential, &config.other_secrets),
             counters: Counters::default(),
             client,
             config,

@@ -1,26 +1,45 @@
 //! Takes the host's own secrets out of everything that leaves.
 //!
-//! Invariant: no secret given here, nor its base64 or percent-encoded form, is in what `text`, `short` or `bytes` returns.
-//! The one exception: a secret shorter than eight bytes stays in bodies, where it may well be a word of somebody's data.
+//! Invariant: no secret given here, nor its base64 or percent-encoded form, is in what `short` returns.
+//! Invariant: in a body, which `text` and `bytes` redact, only what can hardly be somebody's data is replaced: tokens of 16
+//! bytes or more, and a password together with its user's name. A password by itself may be a word of a record.
+//! Invariant: no request that carries the mark leaves, so that it is never written over the data it stands for.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
+use crate::credential::Credential;
 use crate::secret::Secret;
 
 const MARK: &str = "[secret]";
 
 /// Below this, replacing would damage data more often than it would hide anything.
-const BODY_SECRET_BYTES_MIN: usize = 8;
+const BODY_TOKEN_BYTES_MIN: usize = 16;
+const BODY_LOGIN_BYTES_MIN: usize = 8;
 const SHORT_SECRET_BYTES_MIN: usize = 3;
 
 /// RFC 3986: all but the unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The mark as it is, percent-encoded, and cut by the line folding of vCard and iCalendar.
+static MARKS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let escaped = ["%5Bsecret%5D", "%5bsecret%5d"].map(str::to_owned);
+    let cuts = (1..MARK.len()).map(|at| MARK.split_at(at));
+    let folded = cuts.flat_map(|(first, rest)| ["\r\n ", "\n "].map(|fold| format!("{first}{fold}{rest}")));
+    let forms: Vec<String> = folded.chain(escaped).chain([MARK.to_owned()]).collect();
+    automaton(&forms).expect("there are forms")
+});
+
+/// Says whether something written by a plugin contains what was put in the place of a secret.
+pub(crate) fn is_marked(bytes: &[u8]) -> bool {
+    MARKS.is_match(bytes)
+}
 
 /// Replaces secrets by a mark.
 #[derive(Clone)]
@@ -30,16 +49,13 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor for `secrets` in all the forms in which they may come back.
-    pub fn new(secrets: &[Secret]) -> Redactor {
-        let forms = |bytes_min: usize| {
-            let secrets = secrets.iter().filter(|secret| secret.expose().len() >= bytes_min);
-            let mut forms: Vec<String> = secrets.flat_map(|secret| spellings(secret.expose())).collect();
-            forms.sort();
-            forms.dedup();
-            forms
-        };
-        Redactor { bodies: automaton(&forms(BODY_SECRET_BYTES_MIN)), shorts: automaton(&forms(SHORT_SECRET_BYTES_MIN)) }
+    /// A redactor for a credential and `other_tokens`, in all the forms in which they may come back.
+    pub fn new(credential: &Credential, other_tokens: &[Secret]) -> Redactor {
+        let tokens: Vec<Secret> = credential.token().into_iter().chain(other_tokens).cloned().collect();
+        let (login, password) = credential.login().unzip();
+        let bodies = [longer(&tokens, BODY_TOKEN_BYTES_MIN), longer(login.as_slice(), BODY_LOGIN_BYTES_MIN)].concat();
+        let shorts = [tokens.as_slice(), login.as_slice(), password.as_slice()].concat();
+        Redactor { bodies: automaton(&bodies), shorts: automaton(&longer(&shorts, SHORT_SECRET_BYTES_MIN)) }
     }
 
     /// Redacts a text that may be data: a body.
@@ -79,6 +95,15 @@ impl fmt::Debug for Redactor {
 
 fn replace(found: &AhoCorasick, text: &str) -> String {
     found.replace_all(text, &vec![MARK; found.patterns_len()])
+}
+
+/// Every spelling of those secrets that have enough bytes.
+fn longer(secrets: &[Secret], bytes_min: usize) -> Vec<String> {
+    let secrets = secrets.iter().filter(|secret| secret.expose().len() >= bytes_min);
+    let mut forms: Vec<String> = secrets.flat_map(|secret| spellings(secret.expose())).collect();
+    forms.sort();
+    forms.dedup();
+    forms
 }
 
 fn automaton(forms: &[String]) -> Option<AhoCorasick> {
@@ -125,21 +150,25 @@ fn serde_json_escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Redactor;
+    use super::{Redactor, is_marked};
+    use crate::credential::Credential;
     use crate::secret::Secret;
+
+    fn basic(password: &str) -> Redactor {
+        Redactor::new(&Credential::Basic { user: "ada".to_owned(), password: Secret::new(password) }, &[])
+    }
 
     #[test]
     fn every_form_of_a_secret_is_replaced() {
-        let redactor = Redactor::new(&[Secret::new("pät/long +\"word"), Secret::new("ada:pät/long +\"word")]);
+        let redactor = Redactor::new(&Credential::Bearer(Secret::new("pät/long +\"words")), &[]);
         for form in [
-            "pät/long +\"word",
-            "pät/long +\\\"word",
-            "p%C3%A4t%2Flong%20%2B%22word",
-            "p%c3%a4t%2flong%20%2b%22word",
-            "p%C3%A4t%2Flong+%2B%22word",
-            "cMOkdC9sb25nICsid29yZA==",
-            "cMOkdC9sb25nICsid29yZA",
-            "YWRhOnDDpHQvbG9uZyArIndvcmQ=",
+            "pät/long +\"words",
+            "pät/long +\\\"words",
+            "p%C3%A4t%2Flong%20%2B%22words",
+            "p%c3%a4t%2flong%20%2b%22words",
+            "p%C3%A4t%2Flong+%2B%22words",
+            "cMOkdC9sb25nICsid29yZHM=",
+            "cMOkdC9sb25nICsid29yZHM",
         ] {
             let text = format!("<a>{form}</a>");
             assert_eq!(redactor.text(text.clone()), "<a>[secret]</a>", "{form}");
@@ -150,15 +179,37 @@ mod tests {
     }
 
     #[test]
-    fn a_short_password_does_not_damage_data() {
-        let redactor = Redactor::new(&[Secret::new("paris")]);
-        assert_eq!(redactor.text("city: paris".to_owned()), "city: paris");
-        assert_eq!(redactor.short("x-echo: paris"), "x-echo: [secret]");
+    fn a_password_that_is_a_word_does_not_damage_data() {
+        for password in ["paris", "sunshine", "correct-horse-battery-staple"] {
+            let (redactor, text) = (basic(password), format!("EMAIL:info@{password}.example"));
+            assert_eq!(redactor.text(text.clone()), text);
+            assert_eq!(redactor.bytes(text.clone().into_bytes()), text.as_bytes());
+            assert_eq!(redactor.short(text), "EMAIL:info@[secret].example");
+        }
+        let short = Redactor::new(&Credential::Bearer(Secret::new("sunshine-street")), &[Secret::new("paris")]);
+        assert_eq!(short.text("1 sunshine-street, paris".to_owned()), "1 sunshine-street, paris");
+        assert_eq!(short.short("1 sunshine-street, paris"), "1 [secret], [secret]");
+    }
+
+    #[test]
+    fn a_login_is_replaced_as_a_whole() {
+        let redactor = basic("sunshine");
+        for form in ["ada:sunshine", "ada%3Asunshine", "YWRhOnN1bnNoaW5l"] {
+            assert_eq!(redactor.text(format!("<a>{form}</a>")), "<a>[secret]</a>", "{form}");
+        }
+    }
+
+    #[test]
+    fn the_mark_is_known_again() {
+        for marked in ["a [secret]", "q=%5Bsecret%5d&%5Bsecret%5D", "NOTE:[sec\r\n ret]", "NOTE:[\n secret]"] {
+            assert!(is_marked(marked.as_bytes()), "{marked}");
+        }
+        assert!(!is_marked("[ secret ] secret [Secret]".as_bytes()));
     }
 
     #[test]
     fn without_secrets_nothing_changes() {
-        let redactor = Redactor::new(&[Secret::new("")]);
+        let redactor = Redactor::new(&Credential::None, &[Secret::new("")]);
         assert_eq!(redactor.text("abc".to_owned()), "abc");
         assert_eq!(redactor.short("abc"), "abc");
     }

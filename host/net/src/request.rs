@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::credential::Credential;
 use crate::error::SendError;
+use crate::redact::is_marked;
 
 /// More or larger headers than these are refused, in both directions.
 pub(crate) const HEADERS_MAX: usize = 100;
@@ -15,6 +16,9 @@ pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// A larger body belongs into several requests.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const MARKED: &str = "the body contains `[secret]`, which stands where this connection's password or token was taken out of \
+                      an answer; it is not written over what was there";
 
 /// Set by the host or by the connection itself, never by a plugin.
 const REFUSED_HEADERS: [&str; 18] = [
@@ -121,6 +125,9 @@ pub(crate) fn message(
     });
     if body.as_ref().is_some_and(|(bytes, _)| bytes.len() > BODY_BYTES_MAX) {
         return invalid(format!("the body is larger than {BODY_BYTES_MAX} bytes"));
+    }
+    if body.as_ref().is_some_and(|(bytes, _)| is_marked(bytes)) {
+        return invalid(MARKED.to_owned());
     }
     let mut headers = header_map(headers, credential)?;
     if let Some((_, Some(text))) = &body

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use syncline_net::{Body, Credential, OutletConfig, Request, Secret};
+use syncline_net::{Body, Credential, OutletConfig, Request, Secret, SendError};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::{Server, answer, get, header, open, with};
@@ -32,6 +32,26 @@ async fn an_echoed_secret_is_replaced() {
     let response = outlet.send(get("/")).await.expect("an answer");
     assert_eq!(response.body, Body::Text("{\"got\":\"Basic [secret]\"}".to_owned()));
     assert!(!format!("{outlet:?}").contains(TOKEN));
+}
+
+#[tokio::test]
+async fn a_password_is_left_in_data_and_a_replaced_secret_is_not_written_back() {
+    let server = Server::start(|request| {
+        let echoed = header(request, "authorization").unwrap_or_default();
+        answer(200, &[], format!("EMAIL:info@sunshine.example\r\nNOTE:{echoed}").as_bytes())
+    })
+    .await;
+    let password = Credential::Basic { user: "ada".to_owned(), password: Secret::new("sunshine") };
+    let outlet = open(OutletConfig { credential: password, ..server.config() });
+    let response = outlet.send(get("/")).await.expect("an answer");
+    assert_eq!(response.body, Body::Text("EMAIL:info@sunshine.example\r\nNOTE:Basic [secret]".to_owned()));
+    for body in [response.body.clone(), Body::Bytes(response.body.into_bytes())] {
+        let refused = outlet.send(Request { body: Some(body), ..with("PUT", "/", &[]) }).await;
+        assert!(matches!(&refused, Err(SendError::Invalid(reason)) if reason.contains("`[secret]`")), "{refused:?}");
+    }
+    assert_eq!(server.count(), 1);
+    let card = Body::Text("EMAIL:info@sunshine.example".to_owned());
+    assert!(outlet.send(Request { body: Some(card), ..with("PUT", "/", &[]) }).await.is_ok());
 }
 
 #[tokio::test]
