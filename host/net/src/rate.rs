@@ -106,8 +106,10 @@ impl Gate {
 
     /// Waits for a place, at most `WAIT_MAX`.
     pub(crate) async fn admit(&self) -> Result<Pass<'_>, SendError> {
-        let at_once = self.at_once.acquire().await.expect("the gate's semaphore is never closed");
         let deadline = Instant::now() + WAIT_MAX;
+        let at_once = timeout_at(deadline, self.at_once.acquire()).await;
+        let at_once = at_once.map_err(|_| SendError::RetryLater { after_ms: 1_000 })?;
+        let at_once = at_once.expect("the gate's semaphore is never closed");
         loop {
             let answered = self.answered.notified();
             let now = Instant::now();
@@ -307,6 +309,18 @@ mod tests {
         });
         second.expect("a place after the answer");
         assert_eq!(start.elapsed().as_secs(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_place_ends() {
+        let gate = Gate::new(&[], 1);
+        let start = Instant::now();
+        let first = gate.admit().await.expect("a free place");
+        let refused = gate.admit().await.expect_err("the place is not given back");
+        assert!(matches!(refused, SendError::RetryLater { after_ms: 1_000 }), "{refused:?}");
+        assert_eq!(start.elapsed(), super::WAIT_MAX);
+        drop(first);
+        gate.admit().await.expect("a free place");
     }
 
     #[tokio::test(start_paused = true)]
