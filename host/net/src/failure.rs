@@ -6,6 +6,7 @@ use crate::address::AddressClass;
 use crate::error::{NotSentCause, SendError};
 use crate::outlet::Inner;
 use crate::resolve::ResolveError;
+use crate::send::exposed;
 use crate::target::Target;
 use crate::tls;
 
@@ -33,6 +34,7 @@ impl Inner {
                 ResolveError::Refused { class, .. } => {
                     SendError::Denied(format!("{refused}{}", self.mend(class))).into()
                 }
+                ResolveError::Exposed { .. } => SendError::Credential(format!("{} ({refused})", exposed(host))).into(),
                 ResolveError::NotFound { .. } => {
                     not_sent(NotSentCause::Name, format!("{refused}; check the host, and this machine's network"))
                 }

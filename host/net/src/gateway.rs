@@ -35,8 +35,11 @@ impl Gateway {
             Some(pem) => tls::with_extra_roots(self.roots.clone(), pem)
                 .map_err(|reason| NetError::Setting { connection: config.connection.clone(), reason })?,
         };
-        let resolver =
-            CheckedResolver { inner: self.resolver.clone(), allow_private_network: config.allow_private_network };
+        let resolver = CheckedResolver {
+            inner: self.resolver.clone(),
+            allow_private_network: config.allow_private_network,
+            private_only: false,
+        };
         Outlet::open(config, tls::client_config(roots)?, resolver)
     }
 }

@@ -121,6 +121,8 @@ pub struct Outlet(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: OutletConfig,
     pub(crate) client: reqwest::Client,
+    /// Connects inside the private network alone, and carries credentials in clear text there.
+    pub(crate) private_client: reqwest::Client,
     pub(crate) gate: Gate,
     pub(crate) redactor: Redactor,
     pub(crate) counters: Counters,
@@ -129,19 +131,9 @@ pub(crate) struct Inner {
 impl Outlet {
     pub(crate) fn open(config: OutletConfig, tls: ClientConfig, resolver: CheckedResolver) -> Result<Outlet, NetError> {
         check(&config).map_err(|reason| NetError::Setting { connection: config.connection.clone(), reason })?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(resolver)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .connect_timeout(Duration::from_millis(config.limits.connect_timeout_ms))
-            .pool_max_idle_per_host(config.limits.at_once_max)
-            .http1_max_headers(HEADERS_MAX)
-            .http2_max_header_list_size(HEADER_BYTES_MAX as u32)
-            .build()
-            .map_err(|error| NetError::Client(error.without_url().to_string()))?;
+        let private = CheckedResolver { private_only: true, ..resolver.clone() };
+        let private_client = client(&config.limits, tls.clone(), private)?;
+        let client = client(&config.limits, tls, resolver)?;
         let gate = Gate::new(&config.limits.rates, config.limits.at_once_max);
         if let Some(spent) = &config.spent {
             gate.take_over(spent);
@@ -151,6 +143,7 @@ impl Outlet {
             redactor: Redactor::new(&config.credential, &config.other_secrets),
             counters: Counters::default(),
             client,
+            private_client,
             config,
         })))
     }
@@ -269,6 +262,22 @@ impl Drop for Waiting<'_> {
             state.before += since.elapsed();
         }
     }
+}
+
+fn client(limits: &Limits, tls: ClientConfig, resolver: CheckedResolver) -> Result<reqwest::Client, NetError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(resolver)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .user_agent(USER_AGENT)
+        .connect_timeout(Duration::from_millis(limits.connect_timeout_ms))
+        .pool_max_idle_per_host(limits.at_once_max)
+        .http1_max_headers(HEADERS_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX as u32)
+        .build()
+        .map_err(|error| NetError::Client(error.without_url().to_string()))
 }
 
 fn check(config: &OutletConfig) -> Result<(), String> {

@@ -38,6 +38,8 @@ impl Resolve for SystemResolver {
 pub(crate) enum ResolveError {
     #[error("`{name}` has only addresses that are not allowed: {address} is {class}")]
     Refused { name: String, address: IpAddr, class: AddressClass },
+    #[error("`{name}` has no address inside the private network: {address} is outside")]
+    Exposed { name: String, address: IpAddr },
     #[error("the name `{name}` has no address ({reason})")]
     NotFound { name: String, reason: String },
 }
@@ -47,18 +49,31 @@ pub(crate) enum ResolveError {
 pub(crate) struct CheckedResolver {
     pub(crate) inner: Arc<dyn Resolve>,
     pub(crate) allow_private_network: bool,
+    /// Nothing but the private network: for a credential in clear text.
+    pub(crate) private_only: bool,
 }
 
 impl CheckedResolver {
+    fn is_allowed(&self, address: IpAddr) -> bool {
+        let class = classify(address);
+        class.is_allowed(self.allow_private_network)
+            && (!self.private_only || matches!(class, AddressClass::Private(_)))
+    }
+
     async fn allowed(self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
         let not_found = |reason: String| ResolveError::NotFound { name: name.clone(), reason };
         let found = self.inner.resolve(&name).await.map_err(|error| not_found(error.to_string()))?;
-        let is_allowed = |address: &&IpAddr| classify(**address).is_allowed(self.allow_private_network);
-        let allowed: Vec<SocketAddr> =
-            found.iter().filter(is_allowed).map(|&address| SocketAddr::new(address, 0)).collect();
+        let allowed = found.iter().filter(|&&address| self.is_allowed(address));
+        let allowed: Vec<SocketAddr> = allowed.map(|&address| SocketAddr::new(address, 0)).collect();
         match found.first() {
             Some(_) if !allowed.is_empty() => Ok(allowed),
-            Some(&address) => Err(ResolveError::Refused { name, address, class: classify(address) }),
+            Some(&first) => {
+                let outside = found.iter().find(|&&address| classify(address) == AddressClass::Public);
+                Err(match outside {
+                    Some(&address) if self.private_only => ResolveError::Exposed { name, address },
+                    _ => ResolveError::Refused { name, address: first, class: classify(first) },
+                })
+            }
             None => Err(not_found("an empty answer".to_owned())),
         }
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use tokio::time::{sleep, timeout};
 
-use crate::address::classify;
+use crate::address::{AddressClass, classify};
 use crate::audit::AuditLine;
+use crate::credential::Credential;
 use crate::error::SendError;
 use crate::failure::{Failed, redacted};
 use crate::outlet::{Errand, Inner};
@@ -118,6 +119,12 @@ impl Errand {
     }
 }
 
+/// A request that may leave, and who sends it.
+struct Outgoing<'outlet> {
+    request: reqwest::Request,
+    client: &'outlet reqwest::Client,
+}
+
 impl Chain {
     fn pass(&mut self, message: &Message, status: StatusCode) {
         // 307 and 308 mean "not here"; the others may be what a server says after it did what was asked.
@@ -177,46 +184,53 @@ impl Inner {
         }
     }
 
-    fn outgoing(&self, target: &Target, message: &Message, signed: bool) -> Result<reqwest::Request, SendError> {
+    fn outgoing(&self, target: &Target, message: &Message, signed: bool) -> Result<Outgoing<'_>, SendError> {
         let mut url = target.url().clone();
         let mut headers = message.headers.clone();
+        let mut client = &self.client;
         if signed && self.config.credential_grants.iter().any(|grant| grant.covers(target)) {
-            self.check_confidential(target)?;
+            if target.url().scheme() != "https" && !matches!(self.config.credential, Credential::None) {
+                self.check_confidential(target)?;
+                client = &self.private_client;
+            }
             self.config.credential.apply(&mut url, &mut headers).map_err(SendError::Credential)?;
         }
-        let mut outgoing = reqwest::Request::new(message.method.clone(), url);
-        *outgoing.headers_mut() = headers;
-        *outgoing.body_mut() = message.body.clone().map(reqwest::Body::from);
-        Ok(outgoing)
+        let mut request = reqwest::Request::new(message.method.clone(), url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = message.body.clone().map(reqwest::Body::from);
+        Ok(Outgoing { request, client })
     }
 
+    /// A credential in clear text stays inside the private network; a name is judged when it is resolved.
     fn check_confidential(&self, target: &Target) -> Result<(), SendError> {
-        use crate::credential::Credential;
-        let config = &self.config;
-        if target.url().scheme() == "https"
-            || config.allow_private_network
-            || matches!(config.credential, Credential::None)
-        {
-            return Ok(());
+        let is_private = |address| matches!(classify(address), AddressClass::Private(_));
+        match self.config.allow_private_network {
+            true if target.literal_address().is_none_or(is_private) => Ok(()),
+            true => Err(SendError::Credential(exposed(target.host()))),
+            false => Err(SendError::Credential(format!(
+                "{}, or set `allow_private_network = true` for a local server",
+                exposed(target.host())
+            ))),
         }
-        Err(SendError::Credential(format!(
-            "it would go to `{}` over http, where anyone on the way can read it; use https, or set \
-             `allow_private_network = true` for a local server",
-            target.host()
-        )))
     }
 
     async fn round_trip(
         &self,
-        outgoing: reqwest::Request,
+        outgoing: Outgoing<'_>,
         target: &Target,
         allowance: &Allowance,
     ) -> Result<Answer, Failed> {
-        let response = self.client.execute(outgoing).await.map_err(|error| self.failure(&error, target))?;
+        let sent = outgoing.client.execute(outgoing.request).await;
+        let response = sent.map_err(|error| self.failure(&error, target))?;
         let answer = Answer::read(response, self.config.limits.response_bytes_max, allowance).await?;
         self.counters.received(answer.body.len());
         Ok(answer)
     }
+}
+
+/// Why a credential does not go to `host`.
+pub(crate) fn exposed(host: &str) -> String {
+    format!("it would go to `{host}` over http, where anyone on the way can read it; use https")
 }
 
 fn is_worth_repeating(answer: &Result<Answer, Failed>) -> bool {

@@ -132,6 +132,30 @@ async fn a_credential_is_not_sent_in_clear_over_the_internet() {
     assert!(matches!(&error, SendError::Credential(reason) if reason.contains("use https")), "{error:?}");
 }
 
+#[tokio::test]
+async fn inside_the_private_network_a_credential_is_not_sent_in_clear_to_the_outside() {
+    let server = Server::start(|_| answer(200, &[], b"")).await;
+    let credential = || Credential::Basic { user: "ada".to_owned(), password: Secret::new("our-own-password") };
+    let dav = |addresses: &[&'static str]| {
+        let config = OutletConfig { credential: credential(), ..named(&server, "dav.example.org") };
+        open_with(Names(vec![("dav.example.org", addresses.to_vec())]), config)
+    };
+    let literal = |host: &str| {
+        let base = Url::parse(&format!("http://{host}/")).expect("a url");
+        let config = OutletConfig::new("crm", base).expect("a configuration");
+        open(OutletConfig { allow_private_network: true, credential: credential(), ..config })
+    };
+    let outside =
+        [dav(&["8.8.8.8"]), dav(&["0.0.0.0", "2606:4700::1111"]), literal("8.8.8.8"), literal("[64:ff9b::808:808]")];
+    for outlet in outside {
+        let error = outlet.send(with("POST", "/", &[])).await.expect_err("a credential over http");
+        assert!(matches!(&error, SendError::Credential(reason) if reason.contains("use https")), "{error:?}");
+        assert!(!error.may_have_reached_server());
+    }
+    assert_eq!(dav(&["8.8.8.8", "127.0.0.1"]).send(get("/")).await.expect("the server inside").status, 200);
+    assert!(header(&server.last(), "authorization").is_some());
+}
+
 #[test]
 fn a_connection_that_cannot_work_is_refused_when_it_is_opened() {
     let gateway = syncline_net::Gateway::new();
