@@ -10,6 +10,7 @@ pub(crate) mod buckets;
 
 use serde::{Deserialize, Serialize};
 use syncline_sdk::connector::{Page, Skipped};
+use syncline_sdk::http::Response;
 use syncline_sdk::record::{Fate, TableBuilder, Tombstone};
 use syncline_sdk::value::Fault;
 
@@ -226,15 +227,30 @@ impl Request<'_> {
         })
     }
 
-    /// Asks what has changed since `token`. The changed ids are sorted.
+    /// Asks what has changed since `token`, which the server gave once.
     fn delta(&self, token: &str) -> Result<Delta, Fault> {
-        let request = api::request(self.collection.address(), dav::changes_since(token));
-        let response = request.send().map_err(api::fault_of_error)?;
+        let response = self.report(token)?;
+        if response.status() == 500 {
+            // Some servers say so of a lost token, others when they are unwell: then they fail with a token of now too.
+            let is_lost = matches!(self.feed()?, Feed::Sync { token: now } if now != token);
+            if !is_lost {
+                return Err(Fault::Transient("sync-collection gave status 500".to_owned()));
+            }
+        }
+        self.read_delta(&response)
+    }
+
+    fn report(&self, token: &str) -> Result<Response, Fault> {
+        api::request(self.collection.address(), dav::changes_since(token)).send().map_err(api::fault_of_error)
+    }
+
+    /// Reads what has changed. The changed ids are sorted.
+    fn read_delta(&self, response: &Response) -> Result<Delta, Fault> {
         // Servers say in many ways that they have lost a token, or the report with it.
         if matches!(response.status(), 400 | 405 | 410 | 412 | 415 | 500 | 501) {
             return Err(Fault::CursorExpired(format!("sync-collection gave status {}", response.status())));
         }
-        let answer = api::multistatus(&response)?;
+        let answer = api::multistatus(response)?;
         let Some(to) = answer.sync_token else {
             return Err(Fault::CursorExpired("the server's answer holds no sync token".to_owned()));
         };
@@ -254,10 +270,10 @@ impl Request<'_> {
 
     /// Reads the cards of the buckets that have changed since a listing, as many as the page holds.
     fn listing(&self, mut old: Listing) -> Result<Page, Fault> {
-        let ctag = match self.feed()? {
-            Feed::Listing { ctag } => ctag,
-            // It has learnt to sync; what changed until now still comes by the listing.
-            Feed::Sync { .. } => None,
+        let (ctag, token) = match self.feed()? {
+            Feed::Listing { ctag } => (ctag, None),
+            // It syncs, perhaps again; what changed until now still comes by the listing.
+            Feed::Sync { token } => (None, Some(token)),
         };
         if ctag.is_some() && ctag == old.ctag && old.part.is_none() {
             return Ok(Page::last(TableBuilder::new(self.fields), encode(&Cursor::Listing(old))));
@@ -271,6 +287,9 @@ impl Request<'_> {
             selected = old.buckets.changed(&listed, part, taken);
         }
         let is_more = selected.is_more;
+        if let Some(token) = token.filter(|_| !is_more) {
+            return Ok(cards.page(&Cursor::Sync { token }, false));
+        }
         let ctag = if is_more { None } else { ctag };
         Ok(cards.page(&Cursor::Listing(Listing { buckets: selected.buckets, ctag, part: selected.part }), is_more))
     }
@@ -288,7 +307,8 @@ impl Request<'_> {
         }
         if has_sync(&properties) {
             // The report is tried once: some servers announce it and answer errors.
-            match self.delta(properties.sync_token.as_deref().unwrap_or_default()) {
+            let report = self.report(properties.sync_token.as_deref().unwrap_or_default())?;
+            match self.read_delta(&report) {
                 Ok(delta) => return Ok(Feed::Sync { token: properties.sync_token.unwrap_or(delta.to) }),
                 Err(Fault::CursorExpired(_) | Fault::Permission(_) | Fault::NotFound(_)) => {}
                 Err(fault) => return Err(fault),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 use syncline_sdk::connector::Progress;
-use syncline_sdk::http::{Body, Response};
+use syncline_sdk::http::Body;
 use syncline_sdk::testing::TestHost;
 
 use super::buckets::Buckets;
@@ -172,7 +172,7 @@ fn a_card_that_cannot_be_read_does_not_hide_the_others_and_a_lost_token_expires(
         <response><href>/ab/a.vcf</href><propstat><prop><getetag>"1"</getetag></prop></propstat></response><sync-token>t1</sync-token>"#;
     let page = page_of(207, odd, 10).expect("the answer is whole");
     assert_eq!((page.records.rows.len(), page.skipped.len()), (1, 1));
-    for status in [410, 412, 500, 501] {
+    for status in [410, 412, 501] {
         assert!(matches!(page_of(status, "", 10), Err(Fault::CursorExpired(_))), "{status}");
     }
     assert!(matches!(page_of(401, "", 10), Err(Fault::Auth(_))));
@@ -221,4 +221,58 @@ fn a_page_of_large_cards_ends_early_and_loses_none() {
             assert_eq!(seen, ids, "full: {is_full}");
         }
     });
+}
+
+/// Answers as an address book with one card whose `sync-collection` gives this status, for each token.
+fn book(request: &syncline_sdk::http::Request, report: impl Fn(&str) -> u16) -> Response {
+    let Some(Body::Text(body)) = request.body() else { panic!("a question has a body") };
+    let answer = |status, inner: &str| {
+        let xml = r#"xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav""#;
+        Response::new(status, format!("<multistatus {xml}>{inner}</multistatus>"))
+    };
+    if let Some(rest) = body.split("<D:sync-token>").nth(1) {
+        let token = rest.split('<').next().unwrap_or_default();
+        return answer(report(token), "<sync-token>now</sync-token>");
+    }
+    let card = "<getetag>\"1\"</getetag><C:address-data>BEGIN:VCARD\nFN:A\nEND:VCARD</C:address-data>";
+    let reports = "<supported-report-set><supported-report><report><sync-collection/></report></supported-report></supported-report-set>";
+    let itself = format!("<resourcetype><C:addressbook/></resourcetype>{reports}<sync-token>now</sync-token>");
+    match (request.method(), request.header_value("Depth")) {
+        ("PROPFIND", Some("0")) => answer(207, &found("/ab/", &itself)),
+        _ => answer(207, &found("/ab/a.vcf", card)),
+    }
+}
+
+#[test]
+fn a_book_whose_sync_failed_once_is_read_by_tokens_again() {
+    let collection = Collection::new("/ab/");
+    let read = |status: u16, cursor: Option<&str>| {
+        let request = Request { collection: &collection, fields: &[], cursor, limit: 10 };
+        let server = TestHost::new(move |request| Ok(book(request, |_| status)));
+        let page = server.run(|| if cursor.is_some() { request.changed() } else { request.full() });
+        match page.expect("the server answers").next {
+            Progress::Done(next) => next,
+            Progress::More(next) => panic!("it is one card: {next}"),
+        }
+    };
+    for status in [500, 405] {
+        let listing = read(status, None);
+        assert!(listing.contains("listing"), "{listing}");
+        let healed = read(207, Some(&listing));
+        assert_eq!(healed, encode(&Cursor::Sync { token: "now".to_owned() }), "{status}");
+    }
+}
+
+#[test]
+fn an_internal_error_is_a_lost_token_only_where_the_token_of_now_is_fine() {
+    let collection = Collection::new("/ab/");
+    let read = |report: fn(&str) -> u16| {
+        let cursor = encode(&Cursor::Sync { token: "t0".to_owned() });
+        let request = Request { collection: &collection, fields: &[], cursor: Some(&cursor), limit: 10 };
+        TestHost::new(move |request| Ok(book(request, report))).run(|| request.changed())
+    };
+    let lost = read(|token| if token == "t0" { 500 } else { 207 });
+    assert!(matches!(lost, Err(Fault::CursorExpired(_))), "{lost:?}");
+    let unwell = read(|_| 500);
+    assert!(matches!(unwell, Err(Fault::Transient(_))), "{unwell:?}");
 }
