@@ -64,6 +64,10 @@ pub(super) fn of_response(collection: &Collection, response: &Response) -> Refus
         423 => Outcome::wait(wait_ms.unwrap_or(LOCKED_WAIT_MS), words),
         429 | 503 => Outcome::wait(wait_ms.unwrap_or(BUSY_WAIT_MS), words),
         507 => Outcome::Quota(Delay::new(wait_ms.unwrap_or(QUOTA_WAIT_MS), words)),
+        // Sent over a connection for another host, or so early that it may be a replay: in both cases nothing was done.
+        421 | 425 => Outcome::wait(wait_ms.unwrap_or(BUSY_WAIT_MS), words),
+        // The server waited too long for the request, but may have had all of it.
+        408 => Outcome::Unknown(words),
         400..=499 => super::invalid("refused", words),
         _ => Outcome::Unknown(words),
     })
@@ -101,8 +105,11 @@ mod tests {
         for (status, is_expected) in [
             (400, (|outcome| matches!(outcome, Outcome::Invalid(_))) as fn(&Outcome) -> bool),
             (403, |outcome| matches!(outcome, Outcome::Permission(_))),
+            (408, |outcome| matches!(outcome, Outcome::Unknown(_))),
             (413, |outcome| matches!(outcome, Outcome::Invalid(_))),
+            (421, |outcome| matches!(outcome, Outcome::RetryLater(_))),
             (423, |outcome| matches!(outcome, Outcome::RetryLater(_))),
+            (425, |outcome| matches!(outcome, Outcome::RetryLater(_))),
             (429, |outcome| matches!(outcome, Outcome::RetryLater(_))),
             (500, |outcome| matches!(outcome, Outcome::Unknown(_))),
             (503, |outcome| matches!(outcome, Outcome::RetryLater(_))),
