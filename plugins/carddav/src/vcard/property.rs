@@ -25,6 +25,8 @@ impl Property {
 
     /// Reads a raw line.
     pub(crate) fn parse(raw: &str) -> Property {
+        // The `=` of a soft break would make an escape with what follows on the next line.
+        let raw = if super::is_quoted_printable(raw) { &raw.replace("=\r\n", "\r\n") } else { raw };
         let line: String = text::unfolded(raw).collect();
         let (mut parts, mut start, mut quoted) = (Vec::new(), 0, false);
         let mut value = "";
@@ -67,29 +69,28 @@ impl Property {
         line
     }
 
-    /// The value as it stands in the line, with the encodings of vCard 2.1 undone.
-    pub(crate) fn value(&self) -> String {
-        if self.is_quoted_printable() {
-            return text::decode_quoted_printable(&self.value);
-        }
-        self.value.clone()
-    }
-
     /// The value as one text, unescaped.
     pub(crate) fn text(&self) -> String {
-        text::unescape(&self.value())
+        self.decoded(&self.value)
     }
 
     /// The parts between unescaped semicolons, each unescaped: `N`, `ADR`, `ORG`.
     pub(crate) fn components(&self) -> Vec<String> {
-        text::split(&self.value(), ';').into_iter().map(text::unescape).collect()
+        text::split(&self.value, ';').into_iter().map(|part| self.decoded(part)).collect()
     }
 
     /// The parts between unescaped commas, each unescaped and trimmed: `CATEGORIES`.
     pub(crate) fn items(&self) -> Vec<String> {
-        let value = self.value();
-        let items = text::split(&value, ',').into_iter().map(|item| text::unescape(item.trim()));
+        let items = text::split(&self.value, ',').into_iter().map(|item| self.decoded(item.trim()));
         items.filter(|item| !item.is_empty()).collect()
+    }
+
+    /// What a part of the value means. A separator in quoted-printable text parts nothing, so it is decoded last.
+    fn decoded(&self, part: &str) -> String {
+        if self.is_quoted_printable() {
+            return text::unescape(&text::decode_quoted_printable(part));
+        }
+        text::unescape(part)
     }
 
     /// Replaces the value by an escaped one.
@@ -105,8 +106,12 @@ impl Property {
 
     /// Replaces one of the parts between semicolons and leaves the others as they are written.
     pub(crate) fn set_component(&mut self, index: usize, component: &str) {
-        let value = self.value();
-        let mut parts: Vec<String> = text::split(&value, ';').into_iter().map(str::to_owned).collect();
+        let parts = text::split(&self.value, ';').into_iter();
+        // The encoding goes with the old value, so the parts that stay are written without it.
+        let mut parts: Vec<String> = match self.is_quoted_printable() {
+            true => parts.map(|part| text::escape(&self.decoded(part))).collect(),
+            false => parts.map(str::to_owned).collect(),
+        };
         if parts.len() <= index {
             parts.resize(index + 1, String::new());
         }

@@ -116,6 +116,26 @@ fn an_encoding_goes_with_the_value_it_described() {
 }
 
 #[test]
+fn patching_a_quoted_printable_component_keeps_the_others_e10_3() {
+    let lines = "ADR;WORK;ENCODING=QUOTED-PRINTABLE:;;1 Main St=0D=0AFloor 2=3B left=2C back;Par=\r\nis;=\r\n=C3=8E;75=\r\n01;a\\;b";
+    let text = format!("BEGIN:VCARD\r\nVERSION:2.1\r\n{lines}\r\nFN:x\r\nEND:VCARD\r\n");
+    let mut card = card(&text);
+    let at = card.first("ADR").expect("the card has an address");
+    let mut property = card.property(at);
+    let parts = ["", "", "1 Main St\nFloor 2; left, back", "Paris", "Î", "7501", "a;b"];
+    assert_eq!(property.components(), parts);
+    property.set_component(3, "Łódź; west");
+    card.replace(at, &property);
+    let again = Card::parse(&card.to_text()).expect("it is still one card");
+    let mut expected = parts;
+    expected[3] = "Łódź; west";
+    assert_eq!(again.property(at).components(), expected, "{}", card.to_text());
+    assert_eq!(again.text("FN").as_deref(), Some("x"));
+    let categories = Property::parse("CATEGORIES;QUOTED-PRINTABLE:a=2Cb,c");
+    assert_eq!(categories.items(), ["a,b", "c"]);
+}
+
+#[test]
 fn the_labels_of_a_group_go_with_its_last_line() {
     let mut card = card(CARDS[1]);
     let email = card.first("EMAIL").expect("the card has an e-mail");
