@@ -1,7 +1,8 @@
 //! Writes a batch: current cards at once, then all requests at once, then one look at what became of them.
 //!
 //! Invariant: an existing card is only replaced under the etag that it was patched from, and a new one only where there
-//! was none, so nothing that anybody else wrote is overwritten.
+//! was none, so nothing that anybody else wrote is overwritten. A server without strong etags cannot promise that: there a
+//! card is compared once more right before it is written, and only what is edited within that moment is overwritten.
 //! Invariant: a request whose answer did not come is `unknown`; it is not sent again here.
 
 mod refusal;
@@ -32,6 +33,8 @@ struct Job {
     id: String,
     request: Request,
     kind: Kind,
+    /// The card as it was fetched, where the request has no etag that guards it.
+    unguarded: Option<Stored>,
 }
 
 /// What is sent, as far as its answer has to know.
@@ -66,6 +69,7 @@ pub(crate) fn write(collection: &Collection, request: &WriteRequest) -> Result<W
         may_be_done: false,
     };
     let jobs = batch.prepare()?;
+    let jobs = batch.compare(jobs)?;
     let looks = batch.send(jobs);
     // To answer with a fault would say that none of the batch was done.
     if batch.is_signed_out && !batch.may_be_done {
@@ -160,8 +164,8 @@ impl Batch<'_> {
                 let stored = self.expected(id, operation, current)?;
                 // XML has made line feeds of the line ends.
                 let raw = Card::parse(&stored.text).map_or_else(|_| stored.text.clone(), |card| card.to_text());
-                let request = guarded(Request::delete(self.collection.member(id)), stored);
-                Ok(Job { at, id: id.clone(), request, kind: Kind::Delete { raw } })
+                let (request, unguarded) = guarded(Request::delete(self.collection.member(id)), stored);
+                Ok(Job { at, id: id.clone(), request, kind: Kind::Delete { raw }, unguarded })
             }
         }
     }
@@ -189,7 +193,7 @@ impl Batch<'_> {
     fn create(&self, at: usize, id: String, uid: String, card: Card) -> Job {
         let request = Request::put(self.collection.member(&id)).header("If-None-Match", "*");
         let request = request.text(CARD_TYPE, card.to_text());
-        Job { at, id, request, kind: Kind::Create { uid, card: Box::new(card) } }
+        Job { at, id, request, kind: Kind::Create { uid, card: Box::new(card) }, unguarded: None }
     }
 
     /// A request for the patched card; none where the patch changed nothing.
@@ -197,8 +201,37 @@ impl Batch<'_> {
         if parse(stored)? == card {
             return Err(Outcome::done(id, self.row(id, stored)));
         }
-        let request = guarded(Request::put(self.collection.member(id)), stored).text(CARD_TYPE, card.to_text());
-        Ok(Job { at, id: id.to_owned(), request, kind: Kind::Update { card: Box::new(card) } })
+        let (request, unguarded) = guarded(Request::put(self.collection.member(id)), stored);
+        let request = request.text(CARD_TYPE, card.to_text());
+        Ok(Job { at, id: id.to_owned(), request, kind: Kind::Update { card: Box::new(card) }, unguarded })
+    }
+
+    /// Fetches once more the cards that no etag guards, and settles the jobs whose card is another one by now.
+    fn compare(&mut self, jobs: Vec<Job>) -> Result<Vec<Job>, Fault> {
+        let mut ids: Vec<String> =
+            jobs.iter().filter(|job| job.unguarded.is_some()).map(|job| job.id.clone()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut now = HashMap::new();
+        api::fetch(self.collection, &ids, |id, fetched| {
+            now.insert(id.to_owned(), fetched);
+        })?;
+        let mut same = Vec::new();
+        for job in jobs {
+            let outcome = match (&job.unguarded, now.get(&job.id)) {
+                (Some(before), Some(Fetched::Card(stored))) if before.text != stored.text => {
+                    Outcome::VersionConflict(self.row(&job.id, stored))
+                }
+                (Some(_), Some(Fetched::Gone)) => Outcome::NotFound,
+                (Some(_), Some(Fetched::Unclear(reason))) => Outcome::wait(api::LOCKED_WAIT_MS, reason),
+                _ => {
+                    same.push(job);
+                    continue;
+                }
+            };
+            self.answer.settle(job.at, outcome);
+        }
+        Ok(same)
     }
 
     /// Sends all requests at once, settles what the answers settle, and returns what must be looked at.
@@ -344,12 +377,13 @@ pub(crate) fn uid_of(text: &str) -> Option<String> {
     Card::parse(text).ok()?.text("UID")
 }
 
-/// Makes a request apply only to the card that was fetched. A weak etag never matches, so it is no guard.
-fn guarded(request: Request, stored: &Stored) -> Request {
+/// Makes a request apply only to the card that was fetched. A weak etag never matches, so it is no guard: then the card
+/// comes back, to be compared.
+fn guarded(request: Request, stored: &Stored) -> (Request, Option<Stored>) {
     match stored.etag.as_deref().filter(|etag| !etag.starts_with("W/")) {
-        Some(etag) if etag.starts_with('"') => request.header("If-Match", etag),
-        Some(etag) => request.header("If-Match", format!("\"{etag}\"")),
-        None => request,
+        Some(etag) if etag.starts_with('"') => (request.header("If-Match", etag), None),
+        Some(etag) => (request.header("If-Match", format!("\"{etag}\"")), None),
+        None => (request, Some(stored.clone())),
     }
 }
 

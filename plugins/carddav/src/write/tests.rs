@@ -33,9 +33,10 @@ fn written(
         let inner = match text.flatten() {
             Some(text) => {
                 let (etag, note) = text.split_once(' ').expect("a card here is `etag note`");
+                let etag = etag.strip_prefix("W/").map_or(format!("\"{etag}\""), |weak| format!("W/\"{weak}\""));
                 let card = format!("BEGIN:VCARD\nVERSION:3.0\nUID:u\nFN:A\nX-KEEP:k\nNOTE:{note}\nEND:VCARD\n");
                 format!(
-                    "<d:propstat><d:prop><d:getetag>\"{etag}\"</d:getetag><c:address-data>{card}</c:address-data></d:prop></d:propstat>"
+                    "<d:propstat><d:prop><d:getetag>{etag}</d:getetag><c:address-data>{card}</c:address-data></d:prop></d:propstat>"
                 )
             }
             None => "<d:status>HTTP/1.1 404 Not Found</d:status>".to_owned(),
@@ -163,5 +164,18 @@ fn a_credential_that_ends_in_the_midst_of_a_batch_hides_nothing_that_was_done() 
     assert!(matches!(outcomes(500)[..], [Outcome::Unknown(_), Outcome::RetryLater(_)]), "{:?}", outcomes(500));
     for first in [401, 403, 412, 423] {
         assert!(matches!(signed_out_behind(first), Err(Fault::Auth(_))), "{first}: nothing was done");
+    }
+}
+
+#[test]
+fn a_card_without_a_strong_etag_is_compared_right_before_it_is_written() {
+    for action in [update(), Action::Delete("1.vcf".into())] {
+        let (outcome, log) = written(action.clone(), None, "W/e1 old", ok(204, None), Some("W/e2 theirs"));
+        assert_eq!((outcome, log.len()), (Outcome::VersionConflict(Some(0)), 2), "nothing is sent: {log:?}");
+        let (outcome, log) = written(action.clone(), None, "W/e1 old", ok(204, None), None);
+        assert_eq!((outcome, log.len()), (Outcome::NotFound, 2), "nothing is sent: {log:?}");
+        let (outcome, log) = written(action, None, "W/e1 old", ok(204, None), Some("W/e1 old"));
+        assert!(matches!(outcome, Outcome::Written(_)), "{outcome:?}");
+        assert!(matches!(log[2].as_str(), "PUT" | "DELETE"), "{log:?}");
     }
 }
