@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -117,16 +117,48 @@ pub struct Started {
     line: String,
     child: Child,
     began: Instant,
-    out: Option<JoinHandle<String>>,
-    err: Option<JoinHandle<String>>,
+    out: Option<Reading>,
+    err: Option<Reading>,
+}
+
+/// What is read from a process, as far as it has said it.
+#[derive(Debug)]
+struct Reading {
+    said: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Reading {
+    fn of(mut stream: impl Read + Send + 'static) -> Reading {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&said);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // What was said before the pipe broke still counts.
+            while let Ok(count @ 1..) = stream.read(&mut bytes) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&bytes[..count]);
+            }
+        });
+        Reading { said, reader }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+
+    fn all(self) -> String {
+        // A reader that panicked has read what it has read.
+        drop(self.reader.join());
+        String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
 }
 
 impl Started {
     pub(crate) fn new(mut command: Command) -> Started {
         let line = command.get_args().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
         let mut child = command.spawn().expect("the binary starts");
-        let out = child.stdout.take().map(read_all);
-        let err = child.stderr.take().map(read_all);
+        let out = child.stdout.take().map(Reading::of);
+        let err = child.stderr.take().map(Reading::of);
         Started { line, child, began: Instant::now(), out, err }
     }
 
@@ -173,8 +205,7 @@ impl Started {
             }
         };
         let took = self.began.elapsed();
-        let text =
-            |reader: Option<JoinHandle<String>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+        let text = |reading: Option<Reading>| reading.map(Reading::all).unwrap_or_default();
         Ran {
             line: std::mem::take(&mut self.line),
             status,
@@ -184,8 +215,9 @@ impl Started {
         }
     }
 
-    fn said(&mut self) -> String {
-        self.err.take().and_then(|reader| reader.join().ok()).unwrap_or_default()
+    /// What it said so far, beside its output.
+    pub fn said(&self) -> String {
+        self.err.as_ref().map(Reading::so_far).unwrap_or_default()
     }
 }
 
@@ -193,13 +225,4 @@ impl Drop for Started {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was said before the pipe broke still counts.
-        drop(stream.read_to_end(&mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }

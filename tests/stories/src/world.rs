@@ -22,6 +22,7 @@ pub struct World {
     folder: TempDir,
     runtime: Arc<Runtime>,
     secrets: Vec<(String, String)>,
+    plugins: Option<PathBuf>,
 }
 
 impl Default for World {
@@ -42,6 +43,7 @@ impl World {
             folder: tempfile::tempdir().expect("a folder"),
             runtime: Arc::new(runtime.expect("threads")),
             secrets: secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            plugins: None,
         }
     }
 
@@ -93,6 +95,25 @@ impl World {
         self.secrets.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Ships another component with the binary, beside or in the place of those that are.
+    pub fn ship(&mut self, name: &str, component: &[u8]) {
+        let folder = self.at("plugins");
+        if self.plugins.is_none() {
+            std::fs::create_dir(&folder).expect("a folder");
+            for entry in std::fs::read_dir(binary::components()).expect("the components were built") {
+                let path = entry.expect("an entry").path();
+                std::fs::copy(&path, folder.join(path.file_name().expect("a name"))).expect("a copy");
+            }
+        }
+        std::fs::write(folder.join(format!("{name}.wasm")), component).expect("a component is written");
+        self.plugins = Some(folder);
+    }
+
+    /// The bytes of a component that is shipped with the binary.
+    pub fn component(name: &str) -> Vec<u8> {
+        std::fs::read(binary::components().join(format!("{name}.wasm"))).expect("the components were built")
+    }
+
     /// Starts a command.
     pub fn start(&self, arguments: &[&str]) -> Started {
         Started::new(self.command(arguments, &self.data()))
@@ -127,6 +148,7 @@ impl World {
     fn command(&self, arguments: &[&str], data: &Path) -> Command {
         let mut command = binary::command();
         command.args(arguments).current_dir(self.folder.path()).env("SYNCLINE_DATA", data);
+        command.envs(self.plugins.iter().map(|folder| ("SYNCLINE_PLUGINS", folder)));
         command.envs(self.secrets.iter().map(|(name, value)| (name, value)));
         command
     }

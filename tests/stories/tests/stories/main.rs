@@ -1,6 +1,12 @@
 //! The real binary, the real components, real servers: what people live through with them.
 
+mod cards;
+mod days;
+mod faults;
 mod first;
+mod hostile;
 mod kills;
 mod pairs;
+mod plans;
+mod serving;
 mod trouble;

@@ -1,0 +1,111 @@
+//! Plugins that mean harm, or are of another time: one clear message, and the other application is left alone.
+//!
+//! Every harm in every function of a plugin is tried in `host/wasm`; here is what a person sees of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use serde_json::json;
+use syncline_registry::embed;
+use syncline_sandbox::{HubSpot, Limits};
+use syncline_stories::{SYNC, World, hubspot};
+
+static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let module = std::fs::read(build_guests().join("syncline_guest_hostile.wasm")).expect("the guest was built");
+    let mut encoder = wit_component::ComponentEncoder::default();
+    let component = encoder.module(&module).expect("a module").encode().expect("a component");
+    let manifest = json!({
+        "name": "hostile", "version": "1.0.0", "kind": "connector", "wit": "0.1.0", "summary": "Means harm.",
+        "hosts": ["api.example.com"], "objects": [{ "name": "notes", "kind": "note", "label": "Notes" }],
+        "settings": { "type": "object", "properties": { "do": { "type": "string" }, "count": { "type": "integer" } } },
+        "limits": { "cpu_ms": 300, "memory_mib": 16 },
+    });
+    embed(&component, manifest.to_string().as_bytes()).expect("a manifest fits in")
+});
+
+/// Builds the guests as the tests of `host/wasm` do.
+fn build_guests() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = root.join("target/plugins");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--locked", "--profile", "plugin", "--target", "wasm32-unknown-unknown"]);
+    cargo.current_dir(root.join("tests/guests")).env("CARGO_TARGET_DIR", &target);
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc runs").stdout;
+    let sysroot = PathBuf::from(String::from_utf8(sysroot).expect("a path").trim());
+    if !sysroot.join("lib/rustlib/wasm32-unknown-unknown/lib").is_dir() {
+        let linker = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin");
+        let path = std::env::var("PATH").unwrap_or_default();
+        cargo.envs([("RUSTC", "/usr/bin/rustc"), ("RUSTC_BOOTSTRAP", "1")]);
+        cargo.env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort").env("PATH", format!("{}:{path}", linker.display()));
+    }
+    assert!(cargo.status().expect("cargo runs").success(), "run `cargo xtask plugins` first: it installs the compiler");
+    target.join("wasm32-unknown-unknown/plugin")
+}
+
+#[test]
+fn each_harm_ends_in_one_message_and_nothing_is_written() {
+    let mut world = World::new();
+    let crm = world.crm(HubSpot::builder().limits(Limits::off()));
+    crm.add(&[("email", "ada@example.com"), ("jobtitle", "title 7")]);
+    world.ship("hostile", &HOSTILE);
+    let before = crm.state().records();
+    let blame = "if it stays so, tell the plugin's author";
+    for (deed, message, step) in [
+        ("loop", "computed for longer than the limit of 300 ms and was stopped", "raise `cpu_ms`"),
+        ("memory", "the limit is 16", "raise `memory_mib`"),
+        ("trap", "it crashed", blame),
+        ("panic", "it crashed: panicked at", blame),
+        ("cells", "it returned nonsense: record `n0` has 1 cells for 2 columns", blame),
+        ("well", "it returned nonsense", blame),
+        ("foreign", "169.254.169.254", "`syncline check`"),
+    ] {
+        let fresh = world.at(deed);
+        world.configure(&format!(
+            "{}[connections.bad]\nconnector = \"hostile\"\nbase_url = \"https://api.example.com/\"\n\
+             settings = {{ do = \"{deed}\", count = 1 }}\n\n[syncs.{SYNC}]\n\
+             left = {{ connection = \"bad\", object = \"notes\" }}\n\
+             right = {{ connection = \"crm\", object = \"contacts\" }}\n\
+             match = {{ by = [{{ left = \"title\", right = \"jobtitle\" }}] }}\n\n[[syncs.{SYNC}.mappings]]\n\
+             left = \"title\"\nright = \"jobtitle\"\n\n[[syncs.{SYNC}.mappings]]\nleft = \"body\"\nright = \"company\"\n",
+            hubspot("crm", &crm.url(), "TOKEN")
+        ));
+        let ran = world.start_in(&fresh, &["run", "--yes"]).wait().ends(1).says(&[message, step, "bad.notes"]);
+        assert!(!ran.err.contains('\u{1b}'), "{ran}");
+        assert_eq!(crm.state().records(), before, "{deed}");
+    }
+}
+
+#[test]
+fn a_component_of_another_wit_version() {
+    let (mut world, crm, _radicale, book) = World::crm_and_book("");
+    crm.add(&[("email", "ada@example.com")]);
+    world.run();
+    let good = World::component("hubspot");
+    let before = book.entries();
+    for (from, to) in [
+        ("syncline:connector/source@0.1.0", "syncline:connector/source@0.9.0"),
+        ("\"wit\":\"0.1.0\"", "\"wit\":\"0.0.9\""),
+    ] {
+        let patched = replace(&good, from.as_bytes(), to.as_bytes());
+        assert_ne!(patched, good, "{from} is in the component");
+        world.ship("hubspot", &patched);
+        let ran = world.syncline(&["run", "--yes"]);
+        assert_ne!(ran.status.code(), Some(0), "{ran}");
+        ran.says(&["hubspot", "0.1.0"]);
+        assert_eq!(book.entries(), before);
+    }
+    world.ship("hubspot", &good);
+    world.run();
+    world.plans_nothing();
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut patched = bytes.to_vec();
+    for at in 0..bytes.len().saturating_sub(from.len()) {
+        if bytes[at..].starts_with(from) {
+            patched[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+    patched
+}

@@ -1,0 +1,87 @@
+//! A process that goes on, other commands beside it, and how it is stopped.
+
+use std::time::Duration;
+
+use syncline_sandbox::{Fault, FaultKind};
+use syncline_stories::{Card, World};
+
+/// How long an edit may take to arrive on the other side.
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn serve_takes_edits_over_and_other_commands_work_beside_it() {
+    let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"");
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    let mut serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || crm.people().len() == 1), "the first run is done");
+    crm.edit("ada@example.com", &[("jobtitle", "Countess")]);
+    let title = || book.people()["ada@example.com"].get("title").cloned();
+    assert!(World::until(SOON, || title().as_deref() == Some("Countess")), "an edit arrives by itself");
+
+    let status = world.syncline(&["status", "--json"]).ends(0).json();
+    assert_eq!(status["syncs"][0]["sync"], "people", "{status:#}");
+    world.syncline(&["plan"]).ends(0).says(&["nothing to do"]);
+    world.syncline(&["run", "--yes"]).ends(0).says(&["people: ok"]);
+    world.syncline(&["history"]).ends(0);
+    world.syncline(&["serve"]).ends(1).says(&["running already"]);
+    assert!(serve.is_running());
+
+    serve.signal("TERM");
+    serve.wait().ends(0).says(&["stopped"]);
+    book.edit("ada@example.com", |card| card.set("ORG", "Engines"));
+    world.run();
+    assert_eq!(crm.people(), book.people());
+    world.plans_nothing();
+}
+
+#[test]
+fn two_processes_do_not_share_a_store() {
+    let (world, crm, _radicale, book) = World::crm_and_book("");
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    crm.state().add_fault(Fault::new(FaultKind::SlowAfter { delay_ms: 3_000 }).path("/batch/upsert"));
+    let run = world.start(&["run", "--yes"]);
+    assert!(World::until(SOON, || crm.people().len() == 1), "the first one is writing");
+    world.syncline(&["run", "--yes"]).ends(1).says(&["another syncline process is using", "wait until it has ended"]);
+    run.wait().ends(0);
+    assert_eq!(crm.people(), book.people());
+}
+
+#[test]
+fn the_first_interrupt_stops_between_batches_and_the_second_at_once() {
+    const PEOPLE: usize = 230;
+    let (world, crm, _radicale, book) = World::crm_and_book("");
+    for number in 0..PEOPLE {
+        let email = format!("person{number}@example.com");
+        book.add(
+            &format!("card-{number}"),
+            &Card::of(&format!("uid-{number}"), "Person", &number.to_string(), &email, &[]),
+        );
+    }
+    world.syncline(&["plan"]).ends(0);
+    let slow =
+        || crm.state().add_fault(Fault::new(FaultKind::SlowAfter { delay_ms: 1_500 }).path("/batch/upsert").times(9));
+    slow();
+    let run = world.start(&["run", "--yes"]);
+    assert!(World::until(SOON, || crm.state().count_live() > 0), "the first batch is written");
+    run.signal("INT");
+    run.wait().ends(3).says(&["stopping after this batch", "stopped on request"]);
+    let stopped_at = crm.state().count_live();
+    assert!((1..PEOPLE).contains(&stopped_at), "{stopped_at} were written");
+
+    let run = world.start(&["run", "--yes"]);
+    assert!(World::until(SOON, || crm.state().count_live() > stopped_at), "another batch is written");
+    run.signal("INT");
+    assert!(World::until(SOON, || run.said().contains("stopping after this batch")), "the first one was heard");
+    run.signal("INT");
+    let ran = run.wait().ends(130).says(&["stopped at once"]);
+    assert!(ran.took < Duration::from_secs(10), "{ran}");
+    assert!(crm.state().count_live() < PEOPLE);
+
+    crm.state().clear_faults();
+    world.run();
+    assert_eq!(crm.people(), book.people());
+    assert_eq!(crm.people().len(), PEOPLE);
+    std::thread::sleep(Duration::from_millis(1_100));
+    world.run();
+    world.plans_nothing();
+}
