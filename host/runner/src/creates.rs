@@ -70,7 +70,7 @@ async fn pending(running: &Running<'_>, id: PairId, pair: &Pair) -> Result<Optio
         conflicts: Vec::new(),
         then: entry.then.clone(),
     };
-    let sent = vec![crate::send::Sent::Unknown("it is looked up".to_owned())];
+    let sent = vec![crate::sent::Sent::Unknown("it is looked up".to_owned())];
     Ok(Some(Pending { number: NOT_PLANNED, item, entries: vec![entry], sent }))
 }
 

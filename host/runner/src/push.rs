@@ -10,7 +10,8 @@ use syncline_core::{Change, ChangeKind, EntryState, FieldName, JournalEntry, Pai
 use crate::codec;
 use crate::patience::patiently;
 use crate::running::Running;
-use crate::send::{self, Sent};
+use crate::send;
+use crate::sent::Sent;
 use crate::settle;
 use crate::setup::Event;
 use crate::{Batch, Failure, StoreTable};

@@ -10,7 +10,8 @@ use syncline_core::{JournalEntry, PairId, PlanItem, RunId, Side};
 use crate::codec::{self, PAGE_ROWS};
 use crate::push::Pending;
 use crate::running::{RunOutcome, RunRecord, Running};
-use crate::send::{self, Sent};
+use crate::look_up::look_up;
+use crate::sent::Sent;
 use crate::{Batch, Failure, Space, StoreTable, settle};
 
 /// Recovers, if a run of this sync was interrupted.
@@ -97,7 +98,7 @@ pub(crate) async fn look_up_page(running: &Running<'_>, page: &mut [Pending]) ->
         let chunk = endpoint.described.object.get_batch_max.max(1) as usize;
         let mut answers = Vec::new();
         for entries in entries.chunks(chunk) {
-            answers.extend(send::look_up(running, endpoint, entries).await?);
+            answers.extend(look_up(running, endpoint, entries).await?);
         }
         for ((at, index), answer) in places.into_iter().zip(answers) {
             page[at].sent[index] = answer;

@@ -1,89 +1,20 @@
-//! Sends changes and finds out what became of them.
+//! Sends changes, a batch at a time.
 //!
-//! Invariant: an unknown outcome is looked up, never sent again blindly (E1.8, E8.1).
+//! Invariant: what is sent again was looked up before (`look_up`).
 
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    ChangeKind, CreatePromise, FieldName, Instant, JournalEntry, KeyField, Reason, RecordId, Side, TRASH_TAG,
-    Tombstone, Value, normal_form,
+    ChangeKind, FieldName, Instant, JournalEntry, KeyField, Reason, RecordId, Side, TRASH_TAG, Value, normal_form,
 };
 
 use crate::endpoint::EndpointAccess;
+use crate::look_up::{look_up, read_back};
 use crate::patience::{patiently, pause_ms};
 use crate::push::{Pending, cells};
 use crate::running::Running;
-use crate::{Action, Failure, Fault, Found, Operation, Outcome, Row, Table, Violation, WriteRequest};
-
-/// A record as it is stored, under the columns of the answer that it came with.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Stored {
-    pub(crate) columns: Vec<FieldName>,
-    pub(crate) row: Row,
-}
-
-impl Stored {
-    fn of(table: &Table, index: usize) -> Option<Self> {
-        Some(Self { columns: table.columns.clone(), row: table.rows.get(index)?.clone() })
-    }
-
-    /// Returns the value of `field`, if it is known.
-    pub(crate) fn get(&self, field: &FieldName) -> Option<&Value> {
-        let position = self.columns.iter().position(|column| column == field)?;
-        self.row.cells.get(position)?.as_ref()
-    }
-}
-
-/// A write that happened.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Done {
-    pub(crate) id: RecordId,
-    pub(crate) stored: Option<Stored>,
-    pub(crate) raw: Option<String>,
-    /// Found by a look-up: what is stored may be what somebody made of it since.
-    pub(crate) looked_up: bool,
-}
-
-/// What became of one change.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Sent {
-    /// Not sent yet.
-    Not,
-    /// Done.
-    Done(Done),
-    /// Not done; what is known now is kept, and the pair is planned anew right away.
-    Anew {
-        reason: Reason,
-        detail: String,
-        /// It may have been done, and somebody changed the record after that.
-        doubtful: bool,
-        /// A record to look at.
-        ask: Option<RecordId>,
-        learned: Vec<Stored>,
-        gone: Vec<Tombstone>,
-    },
-    /// Not done; tried again at this time, or after a growing pause.
-    Later { reason: Reason, detail: String, at: Option<Instant> },
-    /// Not done, and not tried again until something changes.
-    Refused { reason: Reason, field: Option<FieldName>, detail: String },
-    /// May or may not have been done; looked up below, and held if that does not tell.
-    Unknown(String),
-}
-
-impl Sent {
-    /// True unless it is certain that nothing was written.
-    pub(crate) fn may_be_done(&self) -> bool {
-        match self {
-            Sent::Done(_) | Sent::Unknown(_) => true,
-            Sent::Anew { doubtful, .. } => *doubtful,
-            Sent::Not | Sent::Later { .. } | Sent::Refused { .. } => false,
-        }
-    }
-
-    fn anew(reason: Reason, detail: impl Into<String>) -> Self {
-        Sent::Anew { reason, detail: detail.into(), doubtful: false, ask: None, learned: Vec::new(), gone: Vec::new() }
-    }
-}
+use crate::sent::{Done, Sent, Stored};
+use crate::{Action, Failure, Fault, Operation, Outcome, Table, Violation, WriteRequest};
 
 /// Looks for records with the same key just before creates: reads may lag, and people do not wait for us (E1.7).
 pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
@@ -252,7 +183,7 @@ async fn write(
     Ok((outcomes.map(|outcome| understand(outcome, &answer.records, now)).collect(), false))
 }
 
-fn operation(entry: &JournalEntry, columns: &[FieldName]) -> Operation {
+pub(crate) fn operation(entry: &JournalEntry, columns: &[FieldName]) -> Operation {
     let change = &entry.change;
     let record = || change.record.clone().unwrap_or_else(|| RecordId::new(""));
     let action = match &change.kind {
@@ -355,175 +286,6 @@ fn write_fault(
             })
         }
     }
-}
-
-/// Finds out what became of writes with an unknown outcome.
-pub(crate) async fn look_up(
-    running: &Running<'_>,
-    endpoint: &EndpointAccess<'_>,
-    entries: &[&JournalEntry],
-) -> Result<Vec<Sent>, Failure> {
-    let mut sent = vec![Sent::Unknown("the outcome is unknown".to_owned()); entries.len()];
-    let (creates, others): (Vec<usize>, Vec<usize>) =
-        (0..entries.len()).partition(|&index| entries[index].change.kind == ChangeKind::Create);
-    if !creates.is_empty() && endpoint.described.object.promise != CreatePromise::None {
-        let list: Vec<&JournalEntry> = creates.iter().map(|&index| entries[index]).collect();
-        for (index, answer) in creates.into_iter().zip(look_up_creates(running, endpoint, &list).await?) {
-            sent[index] = answer;
-        }
-    }
-    if !others.is_empty() && endpoint.described.object.abilities.get {
-        let list: Vec<&JournalEntry> = others.iter().map(|&index| entries[index]).collect();
-        for (index, answer) in others.into_iter().zip(look_up_others(running, endpoint, &list).await?) {
-            sent[index] = answer;
-        }
-    }
-    Ok(sent)
-}
-
-async fn look_up_creates(
-    running: &Running<'_>,
-    endpoint: &EndpointAccess<'_>,
-    entries: &[&JournalEntry],
-) -> Result<Vec<Sent>, Failure> {
-    let object = &endpoint.described.object;
-    let keys: Vec<String> = entries.iter().map(|entry| entry.create_key.clone().unwrap_or_default()).collect();
-    let mut columns: Vec<FieldName> =
-        entries.iter().flat_map(|entry| entry.change.fields.iter().map(|field| field.field.clone())).collect();
-    columns.sort();
-    columns.dedup();
-    let hints: Vec<Vec<Option<Value>>> = entries.iter().map(|entry| operation(entry, &columns).cells).collect();
-    let connector = &endpoint.setup.connector;
-    let fields = endpoint.state.layout.columns.clone();
-    let created = patiently(running.context, endpoint.side, endpoint.setup, "looking up creates in", || {
-        connector.find_created(endpoint.setup.target(), keys.clone(), columns.clone(), hints.clone(), fields.clone())
-    })
-    .await?;
-    let now = running.context.world.now();
-    let window = i64::try_from(object.visibility_window_ms).unwrap_or(i64::MAX);
-    let answer = |(index, entry): (usize, &&JournalEntry)| {
-        let row = created.rows.get(index).copied().flatten();
-        match row.and_then(|row| Stored::of(&created.records, row)) {
-            Some(stored) => {
-                Sent::Done(Done { id: stored.row.id.clone(), stored: Some(stored), raw: None, looked_up: true })
-            }
-            // With a native promise sending it again cannot double it; else it may still come to light.
-            None if object.promise == CreatePromise::Native || now - entry.at > window => {
-                Sent::anew(Reason::Retrying, "it was not created")
-            }
-            None => Sent::Unknown("the create has not come to light yet".to_owned()),
-        }
-    };
-    Ok(entries.iter().enumerate().map(answer).collect())
-}
-
-async fn look_up_others(
-    running: &Running<'_>,
-    endpoint: &EndpointAccess<'_>,
-    entries: &[&JournalEntry],
-) -> Result<Vec<Sent>, Failure> {
-    let ids: Vec<RecordId> = entries.iter().filter_map(|entry| entry.change.record.clone()).collect();
-    let (table, found) = get(running, endpoint, &ids).await?;
-    Ok(entries.iter().zip(found).map(|(entry, found)| judge(entry, &table, found)).collect())
-}
-
-/// Tells from what is there now whether a change was done.
-fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
-    let id = entry.change.record.clone().unwrap_or_else(|| RecordId::new(""));
-    let takes_away = matches!(entry.change.kind, ChangeKind::Delete | ChangeKind::Archive);
-    match found {
-        Found::Gone(_) if takes_away => Sent::Done(Done { id, stored: None, raw: None, looked_up: true }),
-        Found::Gone(tombstone) => Sent::Anew {
-            reason: Reason::Retrying,
-            detail: "it is not there any more".to_owned(),
-            doubtful: true,
-            ask: None,
-            learned: Vec::new(),
-            gone: vec![tombstone],
-        },
-        Found::Moved { id: now, .. } => Sent::anew(Reason::Retrying, format!("it was merged into {now}")),
-        Found::Unclear(reason) => Sent::Unknown(reason),
-        Found::At(index) => {
-            let Some(stored) = Stored::of(table, index) else {
-                return Sent::Unknown("the answer has no row".to_owned());
-            };
-            let applied = entry.change.fields.iter().all(|field| stored.get(&field.field) == Some(&field.after));
-            match entry.change.kind {
-                ChangeKind::Update if applied => {
-                    Sent::Done(Done { id, stored: Some(stored), raw: None, looked_up: true })
-                }
-                ChangeKind::Restore { .. } => Sent::Done(Done { id, stored: Some(stored), raw: None, looked_up: true }),
-                _ => Sent::Anew {
-                    reason: Reason::Retrying,
-                    detail: "the write did not take effect".to_owned(),
-                    doubtful: true,
-                    ask: None,
-                    learned: vec![stored],
-                    gone: Vec::new(),
-                },
-            }
-        }
-    }
-}
-
-/// Reads what writes left behind where their answers did not say: records as stored, and why records are not there.
-async fn read_back(
-    running: &Running<'_>,
-    endpoint: &EndpointAccess<'_>,
-    entries: &[&JournalEntry],
-    answers: &mut [Sent],
-) -> Result<(), Failure> {
-    if !endpoint.described.object.abilities.get {
-        return Ok(());
-    }
-    let wants = |entry: &JournalEntry, sent: &Sent| match sent {
-        Sent::Done(Done { id, stored: None, .. }) => match entry.change.kind {
-            ChangeKind::Delete | ChangeKind::Archive => None,
-            _ => Some(id.clone()),
-        },
-        Sent::Anew { ask, learned, gone, .. } if learned.is_empty() && gone.is_empty() => {
-            ask.clone().or_else(|| entry.change.record.clone())
-        }
-        _ => None,
-    };
-    let wanted: Vec<(usize, RecordId)> = entries
-        .iter()
-        .zip(answers.iter())
-        .enumerate()
-        .filter_map(|(index, (entry, sent))| Some((index, wants(entry, sent)?)))
-        .collect();
-    let ids: Vec<RecordId> = wanted.iter().map(|(_, id)| id.clone()).collect();
-    let (table, found) = get(running, endpoint, &ids).await?;
-    for ((index, id), found) in wanted.into_iter().zip(found) {
-        match (&mut answers[index], found) {
-            (Sent::Done(done), Found::At(row)) => done.stored = Stored::of(&table, row),
-            (Sent::Anew { learned, .. }, Found::At(row)) => learned.extend(Stored::of(&table, row)),
-            (Sent::Anew { gone, .. }, Found::Gone(tombstone)) => gone.push(tombstone),
-            (Sent::Anew { gone, learned, .. }, Found::Moved { id: now, row }) => {
-                learned.extend(Stored::of(&table, row));
-                gone.push(Tombstone { id, fate: syncline_core::Fate::MergedInto(now), at: None });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-async fn get(
-    running: &Running<'_>,
-    endpoint: &EndpointAccess<'_>,
-    ids: &[RecordId],
-) -> Result<(Table, Vec<Found>), Failure> {
-    if ids.is_empty() {
-        return Ok((Table::default(), Vec::new()));
-    }
-    let connector = &endpoint.setup.connector;
-    let fields = endpoint.state.layout.columns.clone();
-    let answer = patiently(running.context, endpoint.side, endpoint.setup, "looking up records of", || {
-        connector.get(endpoint.setup.target(), ids.to_vec(), fields.clone())
-    })
-    .await?;
-    Ok((answer.records, answer.found))
 }
 
 /// Returns when a change is tried again after its failed attempt number `attempts`.

@@ -12,7 +12,8 @@ use crate::planning::{keep_open_conflicts, new_trouble};
 use crate::push::Pending;
 use crate::replica::Known;
 use crate::running::Running;
-use crate::send::{Done, Sent, Stored, retry_at};
+use crate::send::retry_at;
+use crate::sent::{Done, Sent, Stored};
 use crate::synced::KeptConflict;
 use crate::{Batch, Failure, Row, Table};
 
