@@ -54,7 +54,7 @@ pub(crate) fn certificate_text(host: &str, error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => format!(
             "the certificate of `{host}` is not trusted: it is self-signed or signed by an unknown authority; \
-             if it is yours, add its root certificate to the connection"
+             if it is yours, add its root certificate to the connection: `root_certificate = \"FILE.pem\"`"
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             format!(
@@ -78,7 +78,7 @@ pub(crate) fn certificate_text(host: &str, error: &CertificateError) -> String {
         }
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
             "the certificate of `{host}` is one of an authority, which a server may not use for itself; \
-             make a server certificate (basicConstraints CA:FALSE) and add its root to the connection"
+             make a server certificate (basicConstraints CA:FALSE) and add its root to the connection as `root_certificate`"
         ),
         other => format!("the certificate of `{host}` is not accepted: {other}"),
     }

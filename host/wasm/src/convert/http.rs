@@ -1,6 +1,6 @@
 //! What a plugin sends, and what it gets back.
 
-use syncline_net::{Body, Request, Response, SendError};
+use syncline_net::{Body, NotSentCause, Request, Response, SendError};
 
 use crate::bindings::connector::syncline::host::http;
 
@@ -33,6 +33,8 @@ fn error(error: SendError) -> http::HttpError {
     match error {
         SendError::Denied(reason) => http::HttpError::Denied(reason),
         SendError::Invalid(reason) => http::HttpError::Invalid(reason),
+        // A server that is down comes back by itself; a certificate that does not fit waits for a person.
+        SendError::NotSent { cause: NotSentCause::Certificate, reason } => http::HttpError::Invalid(reason),
         SendError::NotSent { reason, .. } => http::HttpError::NotSent(reason),
         SendError::Interrupted { reason } => http::HttpError::Interrupted(reason),
         SendError::TooLarge { limit } => http::HttpError::TooLarge(limit),

@@ -30,6 +30,10 @@ impl Connector for Hostile {
     }
 
     fn describe(_: &Endpoint) -> Result<Schema, Fault> {
+        let settings: Settings = settings()?;
+        if settings.deed != "well" {
+            return Ok(Schema::of(vec![Field::new("title", FieldType::Text), Field::new("body", FieldType::Text)]));
+        }
         Ok(Schema::of(vec![Field::new("title", FieldType::Text), Field::new("title", FieldType::Date)]))
     }
 
