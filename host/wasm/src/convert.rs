@@ -26,8 +26,12 @@ pub(crate) type GuestRow = Result<GuestCells, String>;
 const VIOLATIONS_MAX: usize = 100;
 /// A plugin cannot ask for a longer pause; the runner asks again after it.
 const DELAY_MS_MAX: u64 = 31 * 24 * 60 * 60 * 1000;
-/// Of ids, versions and names.
+/// Of versions and names.
 const NAME_BYTES_MAX: usize = 4 * 1024;
+/// Of record ids: two of them with what goes before fit into one key of the store.
+const ID_BYTES_MAX: usize = 1024;
+/// What is shown of a longer id.
+const ID_SHOWN_BYTES: usize = 200;
 
 /// An answer that does not hang together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,8 +103,31 @@ fn checked_name(what: &str, name: String) -> Result<String, Nonsense> {
     }
 }
 
-fn record_id(id: String) -> Result<RecordId, Nonsense> {
-    checked_name("record id", id).map(RecordId::new)
+/// An id too long to be kept. Its record is left out; a page full of others is not.
+#[derive(Debug)]
+struct LongId {
+    /// Its beginning and a digest: short, and still its own.
+    short: RecordId,
+    reason: String,
+}
+
+/// An id; `Err` inside is one that cannot be kept.
+fn record_id(id: String) -> Result<Result<RecordId, LongId>, Nonsense> {
+    match id.len() {
+        0 => Err(Nonsense::new("an empty record id")),
+        bytes if bytes > ID_BYTES_MAX => {
+            let shown = &id[..id.floor_char_boundary(ID_SHOWN_BYTES)];
+            let digest = &blake3::hash(id.as_bytes()).to_hex()[..32];
+            let reason = format!("its id has {bytes} bytes, and at most {ID_BYTES_MAX} can be kept");
+            Ok(Err(LongId { short: RecordId::new(format!("{shown}…{digest}")), reason }))
+        }
+        _ => Ok(Ok(RecordId::new(id))),
+    }
+}
+
+/// The id of a record that is only spoken of, also when it cannot be kept.
+fn shortened_id(id: String) -> Result<RecordId, Nonsense> {
+    Ok(record_id(id)?.unwrap_or_else(|long| long.short))
 }
 
 fn field_name(name: String) -> Result<FieldName, Nonsense> {

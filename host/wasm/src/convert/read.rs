@@ -6,7 +6,7 @@ use syncline_core::{Fate, Instant, RecordId, Tombstone};
 use syncline_runner::{Found, GetAnswer, Page, Progress, ReadMode, ReadRequest, Skipped, Target};
 
 use super::value::sensible_instant;
-use super::{Nonsense, distinct, quoted, record_id, shown, table, texts};
+use super::{LongId, Nonsense, distinct, quoted, record_id, shortened_id, shown, table, texts};
 use crate::bindings::connector::exports::syncline::connector::source;
 use crate::bindings::connector::syncline::connector::records;
 
@@ -51,14 +51,14 @@ pub(crate) fn page(page: source::Page, limit: u32) -> Result<Page, Nonsense> {
         .map(RecordId::as_str)
         .collect();
     distinct("record", ids.into_iter())?;
-    Ok(Page {
-        records,
-        tombstones: page.tombstones.into_iter().map(tombstone).collect::<Result<_, _>>()?,
-        skipped,
-        next: progress(page.next)?,
-        complete: page.complete,
-        total: page.total,
-    })
+    let mut tombstones = Vec::with_capacity(page.tombstones.len());
+    for given in page.tombstones {
+        match tombstone(given)? {
+            Ok(tombstone) => tombstones.push(tombstone),
+            Err(left_out) => skipped.push(left_out),
+        }
+    }
+    Ok(Page { records, tombstones, skipped, next: progress(page.next)?, complete: page.complete, total: page.total })
 }
 
 pub(crate) fn get_answer(answer: source::GetAnswer, asked: usize) -> Result<GetAnswer, Nonsense> {
@@ -69,7 +69,9 @@ pub(crate) fn get_answer(answer: source::GetAnswer, asked: usize) -> Result<GetA
 }
 
 pub(crate) fn members(ids: Vec<String>, next: source::Progress) -> Result<(Vec<RecordId>, Progress), Nonsense> {
-    Ok((ids.into_iter().map(record_id).collect::<Result<_, _>>()?, progress(next)?))
+    let ids = ids.into_iter().map(record_id).collect::<Result<Vec<_>, _>>()?;
+    // A record whose id cannot be kept is skipped wherever it is read, so that its membership says nothing.
+    Ok((ids.into_iter().flatten().collect(), progress(next)?))
 }
 
 pub(crate) fn field_times(
@@ -94,9 +96,15 @@ fn lift_found(found: source::Found, checked: &table::Checked) -> Result<Found, N
             Ok(row) => Found::At(row),
             Err(reason) => Found::Unclear(reason.to_owned()),
         },
-        source::Found::Gone(gone) => Found::Gone(tombstone(gone)?),
+        source::Found::Gone(gone) => match tombstone(gone)? {
+            Ok(tombstone) => Found::Gone(tombstone),
+            Err(left_out) => Found::Unclear(left_out.reason),
+        },
         source::Found::Moved((id, index)) => match checked.row(index)? {
-            Ok(row) => Found::Moved { id: record_id(id)?, row },
+            Ok(row) => match record_id(id)? {
+                Ok(id) => Found::Moved { id, row },
+                Err(long) => Found::Unclear(moved(&long)),
+            },
             Err(reason) => Found::Unclear(reason.to_owned()),
         },
         source::Found::Unclear(reason) => Found::Unclear(shown(&reason)),
@@ -104,19 +112,29 @@ fn lift_found(found: source::Found, checked: &table::Checked) -> Result<Found, N
 }
 
 fn lift_skipped(skipped: source::Skipped) -> Result<Skipped, Nonsense> {
-    Ok(Skipped { id: record_id(skipped.id)?, reason: shown(&skipped.reason) })
+    Ok(Skipped { id: shortened_id(skipped.id)?, reason: shown(&skipped.reason) })
 }
 
-fn tombstone(tombstone: records::Tombstone) -> Result<Tombstone, Nonsense> {
-    Ok(Tombstone {
-        id: record_id(tombstone.id)?,
-        fate: match tombstone.fate {
-            records::Fate::Deleted => Fate::Deleted,
-            records::Fate::Archived => Fate::Archived,
-            records::Fate::MergedInto(id) => Fate::MergedInto(record_id(id)?),
+/// What is gone; `Err` inside is a record of which that cannot be said, because an id is too long.
+fn tombstone(tombstone: records::Tombstone) -> Result<Result<Tombstone, Skipped>, Nonsense> {
+    let id = match record_id(tombstone.id)? {
+        Ok(id) => id,
+        Err(long) => return Ok(Err(Skipped { id: long.short, reason: long.reason })),
+    };
+    let fate = match tombstone.fate {
+        records::Fate::Deleted => Fate::Deleted,
+        records::Fate::Archived => Fate::Archived,
+        records::Fate::MergedInto(survivor) => match record_id(survivor)? {
+            Ok(survivor) => Fate::MergedInto(survivor),
+            Err(long) => return Ok(Err(Skipped { id, reason: moved(&long) })),
         },
-        at: sensible_instant(tombstone.at),
-    })
+    };
+    Ok(Ok(Tombstone { id, fate, at: sensible_instant(tombstone.at) }))
+}
+
+/// Says what a record went over into that cannot be kept.
+pub(super) fn moved(long: &LongId) -> String {
+    format!("it went over into record {}: {}", quoted(long.short.as_str()), long.reason)
 }
 
 fn progress(progress: source::Progress) -> Result<Progress, Nonsense> {
@@ -129,4 +147,76 @@ fn progress(progress: source::Progress) -> Result<Progress, Nonsense> {
         source::Progress::More(cursor) => Progress::More(cursor),
         source::Progress::Done(cursor) => Progress::Done(cursor),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, Progress, get_answer, members, page};
+    use crate::bindings::connector::exports::syncline::connector::source;
+    use crate::bindings::connector::syncline::connector::records;
+    use syncline_core::RecordId;
+
+    fn table(ids: &[&str]) -> records::Table {
+        let row = |id: &&str| records::Row {
+            id: (*id).to_owned(),
+            version: None,
+            created_at: None,
+            modified_at: None,
+            cells: Vec::new(),
+        };
+        records::Table { columns: Vec::new(), rows: ids.iter().map(row).collect() }
+    }
+
+    fn gone(id: &str, fate: records::Fate) -> records::Tombstone {
+        records::Tombstone { id: id.to_owned(), fate, at: None }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_kept_skips_its_record_only() {
+        let (longest, long) = ("ä".repeat(512), "ä".repeat(513));
+        let answer = source::Page {
+            records: table(&["a", &long, &longest]),
+            tombstones: vec![
+                gone("b", records::Fate::Deleted),
+                gone(&format!("{long}2"), records::Fate::Deleted),
+                gone("c", records::Fate::MergedInto(long.clone())),
+            ],
+            skipped: vec![source::Skipped { id: format!("{long}3"), reason: "odd".to_owned() }],
+            next: source::Progress::Done("end".to_owned()),
+            complete: true,
+            total: None,
+        };
+        let page = page(answer, 3).expect("a page");
+        let ids: Vec<&str> = page.records.rows.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(ids, ["a", &longest]);
+        assert_eq!(page.tombstones.len(), 1);
+        assert_eq!(page.next, Progress::Done("end".to_owned()));
+        let mut skipped: Vec<&RecordId> = page.skipped.iter().map(|skipped| &skipped.id).collect();
+        skipped.dedup();
+        assert_eq!(skipped.len(), 4, "each keeps an id of its own");
+        assert!(skipped.iter().all(|id| id.as_str().len() < 300), "{skipped:?}");
+        let reasons = page.skipped.iter().filter(|skipped| skipped.reason.contains("its id has 102"));
+        assert_eq!(reasons.count(), 3, "{:?}", page.skipped);
+    }
+
+    #[test]
+    fn a_look_up_of_an_id_that_cannot_be_kept_says_so() {
+        let long = "x".repeat(1025);
+        let answer = source::GetAnswer {
+            records: table(&["a", &long]),
+            found: vec![
+                source::Found::At(1),
+                source::Found::Moved((long.clone(), 0)),
+                source::Found::Gone(gone("a", records::Fate::MergedInto(long.clone()))),
+                source::Found::At(0),
+            ],
+        };
+        let answer = get_answer(answer, 4).expect("an answer");
+        let unclear = answer.found.iter().filter(|found| matches!(found, Found::Unclear(_))).count();
+        assert_eq!((unclear, &answer.found[3]), (3, &Found::At(0)));
+        let done = || source::Progress::Done(String::new());
+        let (ids, _) = members(vec!["a".to_owned(), long], done()).expect("members");
+        assert_eq!(ids, [RecordId::from("a")]);
+        assert!(members(vec![String::new()], done()).is_err(), "an empty id is none");
+    }
 }

@@ -34,7 +34,7 @@ impl Checked {
     }
 }
 
-/// Checks a table; a row with a value that is none is left out with its reason.
+/// Checks a table; a row with a value that is none or an id that is too long is left out with its reason.
 pub(crate) fn checked(table: records::Table) -> Result<Checked, Nonsense> {
     let columns: Vec<FieldName> = table.columns.into_iter().map(field_name).collect::<Result<_, _>>()?;
     distinct("column", columns.iter().map(FieldName::as_str))?;
@@ -63,7 +63,10 @@ pub(crate) fn whole(table: records::Table) -> Result<Table, Nonsense> {
 }
 
 fn checked_row(row: records::Row, columns: &[FieldName]) -> Result<Result<Row, Skipped>, Nonsense> {
-    let id = record_id(row.id)?;
+    let id = match record_id(row.id)? {
+        Ok(id) => id,
+        Err(long) => return Ok(Err(spoilt(long.short, long.reason))),
+    };
     let version = row.version.map(|version| checked_name("version", version)).transpose()?;
     let mut cells: Vec<Option<Value>> = Vec::with_capacity(row.cells.len());
     for (value, column) in row.cells.into_iter().zip(columns) {

@@ -5,7 +5,7 @@
 
 use syncline_runner::{Action, Created, Operation, Outcome, WriteAnswer, WriteRequest};
 
-use super::read::{endpoint, same_count};
+use super::read::{endpoint, moved, same_count};
 use super::{DELAY_MS_MAX, Nonsense, record_id, shown, table, texts, value, violations};
 use crate::bindings::connector::exports::syncline::connector::sink;
 use crate::bindings::connector::syncline::connector::records;
@@ -66,16 +66,22 @@ fn lift_outcome(outcome: sink::Outcome, checked: &table::Checked) -> Result<Outc
     Ok(match outcome {
         sink::Outcome::Written(written) => {
             let (stored, raw) = (row(written.stored)?, written.raw);
-            Outcome::Written { id: record_id(written.id)?, stored, raw }
+            match record_id(written.id)? {
+                Ok(id) => Outcome::Written { id, stored, raw },
+                Err(long) => Outcome::Unknown(format!("the record was written, but {}", long.reason)),
+            }
         }
         sink::Outcome::RetryLater(delay) => {
             Outcome::RetryLater { after_ms: delay.after_ms.min(DELAY_MS_MAX), reason: shown(&delay.reason) }
         }
         sink::Outcome::VersionConflict(current) => Outcome::VersionConflict(row(current)?),
         sink::Outcome::NotFound => Outcome::NotFound,
-        sink::Outcome::MergedInto(id) => Outcome::MergedInto(record_id(id)?),
+        sink::Outcome::MergedInto(id) => match record_id(id)? {
+            Ok(id) => Outcome::MergedInto(id),
+            Err(long) => Outcome::Unsupported(moved(&long)),
+        },
         sink::Outcome::Invalid(list) => Outcome::Invalid(violations(list, &|text| shown(&text))),
-        sink::Outcome::DuplicateOf(id) => Outcome::DuplicateOf(id.map(record_id).transpose()?),
+        sink::Outcome::DuplicateOf(id) => Outcome::DuplicateOf(id.map(record_id).transpose()?.and_then(Result::ok)),
         sink::Outcome::Permission(text) => Outcome::Permission(shown(&text)),
         sink::Outcome::Quota(delay) => {
             Outcome::Quota { after_ms: delay.after_ms.min(DELAY_MS_MAX), reason: shown(&delay.reason) }
@@ -83,4 +89,32 @@ fn lift_outcome(outcome: sink::Outcome, checked: &table::Checked) -> Result<Outc
         sink::Outcome::Unsupported(text) => Outcome::Unsupported(shown(&text)),
         sink::Outcome::Unknown(text) => Outcome::Unknown(shown(&text)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, answer};
+    use crate::bindings::connector::exports::syncline::connector::sink;
+    use crate::bindings::connector::syncline::connector::records;
+
+    #[test]
+    fn an_id_that_cannot_be_kept_spoils_its_own_outcome_only() {
+        let long = "x".repeat(1025);
+        let written = |id: &str| sink::Outcome::Written(sink::Written { id: id.to_owned(), stored: None, raw: None });
+        let outcomes = vec![
+            written("a"),
+            written(&long),
+            sink::Outcome::MergedInto(long.clone()),
+            sink::Outcome::DuplicateOf(Some(long)),
+        ];
+        let records = records::Table { columns: Vec::new(), rows: Vec::new() };
+        let answer = answer(sink::WriteAnswer { records, outcomes }, 4).expect("an answer");
+        assert!(
+            matches!(
+                &answer.outcomes[..],
+                [Outcome::Written { .. }, Outcome::Unknown(_), Outcome::Unsupported(_), Outcome::DuplicateOf(None)]
+            ),
+            "{answer:?}"
+        );
+    }
 }
