@@ -1,4 +1,4 @@
-//! Finds the conflict that a person means.
+//! Finds the conflicts that a person means.
 
 use syncline_core::{Decided, FieldName, RecordId, Side, SyncName};
 
@@ -9,20 +9,20 @@ use crate::{Failure, Store, StoreTable};
 /// Which conflict of a record is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dispute {
-    /// One that waits for a person.
+    /// All that wait for a person.
     Open,
     /// The last one that was decided.
     Decided,
 }
 
-/// Finds a conflict of the pair to which `record` belongs, on `field` if one is named.
-pub async fn find_conflict(
+/// Finds the conflicts of the pair to which `record` belongs, on `field` if one is named; there is at least one.
+pub async fn find_conflicts(
     store: &dyn Store,
     sync: &SyncName,
     record: &RecordId,
     field: Option<&FieldName>,
     which: Dispute,
-) -> Result<KeptConflict, Failure> {
+) -> Result<Vec<KeptConflict>, Failure> {
     let synced = Synced::open(store, sync).await?;
     let mut pairs = Vec::new();
     for side in Side::BOTH {
@@ -45,7 +45,7 @@ pub async fn find_conflict(
         };
         state && pairs.contains(&kept.pair) && field.is_none_or(named)
     };
-    let mut found = None;
+    let mut found = Vec::new();
     let mut after = Vec::new();
     loop {
         let rows = store.scan(synced.space, StoreTable::Conflict, after, PAGE_ROWS).await?;
@@ -54,10 +54,16 @@ pub async fn find_conflict(
         for (id, bytes) in rows {
             let kept: KeptConflict = codec::decode(&codec::conflict(synced.space, codec::number(&id)), &bytes)?;
             if is_meant(&kept) {
-                found = Some(kept);
+                if which == Dispute::Decided {
+                    found.clear();
+                }
+                found.push(kept);
             }
         }
     }
-    let word = if which == Dispute::Open { "open" } else { "decided" };
-    found.ok_or_else(|| Failure::Request(format!("{record} has no {word} conflict; see `syncline conflicts {sync}`")))
+    if found.is_empty() {
+        let word = if which == Dispute::Open { "open" } else { "decided" };
+        return Err(Failure::Request(format!("{record} has no {word} conflict; see `syncline conflicts {sync}`")));
+    }
+    Ok(found)
 }

@@ -5,6 +5,7 @@
 
 mod budget;
 mod codec;
+mod conflicts;
 mod connector;
 mod creates;
 mod directed;
@@ -43,7 +44,7 @@ pub use connector::{
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
     Violation, WriteAnswer, WriteRequest,
 };
-pub use dispute::{Dispute, find_conflict};
+pub use dispute::{Dispute, find_conflicts};
 pub use endpoint::{Described, describe};
 pub use failure::Failure;
 pub use planning::Planned;

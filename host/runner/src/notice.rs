@@ -1,5 +1,7 @@
 //! Between pull and plan: puts the pairs of changed records on the list of those to look at.
 
+use std::collections::BTreeSet;
+
 use syncline_core::{Pair, PairId, RecordId, Side};
 
 use crate::codec::{self, PAGE_ROWS};
@@ -25,10 +27,18 @@ pub(crate) async fn notice(
         state.noticed[noticed] = codec::number(last);
         let ids: Vec<RecordId> = rows.iter().map(|(_, id)| RecordId::new(codec::text(id, 0))).collect();
         let pairs = synced.pairs_of(side, &ids).await?;
+        let pointed_at: Vec<PairId> = pairs.iter().copied().flatten().collect();
+        let there: BTreeSet<PairId> = pointed_at
+            .iter()
+            .copied()
+            .zip(synced.pairs(&pointed_at).await?)
+            .filter_map(|(id, pair)| pair.map(|_| id))
+            .collect();
         let known = endpoint.replica().get(&ids).await?;
         let mut batch = Batch::default();
         for ((id, pair), known) in ids.into_iter().zip(pairs).zip(known) {
-            let pair = match (pair, known) {
+            // A pair that another one took the record of is gone; its other record is on its own.
+            let pair = match (pair.filter(|pair| there.contains(pair)), known) {
                 (Some(pair), _) => pair,
                 // Gone before this sync ever saw it.
                 (None, None | Some(Known::Gone(_))) => continue,

@@ -6,16 +6,16 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{
-    Blocked, Conflict, Decided, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
-    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, decide, diff, key_digest,
+    Blocked, Conflict, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem, Presence, Reason,
+    Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, decide, diff, key_digest,
 };
 
 use crate::codec;
+use crate::conflicts::{self, OpenConflicts};
 use crate::mapped::Mapper;
 use crate::pairing::{Classified, classify};
 use crate::replica::Known;
 use crate::running::Running;
-use crate::settle::keep_conflict;
 use crate::setup::Event;
 use crate::{Batch, Failure};
 
@@ -45,7 +45,7 @@ pub(crate) struct Work {
     pub(crate) images: Images,
     times: [SideTimes; 2],
     /// Pairs that this one has taken the record of.
-    swallowed: Vec<PairId>,
+    swallowed: Vec<(PairId, Pair)>,
 }
 
 impl Work {
@@ -113,11 +113,12 @@ async fn plan_page(
     let mut batch = Batch::default();
     let mut works = prepare(running, page, &mut batch).await?;
     Mapper::new(running.setup).map(&mut works).await?;
+    let open = OpenConflicts::read(&running.synced, works.iter().map(|work| &work.pair)).await?;
     let mut decisions: Vec<Decision> = works.iter().map(|work| work.decide(&running.setup.rules)).collect();
     ask_times(running, &mut works, &mut decisions).await?;
     for (work, decision) in works.into_iter().zip(decisions) {
         planned.pairs += 1;
-        write_down(running, work, decision, &mut batch, planned);
+        write_down(running, work, decision, &open, &mut batch, planned);
     }
     codec::put(&mut batch, running.synced.state_key(), &running.state);
     running.synced.store.commit(batch).await?;
@@ -191,7 +192,7 @@ impl Claims {
         let taken: Vec<(Side, RecordId)> =
             Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
         let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.iter().any(|pair| self.takers.contains(pair));
+            || work.swallowed.iter().any(|(pair, _)| self.takers.contains(pair));
         if lost {
             return false;
         }
@@ -199,7 +200,7 @@ impl Claims {
             self.takers.insert(work.id);
         }
         self.records.extend(taken);
-        self.swallowed.extend(&work.swallowed);
+        self.swallowed.extend(work.swallowed.iter().map(|(pair, _)| *pair));
         true
     }
 }
@@ -242,7 +243,7 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
         }
         work.pair.set_id(side, Some(into));
         *side.pick(&mut work.left, &mut work.right) = survivor;
-        work.swallowed.extend(owner.filter(|owner| *owner != work.id));
+        work.swallowed.extend(owner.zip(owner_pair));
     }
     Ok(())
 }
@@ -319,7 +320,6 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
     let target = side.other();
     let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
     let owner = owner.filter(|owner| *owner != work.id);
-    work.swallowed.extend(owner);
     if let Some(owner) = owner
         && let Some(mut taken) = running.synced.pair(owner).await?
     {
@@ -327,6 +327,7 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
         work.pair.aliases.append(&mut taken.aliases);
         let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));
         work.pair.generation = work.pair.generation.max(taken.generation + sent);
+        work.swallowed.push((owner, taken));
     }
     if is_creating {
         work.pair.generation += 1;
@@ -378,7 +379,14 @@ async fn ask_times(running: &Running<'_>, works: &mut [Work], decisions: &mut [D
 }
 
 /// Writes a decision down: into the plan if something is to be written, else straight into the pair.
-fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, batch: &mut Batch, planned: &mut Planned) {
+fn write_down(
+    running: &mut Running<'_>,
+    mut work: Work,
+    decision: Decision,
+    open: &OpenConflicts,
+    batch: &mut Batch,
+    planned: &mut Planned,
+) {
     if matches!(work.pair.state, PairState::Creating { .. }) {
         return leave_creating(running, &work, batch);
     }
@@ -386,8 +394,8 @@ fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, bat
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
     }
-    for swallowed in &work.swallowed {
-        running.synced.drop_pair(batch, *swallowed);
+    for (id, swallowed) in &work.swallowed {
+        running.synced.drop_pair(batch, *id, swallowed, &work.pair);
     }
     if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
         // Waiting for something that is still to be read.
@@ -417,7 +425,7 @@ fn write_down(running: &mut Running<'_>, mut work: Work, decision: Decision, bat
         }
         return;
     }
-    settle_quietly(running, &mut work, decision, batch);
+    settle_quietly(running, &mut work, decision, open, batch);
     if matches!(work.pair.state, PairState::Ambiguous { .. }) {
         // What was in its way may leave on the other side, which does not list this record.
         let every_ms = running.context.sweep_every_ms.max(1);
@@ -441,7 +449,13 @@ fn leave_creating(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
 }
 
 /// Takes over a decision that needs no write.
-fn settle_quietly(running: &mut Running<'_>, work: &mut Work, decision: Decision, batch: &mut Batch) {
+fn settle_quietly(
+    running: &mut Running<'_>,
+    work: &mut Work,
+    decision: Decision,
+    open: &OpenConflicts,
+    batch: &mut Batch,
+) {
     let run = running.run.id;
     let now = running.context.world.now();
     for agreed in &decision.agreed {
@@ -453,27 +467,12 @@ fn settle_quietly(running: &mut Running<'_>, work: &mut Work, decision: Decision
     }
     let blocked =
         |blocked: Blocked| new_trouble(blocked.reason, Some(blocked.side), blocked.field, blocked.detail, now);
+    // A merge that cannot go on does not tell its conflicts.
+    let tells = decision.blocked.is_none();
     work.pair.trouble = decision.blocked.map(blocked);
     work.pair.state = decision.then;
-    keep_open_conflicts(running, &mut work.pair, work.id, decision.conflicts, batch);
-}
-
-/// Notes conflicts, those that wait for a person each once; an open one that is not found again has gone away by itself.
-pub(crate) fn keep_open_conflicts(
-    running: &mut Running<'_>,
-    pair: &mut Pair,
-    id: PairId,
-    conflicts: Vec<Conflict>,
-    batch: &mut Batch,
-) {
-    let mut known = std::mem::take(&mut pair.open_conflicts).into_iter();
-    for conflict in conflicts {
-        let open = conflict.decided == Decided::Open;
-        let number = if open { known.next() } else { None };
-        let number = keep_conflict(running, id, conflict, number, batch);
-        if open {
-            pair.open_conflicts.push(number);
-        }
+    if tells {
+        conflicts::keep_all(running, &mut work.pair, work.id, decision.conflicts, open, batch);
     }
 }
 

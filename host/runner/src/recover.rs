@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{JournalEntry, PairId, PlanItem, RunId, Side};
+use syncline_core::{ChangeKind, JournalEntry, Mapping, Pair, PairId, PlanItem, Record, RunId, Side, Value, Why};
 
 use crate::codec::{self, PAGE_ROWS};
-use crate::push::Pending;
-use crate::running::{RunOutcome, RunRecord, Running};
 use crate::look_up::look_up;
+use crate::push::Pending;
+use crate::replica::Known;
+use crate::running::{RunOutcome, RunRecord, Running};
 use crate::sent::Sent;
 use crate::{Batch, Failure, Space, StoreTable, settle};
 
@@ -80,9 +81,67 @@ async fn settle_open(
             }
         }
         look_up_page(running, &mut page).await?;
+        forget_moved(running, &mut page).await?;
         settle::settle(running, page).await?;
     }
     Ok(())
+}
+
+/// Takes out of each item the fields of which nobody can tell any more that the sides agreed on them.
+///
+/// Since the run was interrupted another sync may have read the same records: they may have moved on.
+async fn forget_moved(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+    let ids: Vec<PairId> = page.iter().map(|pending| pending.item.pair).collect();
+    let pairs = running.synced.pairs(&ids).await?;
+    for (Pending { item, entries, .. }, pair) in page.iter_mut().zip(pairs) {
+        let Some(pair) = pair else { continue };
+        let mut records: [Option<Record>; 2] = Default::default();
+        for (side, record) in Side::BOTH.into_iter().zip(&mut records) {
+            let Some(id) = pair.id(side) else { continue };
+            let known = running.endpoint(side).replica().get(std::slice::from_ref(id)).await?.pop().flatten();
+            *record = known.and_then(|known| if let Known::Here(record) = known { Some(record) } else { None });
+        }
+        let mappings = &running.setup.rules.mappings;
+        item.agreed.retain(|agreed| {
+            let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
+            mappings.iter().find(is_agreed).is_some_and(|mapping| still_agreed(mapping, &pair, entries, &records))
+        });
+    }
+    Ok(())
+}
+
+/// True if the sides agree on a field once `entries` are done, whatever happened since they were planned.
+fn still_agreed(mapping: &Mapping, pair: &Pair, entries: &[JournalEntry], records: &[Option<Record>; 2]) -> bool {
+    let value = |side: Side| records[side.pick(0, 1)].as_ref()?.get(mapping.field(side));
+    let written = |side: Side| {
+        let entries = entries.iter().filter(|entry| entry.change.side == side);
+        entries.flat_map(|entry| &entry.change.fields).find(|field| field.field == *mapping.field(side))
+    };
+    let target = match (written(Side::Left), written(Side::Right)) {
+        (Some(_), Some(_)) => return true,
+        (Some(_), None) => Side::Left,
+        (None, Some(_)) => Side::Right,
+        // A create sends what is not blank; else both sides were seen to agree.
+        (None, None) => {
+            let created = entries.iter().find(|entry| entry.change.kind == ChangeKind::Create);
+            return match created.map(|entry| entry.change.side.other()) {
+                Some(origin) => value(origin).is_some_and(Value::is_blank),
+                None => {
+                    let is_plain = Side::BOTH.into_iter().all(|side| mapping.transform_to(side).is_none());
+                    is_plain && value(Side::Left) == value(Side::Right)
+                }
+            };
+        }
+    };
+    let origin = target.other();
+    match written(target) {
+        Some(field) if field.why == Why::Undo => {
+            let base = pair.base.side(origin).get(mapping.field(origin));
+            value(origin) == base.map(|cell| &cell.value)
+        }
+        // Settling takes what was sent for what stood there.
+        _ => mapping.transform_to(target).is_none(),
+    }
 }
 
 pub(crate) async fn look_up_page(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {

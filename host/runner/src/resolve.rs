@@ -1,37 +1,56 @@
-//! Carries out a person's decision on a conflict: picks a side for an open one, or flips one that a rule decided (E3.4).
+//! Carries out a person's decision on a conflict: picks a side for open ones, or flips one that a rule decided (E3.4).
 //!
 //! Invariant: nothing is written if either side has moved on since the conflict was found.
 
+use std::collections::BTreeMap;
+
 use syncline_core::{
-    Agreed, Change, ChangeKind, Conflict, Decided, FieldChange, FieldName, PairState, PlanItem, Record, RecordId, Side,
-    Value, Why,
+    Agreed, Change, ChangeKind, Conflict, Decided, FieldChange, FieldName, PairId, PairState, PlanItem, Record,
+    RecordId, Side, Value, Why,
 };
 
 use crate::replica::Known;
-use crate::running::{RunKind, RunRecord, Running};
-use crate::settle::keep_conflict;
+use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::synced::KeptConflict;
-use crate::{Batch, Failure, codec, directed, pull, recover};
+use crate::{Batch, Failure, codec, conflicts, directed, pull, recover};
 
-/// Makes `keep`'s value of the conflict's fields stand on both sides.
-pub async fn resolve(context: &Context, setup: &SyncSetup, number: u64, keep: Side) -> Result<RunRecord, Failure> {
+/// Makes `keep`'s values of the fields of each conflict stand on both sides.
+pub async fn resolve(context: &Context, setup: &SyncSetup, numbers: &[u64], keep: Side) -> Result<RunRecord, Failure> {
     let mut running = Running::open(context, setup, RunKind::Resolve).await?;
     recover::recover(&mut running).await?;
-    let key = codec::conflict(running.synced.space, number);
-    let Some(kept) = codec::load::<KeptConflict>(running.synced.store, key).await? else {
-        return Err(Failure::Request(format!("the sync {} has no conflict {number}", setup.name)));
-    };
-    let item = plan(&mut running, &kept, keep).await?;
-    directed::carry_out(&mut running, vec![item]).await?;
-    if running.run.tally.changed == 1 {
-        close(&mut running, kept, keep).await?;
+    let mut by_pair: BTreeMap<PairId, Vec<KeptConflict>> = BTreeMap::new();
+    for &number in numbers {
+        let key = codec::conflict(running.synced.space, number);
+        let Some(kept) = codec::load::<KeptConflict>(running.synced.store, key).await? else {
+            return Err(Failure::Request(format!("the sync {} has no conflict {number}", setup.name)));
+        };
+        by_pair.entry(kept.pair).or_default().push(kept);
+    }
+    let mut items = Vec::new();
+    for (pair, conflicts) in &by_pair {
+        let item = plan(&mut running, *pair, conflicts, keep).await?;
+        items.extend(Some(item).filter(|item| !item.changes.is_empty()));
+    }
+    if items.is_empty() {
+        return Err(Failure::Request("both sides already hold that value; there is nothing to write".to_owned()));
+    }
+    directed::carry_out(&mut running, items).await?;
+    if running.run.outcome == Some(RunOutcome::Ok) {
+        let flipped = by_pair.into_values().flatten().filter(|kept| kept.conflict.decided != Decided::Open);
+        note_flips(&mut running, flipped.collect(), keep).await?;
     }
     Ok(running.run.clone())
 }
 
-async fn plan(running: &mut Running<'_>, kept: &KeptConflict, keep: Side) -> Result<PlanItem, Failure> {
-    let Some(pair) = running.synced.pair(kept.pair).await? else {
+/// Plans what makes `keep`'s values stand on both sides of one pair.
+async fn plan(
+    running: &mut Running<'_>,
+    id: PairId,
+    conflicts: &[KeptConflict],
+    keep: Side,
+) -> Result<PlanItem, Failure> {
+    let Some(pair) = running.synced.pair(id).await? else {
         return Err(Failure::Request("its records belong to another pair now; run the sync again".to_owned()));
     };
     let (Some(left), Some(right)) = (pair.left.clone(), pair.right.clone()) else {
@@ -43,7 +62,8 @@ async fn plan(running: &mut Running<'_>, kept: &KeptConflict, keep: Side) -> Res
     let (kept_record, written) = keep.pick((&left_record, &right_record), (&right_record, &left_record));
     let mut fields = Vec::new();
     let mut agreed = Vec::new();
-    for field in &kept.conflict.fields {
+    let disputed = conflicts.iter().flat_map(|kept| kept.conflict.fields.iter().map(move |field| (kept, field)));
+    for (kept, field) in disputed {
         let value = wanted(running, field, keep).await?;
         let (kept_field, written_field) =
             keep.pick((&field.left_field, &field.right_field), (&field.right_field, &field.left_field));
@@ -73,16 +93,14 @@ async fn plan(running: &mut Running<'_>, kept: &KeptConflict, keep: Side) -> Res
             });
         }
     }
-    if changes.is_empty() {
-        return Err(Failure::Request("both sides already hold that value; there is nothing to write".to_owned()));
-    }
+    let open = conflicts.iter().filter(|kept| kept.conflict.decided == Decided::Open);
     Ok(PlanItem {
-        pair: kept.pair,
+        pair: id,
         left: Some(left),
         right: Some(right),
         changes,
         agreed,
-        conflicts: Vec::new(),
+        conflicts: open.map(|kept| Conflict { decided: Decided::ByPerson(keep), ..kept.conflict.clone() }).collect(),
         then: PairState::Linked,
     })
 }
@@ -140,11 +158,13 @@ fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange
     FieldChange { field: field.clone(), before: record.get(field).cloned(), after, why: Why::Resolved }
 }
 
-/// Notes who decided.
-async fn close(running: &mut Running<'_>, mut kept: KeptConflict, keep: Side) -> Result<(), Failure> {
-    kept.conflict.decided = Decided::ByPerson(keep);
+/// Notes who decided what a rule had decided before. An open conflict is closed together with its writes.
+async fn note_flips(running: &mut Running<'_>, flipped: Vec<KeptConflict>, keep: Side) -> Result<(), Failure> {
     let mut batch = Batch::default();
-    keep_conflict(running, kept.pair, kept.conflict, Some(kept.number), &mut batch);
+    for KeptConflict { number, pair, mut conflict, .. } in flipped {
+        conflict.decided = Decided::ByPerson(keep);
+        conflicts::keep(running, pair, conflict, Some(number), &mut batch);
+    }
     running.synced.store.commit(batch).await?;
     Ok(())
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    ChangeKind, Conflict, Fate, FieldName, JournalEntry, Pair, PairId, PairState, Reason, RecordId, Settled, Side,
-    Tombstone, Value,
+    Agreed, ChangeKind, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState, Reason, RecordId, Settled,
+    Side, Tombstone, Value,
 };
 
 use crate::codec;
-use crate::planning::{keep_open_conflicts, new_trouble};
-use crate::push::Pending;
+use crate::conflicts::{self, OpenConflicts};
+use crate::planning::new_trouble;
+use crate::push::{self, Pending};
 use crate::replica::Known;
-use crate::running::Running;
+use crate::running::{RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
-use crate::synced::KeptConflict;
 use crate::{Batch, Failure, Row, Table};
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
@@ -34,11 +34,12 @@ pub(crate) async fn settle(running: &mut Running<'_>, page: Vec<Pending>) -> Res
     let ids: Vec<PairId> = page.iter().map(|pending| pending.item.pair).collect();
     let pairs = running.synced.pairs(&ids).await?;
     let known = Rows::read(running, &page).await?;
+    let open = OpenConflicts::read(&running.synced, pairs.iter().flatten()).await?;
     for (pending, pair) in page.into_iter().zip(pairs) {
         batch.delete(codec::plan(running.synced.space, pending.number));
         // A pair in the plan is dropped by nobody; were it gone, there would be nothing left to settle.
         let Some(mut pair) = pair else { continue };
-        settle_item(running, &mut pair, pending, &known, &mut lessons, &mut batch);
+        settle_item(running, &mut pair, pending, (&known, &open), &mut lessons, &mut batch);
     }
     for (side, lessons) in Side::BOTH.into_iter().zip(lessons) {
         learn(running, side, lessons, &mut batch).await?;
@@ -76,10 +77,11 @@ fn settle_item(
     running: &mut Running<'_>,
     pair: &mut Pair,
     mut pending: Pending,
-    rows: &Rows,
+    (rows, open): (&Rows, &OpenConflicts),
     lessons: &mut [Lessons; 2],
     batch: &mut Batch,
 ) {
+    let id = pending.item.pair;
     let sent = std::mem::take(&mut pending.sent);
     // A change without entry was never sent: its run stopped between finding that out and noting it.
     let all_done = sent.len() == pending.item.changes.len() && sent.iter().all(|sent| matches!(sent, Sent::Done(_)));
@@ -94,9 +96,17 @@ fn settle_item(
     if all_done {
         pair.state = pending.item.then.clone();
         pair.trouble = None;
-        running.run.tally.conflicts +=
-            pending.item.conflicts.iter().filter(|conflict| conflict.decided.winner().is_some()).count() as u64;
-        keep_open_conflicts(running, pair, pending.item.pair, pending.item.conflicts, batch);
+        let conflicts = pending.item.conflicts;
+        match running.run.kind {
+            RunKind::Sync => {
+                let decided = conflicts.iter().filter(|conflict| conflict.decided.winner().is_some());
+                running.run.tally.conflicts += decided.count() as u64;
+                conflicts::keep_all(running, pair, id, conflicts, open, batch);
+            }
+            RunKind::Resolve => conflicts::close(running, pair, id, conflicts, open, batch),
+            // Whether they are still there is found by the next plan.
+            RunKind::Undo { .. } => {}
+        }
         if pair.open_conflicts.is_empty() {
             running.run.tally.changed += 1;
         } else {
@@ -107,12 +117,14 @@ fn settle_item(
             let covers = |(entry, sent): (&JournalEntry, &Sent)| entry.change.side == side && sent.may_be_done();
             pending.entries.iter().zip(&sent).any(covers)
         };
-        let lost = std::mem::take(&mut pending.item.conflicts);
+        // What a person was about to decide is kept as it was.
+        let is_rule = running.run.kind == RunKind::Sync;
+        let lost = if is_rule { std::mem::take(&mut pending.item.conflicts) } else { Vec::new() };
         let lost = lost.into_iter().filter(|conflict| conflict.decided.winner().is_some_and(|it| covered(it.other())));
         // The value that lost may be gone, so its conflict is kept, whatever becomes of the rest.
         for conflict in lost.collect::<Vec<_>>() {
             running.run.tally.conflicts += 1;
-            keep_conflict(running, pending.item.pair, conflict, None, batch);
+            conflicts::keep(running, pending.item.pair, conflict, None, batch);
         }
         let entries = pending.entries.iter().zip(sent).filter(|(_, sent)| !matches!(sent, Sent::Done(_)));
         let failed: Vec<(JournalEntry, Sent)> = entries.map(|(entry, sent)| (entry.clone(), sent)).collect();
@@ -126,7 +138,7 @@ fn settle_item(
             running.run.tally.count(pair.standing());
         }
     }
-    running.synced.put(batch, pending.item.pair, pair);
+    running.synced.put(batch, id, pair);
 }
 
 /// Settles the journal entry of a change that was sent.
@@ -203,12 +215,15 @@ fn take_over(
 fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent], rows: &Rows) {
     let run = running.run.id;
     for agreed in &pending.item.agreed {
+        let seen = |side: Side, field: &FieldName| {
+            sent_from(running, pending, side, agreed).or_else(|| rows.value(side, pair.id(side), field))
+        };
         let value = |side: Side, field: &FieldName| {
             let changed = pending.entries.iter().zip(sent).find(|(entry, _)| entry.change.side == side);
             let Some((entry, sent)) = changed else {
                 let planned = pending.item.changes.iter().filter(|change| change.side == side);
                 let meant = planned.flat_map(|change| &change.fields).any(|change| change.field == *field);
-                return if meant { None } else { rows.value(side, pair.id(side), field) };
+                return if meant { None } else { seen(side, field) };
             };
             let change = entry.change.fields.iter().find(|change| change.field == *field);
             match (change, sent) {
@@ -222,7 +237,7 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
                     let stored = done.stored.as_ref().and_then(|stored| stored.get(field)).cloned();
                     stored.filter(|stored| !done.looked_up || stored.is_blank())
                 }
-                (None, _) => rows.value(side, pair.id(side), field),
+                (None, _) => seen(side, field),
             }
         };
         if let (Some(left), Some(right)) = (value(Side::Left, &agreed.left), value(Side::Right, &agreed.right)) {
@@ -230,6 +245,21 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
             pair.base.agree(Side::Right, agreed.right.clone(), right, run);
         }
     }
+}
+
+/// Returns what `side` held when it was sent to the other one: another sync may have read something newer since.
+fn sent_from(running: &Running<'_>, pending: &Pending, side: Side, agreed: &Agreed) -> Option<Value> {
+    let target = side.other();
+    let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
+    let mapping = running.setup.rules.mappings.iter().find(is_agreed)?;
+    if mapping.transform_to(target).is_some() {
+        return None;
+    }
+    let entries = pending.entries.iter().filter(|entry| entry.change.side == target);
+    let mut changes = entries.flat_map(|entry| push::cells(&entry.change));
+    let (_, after) = changes.find(|(field, _)| *field == mapping.field(target))?;
+    let is_undo = matches!(running.run.kind, RunKind::Undo { .. });
+    (!is_undo).then(|| after.clone())
 }
 
 /// Notes why a change was not done, and when it is tried again.
@@ -306,21 +336,4 @@ async fn learn(running: &mut Running<'_>, side: Side, lessons: Lessons, batch: &
     endpoint.state.sequence = sequence;
     endpoint.add_state(batch);
     Ok(())
-}
-
-/// Keeps a conflict under its number, or a new one.
-pub(crate) fn keep_conflict(
-    running: &mut Running<'_>,
-    pair: PairId,
-    conflict: Conflict,
-    number: Option<u64>,
-    batch: &mut Batch,
-) -> u64 {
-    let number = number.unwrap_or_else(|| {
-        running.state.next_conflict += 1;
-        running.state.next_conflict
-    });
-    let kept = KeptConflict { number, pair, run: running.run.id, at: running.context.world.now(), conflict };
-    codec::put(batch, codec::conflict(running.synced.space, number), &kept);
-    number
 }

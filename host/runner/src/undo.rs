@@ -16,6 +16,8 @@ use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::{Failure, Key, Space, StoreTable, directed, pull, recover};
 
+mod rounds;
+
 /// One thing that an undo does not take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotUndone {
@@ -154,9 +156,9 @@ async fn plan_pair(
         conflicts: Vec::new(),
         then: pair.state.clone(),
     };
-    for entry in &entries {
+    for entry in &rounds::join(entries, &mut undo.skipped) {
         let now = now(running, &pair, entry).await?;
-        plan_entry(running, entry, now, &mut item, &mut undo.skipped);
+        plan_entry(running, &pair, entry, now, &mut item, &mut undo.skipped);
     }
     if !item.changes.is_empty() {
         undo.items.push(item);
@@ -181,6 +183,7 @@ async fn now(running: &Running<'_>, pair: &Pair, entry: &JournalEntry) -> Result
 
 fn plan_entry(
     running: &Running<'_>,
+    pair: &Pair,
     entry: &JournalEntry,
     now: Option<Record>,
     item: &mut PlanItem,
@@ -190,10 +193,9 @@ fn plan_entry(
     let side = entry.change.side;
     match (&entry.change.kind, now) {
         (ChangeKind::Update, Some(record)) => undo_update(running, entry, stored, &record, item, skipped),
-        (ChangeKind::Create, Some(record)) => {
-            let edited = stored.iter().find(|(field, value)| record.get(field).is_some_and(|now| now != value));
-            if let Some((field, _)) = edited {
-                return skipped.push(not_undone(entry, Some(field.clone()), "it was edited since it was created"));
+        (ChangeKind::Create | ChangeKind::Restore { .. }, Some(record)) => {
+            if let Some(field) = edited_field(running, pair, entry, stored, &record) {
+                return skipped.push(not_undone(entry, Some(field), "it was edited since it was created"));
             }
             let abilities = running.endpoint(side).described.object.abilities;
             let kind = match (abilities.delete, abilities.archive) {
@@ -205,10 +207,6 @@ fn plan_entry(
             item.then = PairState::Tombstone { gone: Some(side), undone: true };
         }
         (ChangeKind::Delete | ChangeKind::Archive, None) => undo_delete(running, entry, raw, item),
-        (ChangeKind::Restore { .. }, Some(record)) => {
-            item.changes.push(change(side, ChangeKind::Delete, Some(&record), farewell(&record)));
-            item.then = PairState::Tombstone { gone: Some(side), undone: true };
-        }
         (ChangeKind::Tag, _) => skipped.push(not_undone(entry, None, "a tag is not taken off again")),
         (ChangeKind::Create | ChangeKind::Update | ChangeKind::Restore { .. }, None) => {
             skipped.push(not_undone(entry, None, "it is not there any more"));
@@ -217,6 +215,29 @@ fn plan_entry(
             skipped.push(not_undone(entry, None, "somebody brought it back already"));
         }
     }
+}
+
+/// Returns a field that is not as it was when the run had made the record, or brought it back.
+///
+/// A field that was not written is as it was while it holds what the sides agreed on by then, or nothing.
+fn edited_field(
+    running: &Running<'_>,
+    pair: &Pair,
+    entry: &JournalEntry,
+    stored: &[(FieldName, Value)],
+    record: &Record,
+) -> Option<FieldName> {
+    let side = entry.change.side;
+    let schema = &running.endpoint(side).described.schema;
+    let by_people = |field: &&FieldName| schema.field(field).is_none_or(|field| !field.traits.read_only);
+    let mapped = running.setup.rules.mappings.iter().map(|mapping| mapping.field(side)).filter(by_people);
+    let is_edited = |field: &&FieldName| {
+        let Some(now) = record.get(field) else { return false };
+        let written = stored.iter().find(|(written, _)| written == *field).map(|(_, value)| value);
+        let agreed = pair.base.side(side).get(*field).filter(|cell| cell.run <= entry.run).map(|cell| &cell.value);
+        written.or(agreed).map_or(!now.is_blank(), |then| now != then)
+    };
+    stored.iter().map(|(field, _)| field).chain(mapped).find(is_edited).cloned()
 }
 
 /// Restores each field that still is as the run left it.

@@ -1,8 +1,8 @@
-//! `syncline resolve`: a person's decision about an open conflict, or the flip of one that a rule decided.
+//! `syncline resolve`: a person's decision about open conflicts, or the flip of one that a rule decided.
 
 use serde_json::json;
 use syncline_core::{FieldName, RecordId, Side};
-use syncline_runner::{Dispute, Failure, RunOutcome, find_conflict};
+use syncline_runner::{Dispute, Failure, RunOutcome, find_conflicts};
 
 use crate::commands::Exit;
 use crate::config::Sync;
@@ -25,15 +25,16 @@ pub async fn resolve(session: &Session, sync: &Sync, decision: &Decision) -> Res
     let setup = session.setup(sync).await?;
     let which = if decision.take.is_some() { Dispute::Open } else { Dispute::Decided };
     let store = session.context.store.as_ref();
-    let kept = find_conflict(store, &setup.name, &decision.record, decision.field.as_ref(), which).await?;
-    let keep = match (decision.take, kept.conflict.decided.winner()) {
+    let found = find_conflicts(store, &setup.name, &decision.record, decision.field.as_ref(), which).await?;
+    let keep = match (decision.take, found.iter().find_map(|kept| kept.conflict.decided.winner())) {
         (Some(side), _) => side,
         (None, Some(winner)) => winner.other(),
         (None, None) => {
             return Err(Failure::Request("nobody has decided it yet; say --take left or right".to_owned()).into());
         }
     };
-    let record = syncline_runner::resolve(&session.context, &setup, kept.number, keep).await;
+    let numbers: Vec<u64> = found.iter().map(|kept| kept.number).collect();
+    let record = syncline_runner::resolve(&session.context, &setup, &numbers, keep).await;
     session.keep_budgets().await?;
     let record = record?;
     let done = matches!(record.outcome, Some(RunOutcome::Ok));
