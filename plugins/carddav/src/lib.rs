@@ -26,8 +26,11 @@ use dav::href::{Collection, escaped, split_origin};
 /// The one object.
 const CONTACTS: &str = "contacts";
 
-/// Records that one page of `read` holds at the most.
+/// Cards that one page of `read` holds at the most.
 const READ_PAGE_MAX: u32 = 1_000;
+
+/// Ids that one page of `read` holds at the most; each page that begins with a listing lists the whole address book.
+const IDS_PAGE_MAX: u32 = 10_000;
 
 /// Cards that one `get` or `find` takes at the most.
 const GET_BATCH_MAX: u32 = 200;
@@ -66,7 +69,7 @@ impl Connector for CardDav {
             .abilities(abilities)
             .promise(CreatePromise::Native)
             .default_key(&["email"])
-            .pages(READ_PAGE_MAX, GET_BATCH_MAX, WRITE_BATCH_MAX);
+            .pages(IDS_PAGE_MAX, GET_BATCH_MAX, WRITE_BATCH_MAX);
         contacts.needs_container = !site.is_direct;
         Ok(vec![contacts])
     }
@@ -91,11 +94,15 @@ impl Connector for CardDav {
     fn read(request: ReadRequest) -> Result<Page, Fault> {
         let collection = collection(&request.endpoint)?;
         rows::check_fields(&request.fields)?;
+        let limit_max = match request.mode {
+            ReadMode::Ids => IDS_PAGE_MAX,
+            ReadMode::Full | ReadMode::Changes => READ_PAGE_MAX,
+        };
         let page = paging::Request {
             collection: &collection,
             fields: &request.fields,
             cursor: request.cursor.as_deref(),
-            limit: usize::try_from(request.limit.clamp(1, READ_PAGE_MAX)).unwrap_or(1),
+            limit: usize::try_from(request.limit.clamp(1, limit_max)).unwrap_or(1),
         };
         match request.mode {
             ReadMode::Changes => page.changes(),

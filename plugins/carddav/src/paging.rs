@@ -24,6 +24,9 @@ use buckets::Buckets;
 /// Bytes of ids that a cursor carries; the digests may take as much again, and the host allows 64 KiB in all.
 const CARRY_BYTES_MAX: usize = 40 * 1024;
 
+/// Bytes that a whole cursor may have.
+const CURSOR_BYTES_MAX: usize = 64 * 1024;
+
 /// Where a reader stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -43,8 +46,8 @@ enum Cursor {
     Listing(Listing),
     /// In the midst of a full read; changes go on from `then`.
     Full { then: Box<Cursor>, queue: Queue },
-    /// In the midst of a list of ids.
-    Ids { after: String },
+    /// In the midst of a list of ids; what is left of the listing, where that fits.
+    Ids { after: String, rest: Option<Vec<buckets::Listed>> },
 }
 
 /// What is left of a sorted list of ids: those that fit, and whether more come after them.
@@ -154,26 +157,34 @@ impl Request<'_> {
 
     /// Reads every id with its version.
     pub(crate) fn ids(&self) -> Result<Page, Fault> {
-        let after = match self.cursor()? {
-            None => String::new(),
-            Some(Cursor::Ids { after }) => after,
+        let (after, rest) = match self.cursor()? {
+            None => (String::new(), None),
+            Some(Cursor::Ids { after, rest }) => (after, rest),
             Some(_) => return Err(expired()),
         };
-        let listed = api::list(self.collection)?;
-        let total = u64::try_from(listed.len()).ok();
+        let is_first = after.is_empty();
+        let mut left = match rest {
+            Some(rest) => rest,
+            None => api::list(self.collection)?,
+        };
+        let total = u64::try_from(left.len()).ok().filter(|_| is_first);
+        left.retain(|(id, _)| *id > after);
+        let rest = left.split_off(self.limit.min(left.len()));
+        let last = left.last().map_or(after, |(id, _)| id.clone());
         let mut table = TableBuilder::new(self.fields);
-        let mut left = listed.into_iter().filter(|(id, _)| *id > after);
-        let mut last = after.clone();
-        for (id, etag) in left.by_ref().take(self.limit) {
+        for (id, etag) in left {
             let mut row = table.row(&id);
             if let Some(etag) = etag {
                 row.version(etag);
             }
-            last = id;
         }
-        let mut page = match left.next() {
-            Some(_) => Page::more(table, encode(&Cursor::Ids { after: last })),
-            None => Page::last(table, String::new()).whole(),
+        let mut page = if rest.is_empty() {
+            Page::last(table, String::new()).whole()
+        } else {
+            let bytes: usize = rest.iter().map(|(id, etag)| id.len() + etag.as_ref().map_or(0, String::len)).sum();
+            let carried = Cursor::Ids { after: last.clone(), rest: (bytes < CURSOR_BYTES_MAX).then_some(rest) };
+            let next = Some(encode(&carried)).filter(|next| next.len() <= CURSOR_BYTES_MAX);
+            Page::more(table, next.unwrap_or_else(|| encode(&Cursor::Ids { after: last, rest: None })))
         };
         page.total = total;
         Ok(page)

@@ -16,7 +16,7 @@ const DIGEST_BITS: u32 = 48;
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// One member of a listing: its id and its etag.
-pub(super) type Listed = (String, Option<String>);
+pub(crate) type Listed = (String, Option<String>);
 
 /// The digests of all buckets; a card's bucket is chosen by its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use syncline_sdk::connector::Progress;
+use syncline_sdk::connector::{Connector, Progress, ReadMode, ReadRequest};
 use syncline_sdk::http::Body;
 use syncline_sdk::testing::TestHost;
 
@@ -275,4 +277,42 @@ fn an_internal_error_is_a_lost_token_only_where_the_token_of_now_is_fine() {
     assert!(matches!(lost, Err(Fault::CursorExpired(_))), "{lost:?}");
     let unwell = read(|_| 500);
     assert!(matches!(unwell, Err(Fault::Transient(_))), "{unwell:?}");
+}
+
+#[test]
+fn an_id_sweep_lists_a_book_as_seldom_as_it_can() {
+    let sweep = |cards: usize, limit: u32| {
+        let listings = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&listings);
+        let server = TestHost::new(move |_| {
+            counted.set(counted.get() + 1);
+            let all = (0..cards).map(|at| found(&format!("/ab/{at:05}.vcf"), "<getetag>\"1\"</getetag>"));
+            Ok(Response::new(207, format!("<multistatus xmlns=\"DAV:\">{}</multistatus>", all.collect::<String>())))
+        });
+        let (mut cursor, mut seen) = (None, Vec::new());
+        server.settings(&serde_json::json!({"url": "https://h/ab/"})).run(|| {
+            loop {
+                let endpoint = syncline_sdk::record::Endpoint::new("contacts");
+                let page = crate::CardDav::read(ReadRequest {
+                    endpoint,
+                    fields: Vec::new(),
+                    mode: ReadMode::Ids,
+                    cursor: cursor.take(),
+                    limit,
+                });
+                let page = page.expect("the server answers");
+                assert!(page.records.rows.iter().all(|row| row.version.as_deref() == Some("\"1\"")));
+                seen.extend(page.records.rows.into_iter().map(|row| row.id));
+                match page.next {
+                    Progress::More(next) => cursor = Some(next),
+                    Progress::Done(_) => break,
+                }
+            }
+        });
+        assert_eq!(seen, (0..cards).map(|at| format!("{at:05}.vcf")).collect::<Vec<_>>());
+        listings.get()
+    };
+    assert_eq!(sweep(9_000, 10_000), 1, "one page");
+    assert_eq!(sweep(10_500, 10_000), 1, "the rest is carried");
+    assert_eq!(sweep(7_000, 3_000), 2, "the rest is too long to be carried, then it is not");
 }
