@@ -1,8 +1,10 @@
 //! Compiled components, kept so that a plugin is compiled once.
 //!
 //! Invariant: nothing is run from here that this host did not compile itself from the very same component, with the very
-//! same engine. Whatever does not fit is compiled again without a word.
+//! same engine. Whatever does not fit is compiled again without a word. A folder that another user could fill or put another
+//! in the place of is not used at all.
 
+use std::fs::Metadata;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -54,15 +56,32 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens or makes `folder`; one that others may write to is not used.
+    /// Opens or makes `folder`; one that others may write to, or whose parent they may write to, is not used.
     pub(crate) fn open(folder: &Path) -> io::Result<Cache> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let metadata = std::fs::metadata(folder)?;
-        if metadata.mode() & 0o022 != 0 {
-            tracing::warn!(folder = %folder.display(), "others may write to the folder of compiled plugins, so it is not used (chmod 700)");
+        // The way there may lead over links of the user's; the folder itself may be none.
+        let whole = std::path::absolute(folder)?;
+        let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+            return Err(io::Error::other("it is no folder of its own"));
+        };
+        let parent = parent.canonicalize()?;
+        let folder = parent.join(name);
+        let user = rustix::process::geteuid().as_raw();
+        let distrusted = match distrust(&Standing::of(&std::fs::symlink_metadata(&parent)?), user, true) {
+            Some(reason) => Some((&parent, reason)),
+            None => {
+                distrust(&Standing::of(&std::fs::symlink_metadata(&folder)?), user, false).map(|why| (&folder, why))
+            }
+        };
+        if let Some((place, reason)) = distrusted {
+            tracing::warn!(
+                "compiled plugins are not kept in {}: {} {reason}; it should be yours, and writable for you alone (chmod 700)",
+                folder.display(),
+                place.display()
+            );
             return Ok(Cache { folder: None });
         }
-        Ok(Cache { folder: Some(folder.to_owned()) })
+        Ok(Cache { folder: Some(folder) })
     }
 
     /// Returns the component as it was compiled before, if that is beyond doubt.
@@ -86,6 +105,34 @@ impl Cache {
             Ok(()) => remove_older(folder, key),
             Err(error) => tracing::debug!(%error, "a compiled plugin could not be kept"),
         }
+    }
+}
+
+/// Who may do what in a place.
+struct Standing {
+    is_folder: bool,
+    owner: u32,
+    mode: u32,
+}
+
+impl Standing {
+    fn of(metadata: &Metadata) -> Standing {
+        Standing { is_folder: metadata.is_dir(), owner: metadata.uid(), mode: metadata.mode() }
+    }
+}
+
+/// Says why others than `user` and root could change what is in a place.
+fn distrust(place: &Standing, user: u32, is_parent: bool) -> Option<&'static str> {
+    // In a sticky folder, such as /tmp, others may add entries but not replace ours.
+    let is_sticky = place.mode & 0o1000 != 0;
+    if !place.is_folder {
+        Some("is a link or a file")
+    } else if place.owner != user && place.owner != 0 {
+        Some("belongs to another user")
+    } else if place.mode & 0o022 != 0 && !(is_parent && is_sticky) {
+        Some("may be written to by others")
+    } else {
+        None
     }
 }
 
@@ -134,5 +181,28 @@ impl Hasher for EngineHasher {
 
     fn finish(&self) -> u64 {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Standing, distrust};
+
+    #[test]
+    fn only_a_place_of_this_user_or_root_is_trusted() {
+        for (is_folder, owner, mode, as_parent, as_folder) in [
+            (true, 1000, 0o40700, true, true),
+            (true, 1000, 0o40755, true, true),
+            (true, 0, 0o40755, true, true),
+            (true, 0, 0o41777, true, false),
+            (true, 1001, 0o40700, false, false),
+            (true, 1000, 0o40775, false, false),
+            (true, 1000, 0o40707, false, false),
+            (false, 1000, 0o120777, false, false),
+        ] {
+            let place = Standing { is_folder, owner, mode };
+            assert_eq!(distrust(&place, 1000, true).is_none(), as_parent, "{owner} {mode:o} as the parent");
+            assert_eq!(distrust(&place, 1000, false).is_none(), as_folder, "{owner} {mode:o} as the folder");
+        }
     }
 }

@@ -169,3 +169,16 @@ async fn a_folder_that_others_may_write_to_is_not_used() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("opened to all");
     assert!(!cache.load().await.from_cache());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_others_could_replace_is_not_used() {
+    let cache = Cache::new();
+    cache.load().await;
+    fs::set_permissions(cache.folder.path(), fs::Permissions::from_mode(0o770)).expect("opened to the group");
+    assert!(!cache.load().await.from_cache());
+    fs::set_permissions(cache.folder.path(), fs::Permissions::from_mode(0o700)).expect("closed again");
+    assert!(cache.load().await.from_cache());
+    fs::rename(cache.folder.path().join("aot"), cache.folder.path().join("elsewhere")).expect("moved away");
+    std::os::unix::fs::symlink("elsewhere", cache.folder.path().join("aot")).expect("a link in its place");
+    assert!(!cache.load().await.from_cache());
+}
