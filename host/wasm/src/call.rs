@@ -183,7 +183,7 @@ impl Call {
             }
             // Slow servers are no fault of the plugin, and one that loops is stopped by its computing time.
             Ended::TimedOut => {
-                Err(Failure { fault: Fault::Component(Breach::Wall.text(&self.limits)), trapped: false })
+                Err(Failure { fault: Fault::Component(Breach::Wall.text(&self.limits, &state.scene)), trapped: false })
             }
         }
     }
@@ -195,12 +195,12 @@ impl Call {
             (Some(Trap::StackOverflow), _) => {
                 "it recursed too deeply and was stopped; this is a mistake in the plugin".to_owned()
             }
-            (_, Some(breach)) => breach.text(&self.limits),
+            (_, Some(breach)) => breach.text(&self.limits, &state.scene),
             (Some(trap), None) => match state.log.last_error() {
                 Some(line) => format!("it crashed: {line}"),
                 None => format!("it crashed ({trap})"),
             },
-            (None, None) if is_too_much(error) => Breach::Answer.text(&self.limits),
+            (None, None) if is_too_much(error) => Breach::Answer.text(&self.limits, &state.scene),
             (None, None) => format!("it returned nonsense: {}", state.scene.cleaned(&error.root_cause().to_string())),
         };
         Fault::Component(text)

@@ -57,9 +57,7 @@ impl GuestLog {
     pub(crate) fn close(&self, connection: &str) {
         if self.lines_dropped > 0 {
             let (dropped, kib) = (self.lines_dropped, self.bytes_max / 1024);
-            let text = format!(
-                "{dropped} more lines of this call were dropped; the limit is {kib} KiB (`log_kib` in the plugin's limits)"
-            );
+            let text = format!("{dropped} more lines of this call were dropped; the limit is {kib} KiB in one call");
             emit(connection, Level::Warn, &text);
         }
     }
