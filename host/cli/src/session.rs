@@ -134,6 +134,9 @@ impl World for RealWorld {
     }
 }
 
+/// What a loaded plugin depends on: two connections of one plugin may have limits of their own.
+type LoadKey = (PluginName, syncline_wasm::Limits);
+
 /// The parts, put together for one configuration.
 pub struct Session {
     /// The configuration.
@@ -143,7 +146,7 @@ pub struct Session {
     admitted: Admitted,
     runtime: Runtime,
     gateway: Gateway,
-    loaded: Mutex<BTreeMap<PluginName, syncline_wasm::Plugin>>,
+    loaded: Mutex<BTreeMap<LoadKey, syncline_wasm::Plugin>>,
     outlets: Mutex<BTreeMap<ConnectionName, Outlet>>,
 }
 
@@ -345,12 +348,13 @@ impl Session {
         limits: &Limits,
     ) -> Result<syncline_wasm::Plugin, SessionError> {
         let name = &plugin.manifest.name;
-        if let Some(loaded) = lock(&self.loaded).get(name) {
+        let key = load_key(name, limits);
+        if let Some(loaded) = lock(&self.loaded).get(&key) {
             return Ok(loaded.clone());
         }
         let failed = |source| SessionError::Plugin { name: name.clone(), source };
-        let loaded = self.runtime.load(plugin.bytes.clone(), wasm_limits(limits)).await.map_err(failed)?;
-        lock(&self.loaded).insert(name.clone(), loaded.clone());
+        let loaded = self.runtime.load(plugin.bytes.clone(), key.1).await.map_err(failed)?;
+        lock(&self.loaded).insert(key, loaded.clone());
         Ok(loaded)
     }
 }
@@ -367,6 +371,10 @@ pub fn open_store(data: &Path) -> Result<Arc<SledStore>, SessionError> {
     SledStore::open(&path, SledOptions::default())
         .map(Arc::new)
         .map_err(|source| SessionError::Store { path: path.display().to_string(), source })
+}
+
+fn load_key(name: &PluginName, limits: &Limits) -> LoadKey {
+    (name.clone(), wasm_limits(limits))
 }
 
 fn wasm_limits(limits: &Limits) -> syncline_wasm::Limits {
@@ -393,4 +401,19 @@ fn mistaken(config: &Config, mistakes: Vec<Mistake>) -> SessionError {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, load_key};
+
+    #[test]
+    fn connections_of_one_plugin_keep_their_own_limits() {
+        let name = "carddav".parse().expect("a name");
+        let key = |memory_mib| load_key(&name, &Limits { memory_mib, ..Limits::default() });
+        assert_ne!(key(Some(128)), key(Some(256)));
+        assert_ne!(key(Some(128)), key(None));
+        assert_eq!(key(Some(64)), key(None), "the default by another name");
+        assert_eq!(key(Some(128)).1.memory_mib, 128);
+    }
 }
