@@ -10,6 +10,9 @@ use crate::replica::Known;
 use crate::synced::{SyncState, Synced};
 use crate::{Batch, Failure, StoreTable};
 
+/// Sets the create keys of a record's later pairs apart from those of its first: what these made is another's now.
+const LATER: u32 = 1 << 31;
+
 /// Goes through what changed on `side` since this sync last looked.
 ///
 /// The list and the position move in one commit: a crash neither forgets a change nor lists all of them again.
@@ -38,6 +41,7 @@ pub(crate) async fn notice(
         let mut batch = Batch::default();
         for ((id, pair), known) in ids.into_iter().zip(pairs).zip(known) {
             // A pair that another one took the record of is gone; its other record is on its own.
+            let had_one = pair.is_some();
             let pair = match (pair.filter(|pair| there.contains(pair)), known) {
                 (Some(pair), _) => pair,
                 // Gone before this sync ever saw it.
@@ -45,7 +49,11 @@ pub(crate) async fn notice(
                 (None, Some(Known::Here(_))) => {
                     let pair = PairId(state.next_pair);
                     state.next_pair += 1;
-                    synced.put(&mut batch, pair, &Pair::single(side, id));
+                    let mut single = Pair::single(side, id);
+                    if had_one {
+                        single.generation = LATER | u32::try_from(pair.0 % u64::from(LATER)).unwrap_or_default();
+                    }
+                    synced.put(&mut batch, pair, &single);
                     pair
                 }
             };

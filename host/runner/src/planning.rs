@@ -45,7 +45,7 @@ pub(crate) struct Work {
     pub(crate) images: Images,
     times: [SideTimes; 2],
     /// Pairs that this one has taken the record of.
-    swallowed: Vec<(PairId, Pair)>,
+    swallowed: Vec<PairId>,
 }
 
 impl Work {
@@ -192,7 +192,7 @@ impl Claims {
         let taken: Vec<(Side, RecordId)> =
             Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
         let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.iter().any(|(pair, _)| self.takers.contains(pair));
+            || work.swallowed.iter().any(|pair| self.takers.contains(pair));
         if lost {
             return false;
         }
@@ -200,7 +200,7 @@ impl Claims {
             self.takers.insert(work.id);
         }
         self.records.extend(taken);
-        self.swallowed.extend(work.swallowed.iter().map(|(pair, _)| *pair));
+        self.swallowed.extend(&work.swallowed);
         true
     }
 }
@@ -243,7 +243,7 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
         }
         work.pair.set_id(side, Some(into));
         *side.pick(&mut work.left, &mut work.right) = survivor;
-        work.swallowed.extend(owner.zip(owner_pair));
+        work.swallowed.extend(owner.filter(|owner| *owner != work.id));
     }
     Ok(())
 }
@@ -320,6 +320,7 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
     let target = side.other();
     let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
     let owner = owner.filter(|owner| *owner != work.id);
+    work.swallowed.extend(owner);
     if let Some(owner) = owner
         && let Some(mut taken) = running.synced.pair(owner).await?
     {
@@ -327,7 +328,6 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
         work.pair.aliases.append(&mut taken.aliases);
         let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));
         work.pair.generation = work.pair.generation.max(taken.generation + sent);
-        work.swallowed.push((owner, taken));
     }
     if is_creating {
         work.pair.generation += 1;
@@ -394,8 +394,8 @@ fn write_down(
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
     }
-    for (id, swallowed) in &work.swallowed {
-        running.synced.drop_pair(batch, *id, swallowed, &work.pair);
+    for swallowed in &work.swallowed {
+        running.synced.drop_pair(batch, *swallowed);
     }
     if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
         // Waiting for something that is still to be read.

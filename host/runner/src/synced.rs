@@ -91,21 +91,18 @@ impl<'a> Synced<'a> {
     pub(crate) fn put(&self, batch: &mut Batch, id: PairId, pair: &Pair) {
         codec::put(batch, codec::pair(self.space, id), pair);
         for side in Side::BOTH {
-            for record in records(pair, side) {
+            let aliases = pair.aliases.iter().filter(|(on, _)| *on == side).map(|(_, id)| id);
+            for record in pair.id(side).into_iter().chain(aliases) {
                 codec::put(batch, codec::pair_back(self.space, side, record), &id);
             }
         }
     }
 
-    /// Drops a pair whose records belong to `heir` now, or to none.
-    pub(crate) fn drop_pair(&self, batch: &mut Batch, id: PairId, pair: &Pair, heir: &Pair) {
+    /// Drops a pair whose records belong to another one now, or to none.
+    ///
+    /// The way back from the latter stays: it tells that the record had a pair before.
+    pub(crate) fn drop_pair(&self, batch: &mut Batch, id: PairId) {
         batch.delete(codec::pair(self.space, id));
-        for side in Side::BOTH {
-            let left_behind = records(pair, side).filter(|record| !records(heir, side).any(|kept| kept == *record));
-            for record in left_behind {
-                batch.delete(codec::pair_back(self.space, side, record));
-            }
-        }
     }
 
     /// Puts a pair on the list of those to look at, from `due` on.
@@ -185,10 +182,4 @@ pub async fn forget(store: &dyn Store, name: &SyncName, endpoints: [&Endpoint; 2
         endpoint::forget_reads(spaces::endpoint_space(store, endpoint).await?, &mut batch);
     }
     store.commit(batch).await.map(|_| ())
-}
-
-/// Returns the record of a pair on `side`, with the ids that it had before.
-fn records(pair: &Pair, side: Side) -> impl Iterator<Item = &RecordId> {
-    let aliases = pair.aliases.iter().filter(move |(on, _)| *on == side).map(|(_, id)| id);
-    pair.id(side).into_iter().chain(aliases)
 }

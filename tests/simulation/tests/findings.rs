@@ -1,9 +1,15 @@
 //! Histories in which something was lost once: each shows one gap that is closed, named by the rule that it broke.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use syncline_core::{CreatePromise, DeletePolicy, PairState, RecordId, Rules, RunId, Side, Value};
-use syncline_runner::{RunReport, UndoReport};
+use syncline_core::{
+    ConflictPolicy, CreatePromise, Decided, DeletePolicy, FieldName, PairState, RecordId, Rules, RunId, Side,
+    TransformUse, Value,
+};
+use syncline_runner::{
+    BoxFuture, Dispute, Fault, RunOutcome, RunReport, Store, Transform, TransformedRow, UndoReport, find_conflicts,
+};
 use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -89,4 +95,183 @@ fn e1_8_an_unknown_create_is_looked_up_after_the_rules_changed() {
     simulation.run().expect("an unknown outcome is no failure");
     rest(&simulation);
     assert_eq!(simulation.stage.lock().ids(RIGHT), [partner(&simulation, &ada)]);
+}
+
+#[test]
+fn e8_4_what_another_sync_read_after_a_power_failure_still_travels() {
+    let mut unknown = 0;
+    for commits in 0..12 {
+        for applied in [false, true] {
+            let simulation = plain(default_rules());
+            let ada = create(&simulation, LEFT, "ada@x", "Ada");
+            run(&simulation);
+            let right = partner(&simulation, &ada);
+            edit(&simulation, LEFT, &ada, "phone", "2");
+            edit(&simulation, LEFT, &ada, "city", "Rome");
+            simulation.store.stop_at(commits, applied);
+            simulation.stage.lock().now += 600_000;
+            let _ = simulation.run();
+            simulation.store.start_again();
+            let sent = value(&simulation, RIGHT, &right, "phone") == Some(text("2"));
+            edit(&simulation, LEFT, &ada, "phone", "3");
+            // As another sync does that shares the endpoint: it reads, and takes nothing up.
+            wait(syncline_runner::read(&simulation.context, &simulation.setup)).expect("the store is up");
+            run(&simulation);
+            unknown += u32::from(sent);
+            assert_eq!(value(&simulation, RIGHT, &right, "phone"), Some(text("3")), "commit {commits} {applied}");
+            assert_eq!(value(&simulation, LEFT, &ada, "phone"), Some(text("3")), "commit {commits} {applied}");
+            assert_eq!(simulation.conflicts().len(), 0, "commit {commits} {applied}");
+            rest(&simulation);
+        }
+    }
+    assert!(unknown >= 3, "the power failed after the write only {unknown} times");
+}
+
+#[test]
+fn e1_10_the_other_record_of_a_pair_that_was_taken_from_gets_a_pair_again() {
+    let simulation = plain(default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_deletes(LEFT, &ada);
+    run(&simulation);
+    let again = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    assert_eq!(partner(&simulation, &again), right, "the survivor is taken");
+    simulation.stage.lock().person_restores(LEFT, &ada);
+    edit(&simulation, LEFT, &ada, "email", "first@x");
+    run(&simulation);
+    let other = partner(&simulation, &ada);
+    assert_eq!(value(&simulation, RIGHT, &other, "email"), Some(text("first@x")));
+    rest(&simulation);
+}
+
+fn by_people() -> Rules {
+    Rules { conflict: ConflictPolicy::Manual, ..default_rules() }
+}
+
+/// Makes a pair with open conflicts about the city and the phone.
+fn disputed(rules: Rules) -> (Simulation, RecordId, RecordId) {
+    let simulation = plain(rules);
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    for field in ["city", "phone"] {
+        edit(&simulation, LEFT, &ada, field, "left");
+        edit(&simulation, RIGHT, &right, field, "right");
+    }
+    run(&simulation);
+    assert_eq!(open_fields(&simulation, &ada), ["city", "phone"]);
+    (simulation, ada, right)
+}
+
+/// Returns what the open conflicts of a record are about.
+fn open_fields(simulation: &Simulation, left: &RecordId) -> Vec<String> {
+    let pair = simulation.pair_of(LEFT, left).expect("it has a pair");
+    let conflicts = simulation.conflicts();
+    let about = |number: &u64| {
+        let kept = conflicts.iter().find(|kept| kept.number == *number).expect("it is kept");
+        assert_eq!(kept.conflict.decided, Decided::Open);
+        kept.conflict.fields[0].left_field.to_string()
+    };
+    pair.open_conflicts.iter().map(about).collect()
+}
+
+fn resolve(simulation: &Simulation, record: &RecordId, field: Option<&str>) {
+    let store: &dyn Store = simulation.store.as_ref();
+    let field = field.map(FieldName::from);
+    let found = wait(find_conflicts(store, &simulation.setup.name, record, field.as_ref(), Dispute::Open));
+    let numbers: Vec<u64> = found.expect("there is one").iter().map(|kept| kept.number).collect();
+    let record = wait(syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, LEFT));
+    assert_eq!(record.expect("nothing goes wrong").outcome, Some(RunOutcome::Ok));
+}
+
+#[test]
+fn e3_4_a_decision_closes_its_own_conflict_only() {
+    let (simulation, ada, right) = disputed(by_people());
+    resolve(&simulation, &ada, Some("phone"));
+    assert_eq!(value(&simulation, RIGHT, &right, "phone"), Some(text("left")));
+    assert_eq!(open_fields(&simulation, &ada), ["city"]);
+    let decided: Vec<Decided> = simulation.conflicts().iter().map(|kept| kept.conflict.decided.clone()).collect();
+    assert_eq!(decided, [Decided::Open, Decided::ByPerson(LEFT)]);
+    run(&simulation);
+    assert_eq!(open_fields(&simulation, &ada), ["city"]);
+    rest(&simulation);
+}
+
+#[test]
+fn e3_4_without_a_field_every_open_conflict_of_a_record_is_decided() {
+    let (simulation, ada, right) = disputed(by_people());
+    resolve(&simulation, &ada, None);
+    for field in ["city", "phone"] {
+        assert_eq!(value(&simulation, RIGHT, &right, field), Some(text("left")));
+    }
+    assert_eq!(open_fields(&simulation, &ada), [""; 0]);
+    rest(&simulation);
+}
+
+#[test]
+fn e9_6_an_undo_hides_no_conflict() {
+    let (simulation, ada, right) = disputed(by_people());
+    edit(&simulation, LEFT, &ada, "name", "Eda");
+    let renamed = run(&simulation).record.id;
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Eda")));
+    undo(&simulation, renamed);
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Ada")));
+    assert_eq!(open_fields(&simulation, &ada), ["city", "phone"]);
+}
+
+#[test]
+fn e3_4_an_open_conflict_keeps_its_number_when_another_goes_away() {
+    let (simulation, ada, right) = disputed(by_people());
+    let numbers = simulation.pair_of(LEFT, &ada).expect("it has a pair").open_conflicts;
+    edit(&simulation, RIGHT, &right, "city", "left");
+    run(&simulation);
+    let left = simulation.pair_of(LEFT, &ada).expect("it has a pair").open_conflicts;
+    assert_eq!((left.as_slice(), open_fields(&simulation, &ada)), (&numbers[1..], vec!["phone".to_owned()]));
+    edit(&simulation, RIGHT, &right, "city", "right again");
+    edit(&simulation, LEFT, &ada, "city", "left again");
+    run(&simulation);
+    assert_eq!(open_fields(&simulation, &ada), ["city", "phone"]);
+    rest(&simulation);
+}
+
+/// Takes everything but `bad`.
+struct Picky;
+
+impl Transform for Picky {
+    fn apply(
+        &self,
+        _options: String,
+        _columns: Vec<FieldName>,
+        rows: Vec<Vec<Option<Value>>>,
+    ) -> BoxFuture<'_, Result<Vec<TransformedRow>, Fault>> {
+        let is_bad = |row: &Vec<Option<Value>>| row.contains(&Some(text("bad")));
+        let rows = rows.into_iter().map(|row| if is_bad(&row) { Err("it is bad".to_owned()) } else { Ok(row) });
+        let rows = rows.collect();
+        Box::pin(async move { Ok(rows) })
+    }
+}
+
+#[test]
+fn e3_4_open_conflicts_stay_while_a_merge_is_blocked() {
+    let used = TransformUse { name: "picky".to_owned(), options: String::new() };
+    let mut rules = by_people();
+    for mapping in rules.mappings.iter_mut().filter(|mapping| mapping.left == FieldName::from("name")) {
+        mapping.to_right = Some(used.clone());
+    }
+    let mut simulation = plain(rules);
+    simulation.setup.transforms.insert(used, Arc::new(Picky));
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    edit(&simulation, LEFT, &ada, "phone", "left");
+    edit(&simulation, RIGHT, &right, "phone", "right");
+    run(&simulation);
+    let numbers = simulation.pair_of(LEFT, &ada).expect("it has a pair").open_conflicts;
+    edit(&simulation, LEFT, &ada, "name", "bad");
+    run(&simulation);
+    let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
+    assert!(pair.trouble.is_some(), "the merge is blocked");
+    assert_eq!((numbers.len(), pair.open_conflicts), (1, numbers));
 }

@@ -55,3 +55,68 @@ fn join_two(earlier: JournalEntry, later: JournalEntry) -> Option<JournalEntry> 
     }
     Some(joined)
 }
+
+#[cfg(test)]
+mod tests {
+    use syncline_core::{Change, FieldChange, FieldName, PairId, PairState, RecordId, RunId, SyncName, Value, Why};
+
+    use super::*;
+
+    fn text(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+
+    /// Makes the entry of a write: each field with what stood there before and what was written.
+    fn wrote(number: u32, kind: ChangeKind, fields: &[(&str, &str, &str)]) -> JournalEntry {
+        let record = RecordId::new("r1");
+        let change = |(field, before, after): &(&str, &str, &str)| FieldChange {
+            field: FieldName::from(*field),
+            before: Some(text(before)),
+            after: text(after),
+            why: Why::Changed,
+        };
+        let stored = fields.iter().map(|(field, _, after)| (FieldName::from(*field), text(after))).collect();
+        JournalEntry {
+            run: RunId(1),
+            number,
+            sync: SyncName::from("contacts"),
+            pair: PairId(1),
+            change: Change {
+                side: Side::Right,
+                kind,
+                record: Some(record.clone()),
+                version: None,
+                fields: fields.iter().map(change).collect(),
+            },
+            create_key: None,
+            then: PairState::Linked,
+            at: 0,
+            state: EntryState::Settled { at: 1, outcome: Settled::Written { record, stored, raw: None } },
+        }
+    }
+
+    #[test]
+    fn e9_6_rounds_of_one_run_are_taken_back_as_one() {
+        let update = |number, fields: &[_]| wrote(number, ChangeKind::Update, fields);
+        let twice = [update(1, &[("name", "a", "b")]), update(2, &[("name", "b", "c"), ("city", "x", "y")])];
+        let cases = [
+            (twice.to_vec(), update(1, &[("name", "a", "c"), ("city", "x", "y")])),
+            (
+                vec![wrote(1, ChangeKind::Create, &[("name", "", "b")]), update(2, &[("name", "b", "c")])],
+                wrote(1, ChangeKind::Create, &[("name", "", "c")]),
+            ),
+            (
+                vec![update(1, &[("name", "a", "b")]), wrote(2, ChangeKind::Delete, &[("name", "b", "")])],
+                wrote(2, ChangeKind::Delete, &[("name", "a", "")]),
+            ),
+        ];
+        for (mut entries, expected) in cases {
+            entries.reverse();
+            let mut skipped = Vec::new();
+            assert_eq!((join(entries, &mut skipped), skipped), (vec![expected], Vec::new()));
+        }
+        let undoing = vec![wrote(2, ChangeKind::Delete, &[]), wrote(1, ChangeKind::Create, &[])];
+        let mut skipped = Vec::new();
+        assert_eq!((join(undoing, &mut skipped), skipped.len()), (Vec::new(), 2));
+    }
+}
