@@ -189,8 +189,8 @@ pub struct RunArgs {
     /// Answer the ordinary question with yes
     #[arg(long, short)]
     pub yes: bool,
-    /// Begin anew after an endpoint was changed: what is known of the sync is forgotten
-    #[arg(long)]
+    /// Begin anew after an endpoint was changed: what is known of SYNC is forgotten
+    #[arg(long, requires = "sync", conflicts_with = "plan")]
     pub reset: bool,
 }
 

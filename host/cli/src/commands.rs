@@ -16,6 +16,7 @@ pub mod records;
 pub mod resolve;
 pub mod run;
 pub mod serve;
+pub mod several;
 pub mod show;
 pub mod status;
 pub mod undo;
@@ -24,9 +25,9 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use syncline_registry::PluginError;
-use syncline_runner::Fault;
+use syncline_runner::{Failure, Fault, StoreError};
 
 use crate::args::Command;
 use crate::config::{ConfigError, Mistakes, report};
@@ -42,19 +43,19 @@ pub fn run(command: &Command, folders: &Folders, terminal: Terminal) -> Result<E
     }
 }
 
-/// How a command ends, for scripts.
+/// How a command ends, for scripts; of several, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Everything was done.
     Ok,
-    /// Nothing, or not what was asked, was done.
-    Failed,
-    /// What was asked makes no sense, or the configuration does not.
-    Usage,
     /// Done, but for some records.
     Rejects,
     /// Held back: for a time, or for a person.
     Waiting,
+    /// Nothing, or not what was asked, was done.
+    Failed,
+    /// What was asked makes no sense, or the configuration does not.
+    Usage,
 }
 
 impl Exit {
@@ -126,6 +127,12 @@ pub enum CommandError {
     Terminal(#[from] io::Error),
 }
 
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        SessionError::from(failure).into()
+    }
+}
+
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         match error {
@@ -141,6 +148,7 @@ impl CommandError {
         match self {
             CommandError::Config(_) | CommandError::Usage(_) => Exit::Usage,
             CommandError::Elsewhere { exit, .. } => Exit::from_code(*exit),
+            CommandError::Session(error) if waits(error) => Exit::Waiting,
             CommandError::Session(_)
             | CommandError::Plugin(_)
             | CommandError::Failed(_)
@@ -156,12 +164,25 @@ impl CommandError {
         }
     }
 
+    /// Returns it for a program.
+    pub fn to_json(&self) -> Value {
+        let mut value = self.mistakes().map_or_else(|| json!({}), report::to_json);
+        value["error"] = json!(sentence(self));
+        value
+    }
+
+    /// Returns it for people, every mistake of a configuration with its place.
+    pub fn told(&self) -> String {
+        match self.mistakes() {
+            Some(mistakes) => format!("{}\n{}", sentence(self), report::render(mistakes, false)),
+            None => sentence(self),
+        }
+    }
+
     /// Tells people, or the program that asked.
     pub fn report(&self, terminal: Terminal) {
         if terminal.json {
-            let mut value = self.mistakes().map_or_else(|| json!({}), report::to_json);
-            value["error"] = json!(sentence(self));
-            print_json(&value);
+            print_json(&self.to_json());
         } else if let Some(mistakes) = self.mistakes() {
             eprint!("{}", report::render(mistakes, terminal.colour));
         } else {
@@ -169,6 +190,11 @@ impl CommandError {
             eprintln!("{word}: {}", sentence(self));
         }
     }
+}
+
+/// True if an application asks to be left alone for some time.
+fn waits(error: &SessionError) -> bool {
+    matches!(error, SessionError::Run(failure) if matches!(**failure, Failure::Wait { .. }))
 }
 
 /// Joins an error and its causes, and what to do about them; a cause that is told already is not told again.
@@ -181,7 +207,7 @@ pub fn sentence(error: &(dyn Error + 'static)) -> String {
         if !text.contains(&more) {
             text.push_str(&format!(": {more}"));
         }
-        step = error.downcast_ref().and_then(next_step).or(step);
+        step = next_step(error).or(step);
         cause = error.source();
     }
     if let Some(step) = step {
@@ -190,8 +216,43 @@ pub fn sentence(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// Says what a person can do about an error, where its own words do not.
+fn next_step(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let fault = error.downcast_ref().and_then(after_fault);
+    let store = || error.downcast_ref().and_then(after_store_error);
+    fault.or_else(store).or_else(|| error.downcast_ref().and_then(after_failure))
+}
+
+fn after_store_error(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Full => {
+            Some("free some space on the disk of the data folder (`--data`); the next run goes on from here")
+        }
+        StoreError::Busy => Some("wait until the other syncline process has ended, or stop it"),
+        StoreError::TooNew { .. } => Some("use the newer syncline that wrote it, or another folder with `--data DIR`"),
+        StoreError::Damaged(_) => Some(
+            "put the data folder back from a backup, or name an empty one with `--data DIR`: both sides are then read \
+             and matched anew",
+        ),
+        StoreError::Unavailable(_) => Some("can the data folder (`--data`) be read and written by you?"),
+        StoreError::Conflict(_) => None,
+    }
+}
+
+fn after_failure(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::OtherAccount { .. } => Some(
+            "sign in to the account of before, or begin anew with `syncline run SYNC --reset` for each sync of this \
+             connection",
+        ),
+        Failure::Contract { .. } => Some("nothing is lost; update the plugin, or tell its author"),
+        Failure::Wait { .. } => Some("nothing is lost, the next run goes on from here"),
+        _ => None,
+    }
+}
+
 /// Says what a person can do about a fault, where its own words do not.
-fn next_step(fault: &Fault) -> Option<&'static str> {
+fn after_fault(fault: &Fault) -> Option<&'static str> {
     match fault {
         Fault::Auth(_) => {
             Some("renew the secret that `auth` of this connection names, and try it with `syncline check`")

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use syncline_core::{ConnectionName, Endpoint, Instant, Rules, Side, SyncName};
-use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Url};
-use syncline_registry::{Limits, Places, PluginName, PluginStore};
+use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
+use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
 use syncline_runner::{
     BoxFuture, Connector, Context, Described, Failure, Listener, SideSetup, Stop, StoreError, SyncSetup, Transform,
     World,
@@ -18,7 +19,7 @@ use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, Runtime
 
 use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
-use crate::config::{Config, ConfigError, Mistake, Sync, secrets};
+use crate::config::{Config, ConfigError, Connection, Mistake, Sync, secrets};
 
 /// Where a user's files are.
 #[derive(Clone, Debug)]
@@ -59,6 +60,16 @@ pub enum SessionError {
     /// The data folder.
     #[error("the data folder {path} cannot be used")]
     Folder {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A certificate that a connection is to trust.
+    #[error("the root certificate {path} of the connection {connection} cannot be read")]
+    Certificate {
+        /// Whose.
+        connection: ConnectionName,
         /// Which.
         path: String,
         /// Why.
@@ -134,6 +145,14 @@ impl World for RealWorld {
     }
 }
 
+/// The way out of a connection.
+#[derive(Clone)]
+struct Way {
+    outlet: Outlet,
+    /// Of the secret it signs in with.
+    mark: Option<Digest>,
+}
+
 /// What a loaded plugin depends on: two connections of one plugin may have limits of their own.
 type LoadKey = (PluginName, syncline_wasm::Limits);
 
@@ -147,7 +166,7 @@ pub struct Session {
     runtime: Runtime,
     gateway: Gateway,
     loaded: Mutex<BTreeMap<LoadKey, syncline_wasm::Plugin>>,
-    outlets: Mutex<BTreeMap<ConnectionName, Outlet>>,
+    outlets: Mutex<BTreeMap<ConnectionName, Way>>,
 }
 
 impl Session {
@@ -267,45 +286,59 @@ impl Session {
 
     /// Keeps what the connections have used up of their budgets, so that a restart does not forget it.
     pub async fn keep_budgets(&self) -> Result<(), SessionError> {
-        let outlets = lock(&self.outlets).clone();
-        let spent =
-            outlets.iter().map(|(name, outlet)| (name.to_string(), serde_json::json!(outlet.budget()).to_string()));
-        Ok(syncline_runner::keep_budgets(self.context.store.as_ref(), spent.collect()).await.map_err(Failure::from)?)
+        let spent = lock(&self.outlets)
+            .iter()
+            .map(|(name, way)| (name.to_string(), serde_json::json!(way.outlet.budget()).to_string()))
+            .collect();
+        Ok(syncline_runner::keep_budgets(self.context.store.as_ref(), spent).await.map_err(Failure::from)?)
     }
 
     /// Returns how many requests each connection has made so far.
     pub fn requests(&self) -> BTreeMap<ConnectionName, u64> {
-        lock(&self.outlets).iter().map(|(name, outlet)| (name.clone(), outlet.counters().requests)).collect()
+        lock(&self.outlets).iter().map(|(name, way)| (name.clone(), way.outlet.counters().requests)).collect()
     }
 
     async fn outlet(&self, name: &ConnectionName) -> Result<Outlet, SessionError> {
-        if let Some(outlet) = lock(&self.outlets).get(name) {
-            return Ok(outlet.clone());
-        }
-        let config = self.outlet_config(name).await?;
+        let connection = self.config.connection(name).expect("only connections of the configuration are admitted");
+        let found = secrets::find_marked(connection).map_err(|mistake| mistaken(&self.config, vec![mistake]))?;
+        let (secret, mark) = found.unzip();
+        let known = lock(&self.outlets).get(name).cloned();
+        let spent = match known {
+            // A secret that was renewed in its file counts from the next command on.
+            Some(way) if way.mark == mark => return Ok(way.outlet),
+            Some(way) => Some(way.outlet.budget()),
+            None => {
+                let kept = syncline_runner::kept_budget(self.context.store.as_ref(), name.as_str());
+                // What an older version wrote in another form is no reason to refuse to run.
+                kept.await.map_err(Failure::from)?.and_then(|text| serde_json::from_str(&text).ok())
+            }
+        };
+        let mut config = self.outlet_config(connection, secret)?;
+        config.spent = spent;
         let outlet = self.gateway.outlet(config)?;
-        lock(&self.outlets).insert(name.clone(), outlet.clone());
+        lock(&self.outlets).insert(name.clone(), Way { outlet: outlet.clone(), mark });
         Ok(outlet)
     }
 
-    async fn outlet_config(&self, name: &ConnectionName) -> Result<OutletConfig, SessionError> {
+    fn outlet_config(&self, connection: &Connection, secret: Option<Secret>) -> Result<OutletConfig, SessionError> {
+        let name = connection.name();
         let admitted = &self.admitted.connections[name];
-        let connection = self.config.connection(name).expect("only connections of the configuration are admitted");
         let base_url: Url = admitted.reach.base_url.clone().ok_or_else(|| SessionError::NoAddress(name.clone()))?;
         let mut config = OutletConfig::new(name.as_str(), base_url)?;
         config.grants = admitted.reach.grants.clone();
         config.credential_grants = admitted.reach.grants.clone();
         config.allow_private_network = connection.allow_private_network;
         if let Some(auth) = &connection.auth {
-            let secret = secrets::find(connection).map_err(|mistake| mistaken(&self.config, vec![mistake]))?;
             let wish = admitted.plugin.manifest.auth_wish(auth.scheme());
             config.credential = secret.map(|secret| auth.credential(secret, wish)).unwrap_or_default();
         }
         if let Some(path) = &connection.root_certificate {
             let path = path.get_ref();
             let read = std::fs::read_to_string(path);
-            config.extra_roots_pem =
-                Some(read.map_err(|source| SessionError::Folder { path: path.display().to_string(), source })?);
+            config.extra_roots_pem = Some(read.map_err(|source| {
+                let path = path.display().to_string();
+                SessionError::Certificate { connection: name.clone(), path, source }
+            })?);
         }
         let limits = &admitted.limits;
         config.limits.rates = limits.rate.clone();
@@ -318,10 +351,6 @@ impl Session {
         if let Some(calls) = limits.http_calls {
             config.limits.calls_per_errand_max = calls;
         }
-        let spent =
-            syncline_runner::kept_budget(self.context.store.as_ref(), name.as_str()).await.map_err(Failure::from)?;
-        // What an older version wrote in another form is no reason to refuse to run.
-        config.spent = spent.and_then(|text| serde_json::from_str(&text).ok());
         Ok(config)
     }
 
@@ -366,7 +395,9 @@ fn facts(described: &Described) -> Facts<'_> {
 /// Opens the store of a data folder, making the folder where it is missing.
 pub fn open_store(data: &Path) -> Result<Arc<SledStore>, SessionError> {
     let folder = |source| SessionError::Folder { path: data.display().to_string(), source };
-    std::fs::create_dir_all(data).map_err(folder)?;
+    // It holds records and undo data of the applications: nobody else's business.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(folder)?;
+    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).map_err(folder)?;
     let path = data.join("store");
     SledStore::open(&path, SledOptions::default())
         .map(Arc::new)

@@ -8,11 +8,27 @@ use syncline_core::Side;
 pub(crate) const TRIES_MAX: u32 = 8;
 const PAUSE_MS_MIN: u64 = 1_000;
 const PAUSE_MS_MAX: u64 = 5 * 60 * 1_000;
+/// How often a wait looks whether it is to end.
+const STOP_LOOK_MS: u64 = 200;
 
 /// Returns how long to pause after the failed attempt number `attempt`, from 0.
 pub(crate) fn pause_ms(attempt: u32, random: u64) -> u64 {
     let ceiling = PAUSE_MS_MIN.saturating_mul(1 << attempt.min(16)).min(PAUSE_MS_MAX);
     ceiling / 2 + random % (ceiling / 2 + 1)
+}
+
+/// Waits, and fails as soon as somebody asks to stop.
+pub(crate) async fn pause(context: &Context, for_ms: u64) -> Result<(), Failure> {
+    let mut left_ms = for_ms;
+    while left_ms > 0 {
+        if context.stop.is_asked() {
+            return Err(Failure::Stopped);
+        }
+        let slice_ms = left_ms.min(STOP_LOOK_MS);
+        context.world.sleep(slice_ms).await;
+        left_ms -= slice_ms;
+    }
+    if context.stop.is_asked() { Err(Failure::Stopped) } else { Ok(()) }
 }
 
 /// Calls `call` until it succeeds, fails for good, or has been tried often enough.
@@ -48,7 +64,7 @@ pub(crate) async fn patiently<'a, T>(
             return Err(Failure::Stopped);
         }
         context.say(Event::Waiting { for_ms: after_ms, reason });
-        context.world.sleep(after_ms).await;
+        pause(context, after_ms).await?;
     }
     unreachable!("the loop above ends by itself after {TRIES_MAX} tries")
 }

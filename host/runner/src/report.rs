@@ -11,6 +11,7 @@ mod conflicts;
 mod errors;
 mod explain;
 mod kept;
+mod planned;
 mod records;
 mod runs;
 mod status;
@@ -21,6 +22,7 @@ pub use conflicts::{ConflictPage, ConflictStatus, ShownConflict, ShownConflictFi
 pub use errors::{ErrorPage, ErrorRow, ErrorsFrom, errors};
 pub use explain::{Asked, Explained, Explanation, FieldStory, RecordNow, Unpaired, Written, explain};
 pub use kept::{described, is_known};
+pub use planned::{PlannedChange, PlannedPair, planned};
 pub use records::{Filter, RecordLine, RecordPage, records};
 pub use runs::{History, RunPage, RunSummary, ShownChange, ShownField, history, run_summary, show};
 pub use status::{Count, OpenRun, SyncStatus, status};

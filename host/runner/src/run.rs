@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use syncline_core::{PlanItem, Side};
 
 use crate::codec::{self, PAGE_ROWS};
+use crate::patience::pause;
 use crate::planning::{self, Planned};
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
@@ -19,15 +20,15 @@ const WAIT_MS_MAX: i64 = 60_000;
 /// Asks whether a plan is to be carried out.
 pub trait Approve: Send + Sync {
     /// Answers yes or no; the plan can be read with [`planned_items`].
-    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, bool>;
+    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, Result<bool, Failure>>;
 }
 
 /// Carries out every plan.
 pub struct ApproveAll;
 
 impl Approve for ApproveAll {
-    fn approve<'a>(&'a self, _planned: Planned) -> BoxFuture<'a, bool> {
-        Box::pin(async { true })
+    fn approve<'a>(&'a self, _planned: Planned) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(async { Ok(true) })
     }
 }
 
@@ -44,12 +45,22 @@ pub struct RunRequest<'a> {
 pub struct RunReport {
     /// Its record, as history keeps it.
     pub record: RunRecord,
-    /// Items that the request's plan did not hold, or held differently.
+    /// Items of the request's plan that were not planned any more, or differently.
     pub drifted: u64,
+    /// Items that the request's plan did not hold, left for later.
+    pub left_alone: u64,
+    /// The plan was shown, and the answer was no.
+    pub declined: bool,
     /// Records that could not be read, at most a hundred a side.
     pub skipped: Vec<(Side, crate::Skipped)>,
     /// What cannot be right about what was read (E8.2).
     pub anomalies: Vec<String>,
+}
+
+impl RunReport {
+    fn of(record: RunRecord) -> Self {
+        Self { record, drifted: 0, left_alone: 0, declined: false, skipped: Vec::new(), anomalies: Vec::new() }
+    }
 }
 
 /// Runs a sync once.
@@ -57,7 +68,7 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
     let mut running = Running::open(context, setup, RunKind::Sync).await?;
     recover::recover(&mut running).await?;
     running.begin().await?;
-    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
+    let mut report = RunReport::of(running.run.clone());
     let ended = steps(&mut running, request, &mut report).await;
     let outcome = judge(&running, &report, &ended).await?;
     // Whatever ends a run early may end it between a write and its outcome.
@@ -74,7 +85,7 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
 pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunReport), Failure> {
     let mut running = Running::open(context, setup, RunKind::Sync).await?;
     recover::recover(&mut running).await?;
-    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
+    let mut report = RunReport::of(running.run.clone());
     pull_both(&mut running, &mut report).await?;
     let planned = plan_round(&mut running).await?;
     report.record = running.run.clone();
@@ -84,7 +95,7 @@ pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunR
 /// Pulls and leaves it at that: what a later plan starts from.
 pub async fn read(context: &Context, setup: &SyncSetup) -> Result<RunReport, Failure> {
     let mut running = Running::open(context, setup, RunKind::Sync).await?;
-    let mut report = RunReport { record: running.run.clone(), drifted: 0, skipped: Vec::new(), anomalies: Vec::new() };
+    let mut report = RunReport::of(running.run.clone());
     pull_both(&mut running, &mut report).await?;
     report.record = running.run.clone();
     Ok(report)
@@ -95,9 +106,12 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
     for round in 0..ROUNDS_MAX {
         let planned = plan_round(running).await?;
         if let Some(only) = &request.only {
-            report.drifted += set_aside(running, only).await?;
+            report.left_alone = set_aside(running, only).await?;
+            let carried_out = planned.items - report.left_alone;
+            report.drifted = (only.len() as u64).saturating_sub(carried_out);
         }
-        if round == 0 && planned.items > 0 && !request.approve.approve(planned).await {
+        if round == 0 && planned.items > 0 && !request.approve.approve(planned).await? {
+            report.declined = true;
             return running.unplan().await;
         }
         push::push(running, planned.changes).await?;
@@ -148,15 +162,15 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
 
 /// Puts the items that a saved plan does not hold back on the list, and counts them.
 async fn set_aside(running: &Running<'_>, only: &BTreeSet<[u8; 16]>) -> Result<u64, Failure> {
-    let mut drifted = 0;
+    let mut left_alone = 0;
     let mut after = 0;
     loop {
         let page = planned_page(running.synced.store, running.synced.space, after).await?;
-        let Some((last, _)) = page.last() else { return Ok(drifted) };
+        let Some((last, _)) = page.last() else { return Ok(left_alone) };
         after = *last;
         let mut batch = Batch::default();
         for (number, item) in page.iter().filter(|(_, item)| !only.contains(&item.digest())) {
-            drifted += 1;
+            left_alone += 1;
             batch.delete(codec::plan(running.synced.space, *number));
             running.synced.queue(&mut batch, 0, item.pair);
         }
@@ -174,7 +188,7 @@ async fn wait_for_more(running: &Running<'_>) -> Result<bool, Failure> {
     if wait_ms > 0 {
         let for_ms = wait_ms.unsigned_abs();
         running.context.say(Event::Waiting { for_ms, reason: "something is tried again".to_owned() });
-        running.context.world.sleep(for_ms).await;
+        return Ok(pause(running.context, for_ms).await.is_ok());
     }
     Ok(!running.context.stop.is_asked())
 }
@@ -190,10 +204,14 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         }
         Err(Failure::Stopped) => RunOutcome::Partial { why: "stopped on request".to_owned() },
         Err(failure) => RunOutcome::Failed { why: explain(failure) },
+        Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
         Ok(()) if !report.anomalies.is_empty() => RunOutcome::Partial { why: report.anomalies.join("; ") },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {
             RunOutcome::Partial { why: format!("{} items of the plan have drifted", report.drifted) }
+        }
+        Ok(()) if report.left_alone > 0 => {
+            RunOutcome::Partial { why: format!("{} items are not in the plan", report.left_alone) }
         }
         Ok(()) if tally.rejected > 0 => RunOutcome::OkWithRejects { rejects: tally.rejected },
         Ok(()) => RunOutcome::Ok,

@@ -24,6 +24,8 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// The folder that relative paths in it start from.
     pub folder: PathBuf,
+    /// The configuration that is meant, in full.
+    pub config: PathBuf,
     /// Whether the text may have colours.
     pub colour: bool,
 }
@@ -66,12 +68,23 @@ pub fn listen(data: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// Nobody listens: whoever holds the store does no work for others.
+    #[error("nobody answers")]
+    NotThere(#[source] std::io::Error),
+    /// The request was sent, and what became of it is not known.
+    #[error("the answer was lost")]
+    Lost(#[source] std::io::Error),
+}
+
 /// Asks the process that holds the store.
-pub async fn ask(data: &Path, request: &Request) -> std::io::Result<Response> {
-    let mut stream = UnixStream::connect(socket(data)).await?;
-    send(&mut stream, request).await?;
-    let line = receive(&mut stream).await?;
-    Ok(serde_json::from_str(&line)?)
+pub async fn ask(data: &Path, request: &Request) -> Result<Response, Unanswered> {
+    let mut stream = UnixStream::connect(socket(data)).await.map_err(Unanswered::NotThere)?;
+    send(&mut stream, request).await.map_err(Unanswered::Lost)?;
+    let line = receive(&mut stream).await.map_err(Unanswered::Lost)?;
+    serde_json::from_str(&line).map_err(|error| Unanswered::Lost(error.into()))
 }
 
 /// Reads a request.

@@ -1,25 +1,46 @@
 //! `syncline check`: tries configuration, plugins, connections and rules, and names every mistake at once.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 use syncline_core::{Mapping, MappingRule};
-use syncline_runner::Verdict;
+use syncline_runner::{Account, CheckReport, Verdict};
 
-use crate::commands::{Exit, sentence};
+use crate::commands::{CommandError, Exit, sentence};
+use crate::config::{ConfigError, Connection, Mistake, Sync, report};
 use crate::output::Output;
+use crate::render::paint::Paint;
+use crate::render::table::Table;
+use crate::render::text::plain;
 use crate::session::{Session, SessionError};
 
+/// What was found so far.
+#[derive(Default)]
+struct Findings {
+    text: String,
+    connections: Vec<Value>,
+    syncs: Vec<Value>,
+    mistakes: Vec<Mistake>,
+    has_failed: bool,
+}
+
 /// Checks everything that the session names; with `offline` only what needs no connection, which opening it has done.
-pub async fn check(session: &Session, offline: bool) -> Result<Output, SessionError> {
+pub async fn check(session: &Session, offline: bool) -> Result<Output, CommandError> {
     if offline {
         let text = "configuration, plugins and secrets are well; nothing was connected\n";
         return Ok(Output::ok(text, json!({ "ok": true, "connections": [], "syncs": [] })));
     }
-    let mut text = String::new();
-    let mut good = true;
-    let mut connections = Vec::new();
+    let mut findings = Findings::default();
     for connection in &session.config.connections {
+        findings.connection(session, connection).await;
+    }
+    for sync in &session.config.syncs {
+        findings.sync(session, sync).await;
+    }
+    session.keep_budgets().await?;
+    Ok(findings.output(session))
+}
+
+impl Findings {
+    async fn connection(&mut self, session: &Session, connection: &Connection) {
         let name = connection.name();
         let checked = match session.connector(name).await {
             Ok(connector) => connector.check().await.map_err(|fault| sentence(&fault)),
@@ -27,53 +48,87 @@ pub async fn check(session: &Session, offline: bool) -> Result<Output, SessionEr
         };
         match checked {
             Ok(report) => {
-                let _ = writeln!(text, "connection {name}: {} ({})", report.account.label, report.account.id);
-                let mut items = Vec::new();
-                for item in report.items {
-                    let word = match item.verdict {
-                        Verdict::Pass => "ok",
-                        Verdict::Fail => "FAILED",
-                        Verdict::CannotTell => "cannot tell",
-                    };
-                    good &= item.verdict != Verdict::Fail;
-                    let _ = writeln!(text, "  {:<24} {word:<11} {}", item.name, item.detail);
-                    items.push(json!({ "name": item.name, "verdict": word, "detail": item.detail }));
-                }
-                connections.push(json!({ "connection": name, "account": report.account.id, "items": items }));
+                self.text.push_str(&format!("connection {name}: {}\n", account(&report.account)));
+                let items = self.items(&report);
+                self.connections.push(json!({ "connection": name, "account": report.account.id, "items": items }));
             }
             Err(why) => {
-                good = false;
-                let _ = writeln!(text, "connection {name}: FAILED: {why}");
-                connections.push(json!({ "connection": name, "error": why }));
+                self.has_failed = true;
+                self.text.push_str(&format!("connection {name}: FAILED: {why}\n"));
+                self.connections.push(json!({ "connection": name, "error": why }));
             }
         }
     }
-    let mut syncs: Vec<Value> = Vec::new();
-    for sync in &session.config.syncs {
+
+    fn items(&mut self, report: &CheckReport) -> Vec<Value> {
+        let mut table = Table::default();
+        let mut items = Vec::new();
+        for item in &report.items {
+            let word = match item.verdict {
+                Verdict::Pass => "ok",
+                Verdict::Fail => "FAILED",
+                Verdict::CannotTell => "cannot tell",
+            };
+            self.has_failed |= item.verdict == Verdict::Fail;
+            table.row([plain(&item.name).into(), word.into(), plain(&item.detail).into()]);
+            items.push(json!({ "name": item.name, "verdict": word, "detail": item.detail }));
+        }
+        self.text.push_str(&table.draw(Paint { colour: false }, 2));
+        items
+    }
+
+    async fn sync(&mut self, session: &Session, sync: &Sync) {
         match session.setup(sync).await {
             Ok(setup) => {
-                let mappings = &setup.rules.mappings;
-                let _ = writeln!(text, "sync {}: {} and {}", setup.name, setup.left.endpoint, setup.right.endpoint);
-                for mapping in mappings {
-                    let default = if mapping.default { "" } else { "   (yours)" };
-                    let _ =
-                        writeln!(text, "  {:<24} {} {}{default}", mapping.left.as_str(), arrow(mapping), mapping.right);
-                }
-                syncs.push(json!({ "sync": setup.name, "rules": setup.rules }));
+                let (left, right) = (&setup.left.endpoint, &setup.right.endpoint);
+                self.text.push_str(&format!("sync {}: {left} and {right}\n", setup.name));
+                self.text.push_str(&mappings(&setup.rules.mappings));
+                self.syncs.push(json!({ "sync": setup.name, "rules": setup.rules }));
             }
-            Err(error @ SessionError::Config(_)) => return Err(error),
+            Err(SessionError::Config(ConfigError::Mistakes(mistakes))) => {
+                let error = format!("mistakes in {}", mistakes.source.name());
+                self.text.push_str(&format!("sync {}: FAILED: {error}, see below\n", sync.name()));
+                self.syncs.push(json!({ "sync": sync.name(), "error": error }));
+                self.mistakes.extend(mistakes.list);
+            }
             Err(error) => {
-                good = false;
+                self.has_failed = true;
                 let why = sentence(&error);
-                let _ = writeln!(text, "sync {}: FAILED: {why}", sync.name());
-                syncs.push(json!({ "sync": sync.name(), "error": why }));
+                self.text.push_str(&format!("sync {}: FAILED: {why}\n", sync.name()));
+                self.syncs.push(json!({ "sync": sync.name(), "error": why }));
             }
         }
     }
-    session.keep_budgets().await?;
-    text.push_str(if good { "all is well\n" } else { "mend what FAILED and check again\n" });
-    let exit = if good { Exit::Ok } else { Exit::Failed };
-    Ok(Output { text, json: json!({ "ok": good, "connections": connections, "syncs": syncs }), exit })
+
+    fn output(mut self, session: &Session) -> Output {
+        let mut json = json!({ "connections": self.connections, "syncs": self.syncs });
+        let mut exit = if self.has_failed { Exit::Failed } else { Exit::Ok };
+        if let Err(ConfigError::Mistakes(mistakes)) = session.config.verdict(self.mistakes) {
+            self.text.push_str(&format!("\n{}", report::render(&mistakes, false)));
+            json["mistakes"] = report::to_json(&mistakes)["mistakes"].take();
+            exit = exit.max(Exit::Usage);
+        }
+        json["ok"] = json!(exit == Exit::Ok);
+        let verdict = if exit == Exit::Ok { "all is well\n" } else { "mend what FAILED and check again\n" };
+        self.text.push_str(verdict);
+        Output { text: self.text, json, exit }
+    }
+}
+
+/// What people call an account, and its id where that does not tell it already.
+fn account(account: &Account) -> String {
+    let (label, id) = (plain(&account.label), plain(&account.id));
+    if label.contains(&id) { label } else { format!("{label} ({id})") }
+}
+
+fn mappings(mappings: &[Mapping]) -> String {
+    let mut table = Table::default();
+    for mapping in mappings {
+        let whose = if mapping.default { "" } else { "(yours)" };
+        let (left, right) = (plain(mapping.left.as_str()), plain(mapping.right.as_str()));
+        table.row([left.into(), arrow(mapping).into(), right.into(), whose.into()]);
+    }
+    table.draw(Paint { colour: false }, 2)
 }
 
 fn arrow(mapping: &Mapping) -> &'static str {
@@ -86,5 +141,19 @@ fn arrow(mapping: &Mapping) -> &'static str {
         MappingRule::PreferLeftUnlessBlank => "<=>",
         MappingRule::PreferRightUnlessBlank => "<=>",
         MappingRule::Off => " x ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_told_once() {
+        for (label, id, expected) in
+            [("HubSpot account 8081001", "8081001", "HubSpot account 8081001"), ("Ada", "ada-7", "Ada (ada-7)")]
+        {
+            assert_eq!(account(&Account { label: label.to_owned(), id: id.to_owned() }), expected);
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Starts a command: alone with the store, or through the process that holds it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
 use syncline_runner::{Listener, Stop, Store, StoreError, World};
 
-use super::beside::{self, Request};
+use super::beside::{self, Request, Unanswered};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, reading, serve};
+use super::{CommandError, Exit, reading, run, serve};
 use crate::args::Command;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -28,12 +30,14 @@ pub fn launch(command: &Command, folders: &Folders, terminal: Terminal) -> Resul
 
 async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Output, CommandError> {
     let stop = Stop::default();
-    listen_for_stop(stop.clone());
+    let away = Arc::new(AtomicBool::new(false));
+    listen_for_stop(stop.clone(), Arc::clone(&away));
     // A configuration that cannot be read is told before anything is made on the disk.
     let config = crate::config::load(&folders.config)?;
     let store = match open_store(&folders.data) {
         Ok(store) => store,
         Err(SessionError::Store { source: StoreError::Busy, .. }) => {
+            away.store(true, Ordering::Relaxed);
             return elsewhere(command, folders, terminal).await;
         }
         Err(error) => return Err(error.into()),
@@ -49,7 +53,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
             let listener: Arc<dyn Listener> = progress.clone();
             let session = Session::on(folders, Arc::clone(&store), listener, stop)?;
             let here = std::env::current_dir()?;
-            perform(command, &session, &here, terminal.can_ask.then_some(terminal)).await
+            perform(command, &session, &here, terminal.can_ask.then_some(terminal), terminal.json).await
         }
     };
     progress.clear();
@@ -68,8 +72,9 @@ impl Seat for Desk {
     }
 }
 
-/// The first Ctrl-C stops between two batches, the second at once; neither loses anything.
-fn listen_for_stop(stop: Stop) {
+/// The first Ctrl-C stops between two batches, the second at once; neither loses anything. What is done elsewhere goes
+/// on there.
+fn listen_for_stop(stop: Stop, away: Arc<AtomicBool>) {
     tokio::spawn(async move {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
         loop {
@@ -82,6 +87,10 @@ fn listen_for_stop(stop: Stop) {
             tokio::select! {
                 asked = tokio::signal::ctrl_c() => if asked.is_err() { return },
                 () = terminated => {}
+            }
+            if away.load(Ordering::Relaxed) {
+                eprintln!("not waiting any more; what was begun goes on in `syncline serve`, see `syncline history`");
+                std::process::exit(130);
             }
             if stop.is_asked() {
                 eprintln!("stopped at once; the next run takes up what was under way");
@@ -96,33 +105,92 @@ fn listen_for_stop(stop: Stop) {
 /// Asks the process that holds the store to do it.
 async fn elsewhere(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Output, CommandError> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The other process can ask nobody, so what it would do is shown and agreed to here.
-    let shows = match command {
-        Command::Run(args) if !args.yes && args.plan.is_none() => Some(("plan", args.sync.clone(), None)),
-        Command::Undo(args) if !args.yes && !args.plan => Some(("undo", Some(args.run.clone()), Some("--plan"))),
-        _ => None,
-    };
-    if let Some((verb, name, flag)) = shows.filter(|_| terminal.can_ask) {
-        let words = [Some(verb.to_owned()), name, flag.map(str::to_owned)];
-        let plan = ask(folders, words.into_iter().flatten().collect(), terminal).await?;
-        eprint!("{}", plan.text);
-        if !terminal.agrees("write this?")? {
-            return Ok(Output { text: "nothing was written\n".to_owned(), ..plan });
+    if terminal.can_ask
+        && let Some(question) = question(command)
+    {
+        let asked = match question {
+            Question::Plain(question) => question,
+            Question::After(words) => {
+                let plan = ask(folders, words, terminal).await?;
+                eprint!("{}", plan.text);
+                "write this?".to_owned()
+            }
+        };
+        if !terminal.agrees(&asked)? {
+            return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
         arguments.push("--yes".to_owned());
     }
     ask(folders, arguments, terminal).await
 }
 
+/// What is asked here, since the other process can ask nobody.
+#[derive(Debug, PartialEq, Eq)]
+enum Question {
+    /// Just this.
+    Plain(String),
+    /// Whether what this command line shows is right.
+    After(Vec<String>),
+}
+
+fn question(command: &Command) -> Option<Question> {
+    match command {
+        // What would be forgotten says nothing about what would be written then.
+        Command::Run(args) if args.reset && !args.yes => {
+            Some(Question::Plain(run::reset_question(args.sync.as_deref().unwrap_or_default())))
+        }
+        Command::Run(args) if !args.yes && args.plan.is_none() => {
+            Some(Question::After(std::iter::once("plan".to_owned()).chain(args.sync.clone()).collect()))
+        }
+        Command::Undo(args) if !args.yes && !args.plan => {
+            Some(Question::After(vec!["undo".to_owned(), args.run.clone(), "--plan".to_owned()]))
+        }
+        _ => None,
+    }
+}
+
 async fn ask(folders: &Folders, arguments: Vec<String>, terminal: Terminal) -> Result<Output, CommandError> {
-    let request = Request { arguments, folder: std::env::current_dir()?, colour: terminal.colour };
+    let config = folders.config.canonicalize()?;
+    let request = Request { arguments, folder: std::env::current_dir()?, config, colour: terminal.colour };
     match beside::ask(&folders.data, &request).await {
         Ok(response) if response.is_error => Err(CommandError::Elsewhere { text: response.text, exit: response.exit }),
         Ok(response) => Ok(response.into_output()),
-        Err(_) => Err(CommandError::Failed(format!(
+        Err(Unanswered::NotThere(_)) => Err(CommandError::Failed(format!(
             "another syncline process is using {}; wait until it has ended, or start `syncline serve` so that commands \
              work beside each other",
             folders.data.display()
         ))),
+        Err(Unanswered::Lost(_)) => Err(CommandError::Failed(
+            "`syncline serve` took the command and ended before it answered; see `syncline history` for what was done"
+                .to_owned(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Args;
+
+    #[test]
+    fn what_is_asked_before_a_command_goes_elsewhere() {
+        let after = |words: &[&str]| Some(Question::After(words.iter().map(|word| (*word).to_owned()).collect()));
+        let cases = [
+            ("run", after(&["plan"])),
+            ("run people", after(&["plan", "people"])),
+            ("run --yes", None),
+            ("run people --reset", Some(Question::Plain(run::reset_question("people")))),
+            ("run people --reset --yes", None),
+            ("undo 3", after(&["undo", "3", "--plan"])),
+            ("undo 3 --plan", None),
+            ("status", None),
+        ];
+        for (line, expected) in cases {
+            let words = std::iter::once("syncline").chain(line.split(' '));
+            let args = Args::try_parse_from(words).expect(line);
+            assert_eq!(question(&args.command), expected, "{line}");
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! Says which function does which command, for those that need a session.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 use syncline_core::{FieldName, RecordId, RunId, Side, SyncName};
-use syncline_runner::{Failure, Listener};
+use syncline_runner::{Failure, Listener, RunRecord};
 
+use super::plan::saved;
 use super::{CommandError, check, plan, resolve, run, undo};
-use crate::args::{Command, SideWord};
+use crate::args::{Command, ResolveArgs, RunArgs, SideWord, UndoArgs};
 use crate::config::Sync as SyncConfig;
 use crate::output::Output;
-use crate::session::{Session, SessionError};
+use crate::render::text::plain;
+use crate::session::Session;
 use crate::terminal::Terminal;
 
 /// Where a person or a log sits.
@@ -39,56 +41,31 @@ impl Command {
     }
 }
 
-/// Does a command; relative paths in it start at `folder`, and questions go to `terminal` where there is one.
+/// Does a command; relative paths in it start at `folder`, and questions go to `terminal` where there is one. With `json`
+/// its answer is for a program.
 pub async fn perform(
     command: &Command,
     session: &Session,
     folder: &Path,
     terminal: Option<Terminal>,
+    json: bool,
 ) -> Result<Output, CommandError> {
     if command.reaches_out() {
         session.check_secrets()?;
     }
-    let beside = |path: &Path| -> PathBuf { folder.join(path) };
-    Ok(match command {
-        Command::Check(args) => check::check(session, args.offline).await?,
+    match command {
+        Command::Check(args) => check::check(session, args.offline).await,
         Command::Plan(args) => {
-            let out = args.out.as_deref().map(beside);
-            plan::plan(session, &chosen(session, args.sync.as_deref())?, args.all, out.as_deref()).await?
+            let out = args.out.as_deref().map(|path| folder.join(path));
+            let syncs = chosen(session, args.sync.as_deref())?;
+            plan::plan(session, &syncs, args.all, json, out.as_deref()).await
         }
-        Command::Run(args) => {
-            let saved = args.plan.as_deref().map(beside);
-            let options = run::Options { plan: saved.as_deref(), yes: args.yes, terminal, reset: args.reset };
-            run::run(session, &chosen(session, args.sync.as_deref())?, options).await?
-        }
+        Command::Run(args) => run_it(session, args, folder, terminal).await,
         Command::Resolve(args) => {
-            let decision = resolve::Decision {
-                record: RecordId::new(args.record.as_str()),
-                field: args.field.as_deref().map(FieldName::from),
-                take: args.take.map(|word| match word {
-                    SideWord::Left => Side::Left,
-                    SideWord::Right => Side::Right,
-                }),
-            };
-            resolve::resolve(session, &one(session, &args.sync)?, &decision).await?
+            let decision = decision(args);
+            Ok(resolve::resolve(session, &one(session, &args.sync)?, &decision).await?)
         }
-        Command::Undo(args) => {
-            let run = run_id(&args.run)?;
-            let record = syncline_runner::run_record(session.context.store.as_ref(), run).await.map_err(failed)?;
-            let record = record.ok_or_else(|| failed(Failure::Request(format!("there is no run {}", run.0))))?;
-            let sync = one(session, record.sync.as_str())?;
-            if args.plan {
-                return Ok(undo::plan(session, &sync, run).await?);
-            }
-            if !args.yes {
-                let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
-                eprint!("{}", undo::plan(session, &sync, run).await?.text);
-                if !terminal.agrees("take this back?")? {
-                    return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
-                }
-            }
-            undo::undo(session, &sync, run).await?
-        }
+        Command::Undo(args) => undo_it(session, args, terminal).await,
         Command::Status(_)
         | Command::Records(_)
         | Command::Explain(_)
@@ -98,10 +75,58 @@ pub async fn perform(
         | Command::Errors(_)
         | Command::Init(_)
         | Command::Serve
-        | Command::Plugin(_) => {
-            return Err(CommandError::Usage("this command works by itself".to_owned()));
+        | Command::Plugin(_) => Err(CommandError::Usage("this command works by itself".to_owned())),
+    }
+}
+
+async fn run_it(
+    session: &Session,
+    args: &RunArgs,
+    folder: &Path,
+    terminal: Option<Terminal>,
+) -> Result<Output, CommandError> {
+    let saved = args.plan.as_deref().map(|path| saved::load(&folder.join(path))).transpose()?;
+    let syncs = match (&saved, &args.sync) {
+        (Some(saved), Some(name)) if saved.sync.as_str() != name.as_str() => {
+            let message =
+                format!("the plan was made for the sync {}; name that one, or none", plain(saved.sync.as_str()));
+            return Err(CommandError::Usage(message));
         }
-    })
+        (Some(saved), _) => vec![one(session, saved.sync.as_str())?],
+        (None, name) => chosen(session, name.as_deref())?,
+    };
+    let only = saved.map(|saved| saved.items);
+    let options = run::Options { only, yes: args.yes, terminal, reset: args.reset };
+    run::run(session, &syncs, &options).await
+}
+
+fn decision(args: &ResolveArgs) -> resolve::Decision {
+    resolve::Decision {
+        record: RecordId::new(args.record.as_str()),
+        field: args.field.as_deref().map(FieldName::from),
+        take: args.take.map(|word| match word {
+            SideWord::Left => Side::Left,
+            SideWord::Right => Side::Right,
+        }),
+    }
+}
+
+async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>) -> Result<Output, CommandError> {
+    let run = run_id(&args.run)?;
+    let record: Option<RunRecord> = syncline_runner::run_record(session.context.store.as_ref(), run).await?;
+    let record = record.ok_or_else(|| no_run(run))?;
+    let sync = one(session, record.sync.as_str())?;
+    if args.plan {
+        return Ok(undo::plan(session, &sync, run).await?);
+    }
+    if !args.yes {
+        let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
+        eprint!("{}", undo::plan(session, &sync, run).await?.text);
+        if !terminal.agrees("take this back?")? {
+            return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
+        }
+    }
+    Ok(undo::undo(session, &sync, run).await?)
 }
 
 /// Says that a question cannot be asked, and what to do instead.
@@ -109,8 +134,8 @@ pub fn nobody(look: &str) -> CommandError {
     CommandError::Usage(format!("nobody can be asked whether that is right; look at `{look}`, then add --yes"))
 }
 
-fn failed(failure: Failure) -> CommandError {
-    SessionError::from(failure).into()
+fn no_run(run: RunId) -> CommandError {
+    Failure::Request(format!("there is no run {}; `syncline history` lists them", run.0)).into()
 }
 
 fn chosen(session: &Session, name: Option<&str>) -> Result<Vec<SyncConfig>, CommandError> {

@@ -3,114 +3,148 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use syncline_core::{ChangeKind, PlanItem, Side};
+use syncline_runner::report::{self, Cell, PlannedChange, PlannedPair};
 use syncline_runner::{Context, Failure, SyncSetup, planned_items};
 
-use crate::commands::Exit;
+use super::several::Several;
+use crate::commands::CommandError;
 use crate::config::Sync;
 use crate::output::Output;
-use crate::session::{Session, SessionError};
+use crate::render::text::{self, VALUE_WIDTH_MAX, plain};
+use crate::session::Session;
+
+pub mod saved;
+
+use saved::{SavedItem, Saving, hex};
 
 /// Records that are shown in full unless all are asked for.
 const SHOWN: u64 = 20;
 
-/// A plan in a file: what `run --plan` carries out.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SavedPlan {
-    /// The form of the file; 1.
-    pub format: u32,
-    /// The sync.
-    pub sync: String,
-    /// The digest of all items.
-    pub digest: String,
-    /// The items.
-    pub items: Vec<SavedItem>,
+/// What is wanted of a plan. Without what needs every item, memory does not grow with their number.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// How many records are shown in words.
+    pub shown_max: u64,
+    /// Every item, for a file or a program.
+    pub items: bool,
 }
 
-/// One item of a saved plan.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SavedItem {
-    /// Its digest; this is what counts.
-    pub digest: String,
-    /// What it says, for people.
-    pub item: Value,
+impl Wanted {
+    /// A glance, for people.
+    pub const GLANCE: Wanted = Wanted { shown_max: SHOWN, items: false };
 }
 
-/// Pulls, plans and shows.
-pub async fn plan(session: &Session, syncs: &[Sync], all: bool, out: Option<&Path>) -> Result<Output, SessionError> {
-    let mut text = String::new();
-    let mut plans = Vec::new();
-    for sync in syncs {
-        let setup = session.setup(sync).await?;
-        let (planned, _) = syncline_runner::plan(&session.context, &setup).await?;
-        let shown = show(&session.context, &setup, if all { u64::MAX } else { SHOWN }).await?;
-        let _ = writeln!(text, "{}: {} and {}", setup.name, setup.left.endpoint, setup.right.endpoint);
-        text.push_str(&shown.text);
-        if planned.changes == 0 {
-            text.push_str("  nothing to do\n");
-        }
-        plans.push(SavedPlan { format: 1, sync: setup.name.to_string(), digest: shown.digest, items: shown.items });
+/// Pulls, plans and shows; with `json` every item is in the answer, with `out` in that file.
+pub async fn plan(
+    session: &Session,
+    syncs: &[Sync],
+    all: bool,
+    json: bool,
+    out: Option<&Path>,
+) -> Result<Output, CommandError> {
+    if out.is_some() && syncs.len() > 1 {
+        return Err(CommandError::Usage(
+            "a file keeps the plan of one sync; name it: `syncline plan SYNC --out FILE`".to_owned(),
+        ));
     }
-    session.keep_budgets().await?;
-    if let (Some(path), [plan]) = (out, plans.as_slice()) {
-        save(path, plan)?;
+    let shown_max = if all { u64::MAX } else { SHOWN };
+    let wanted = Wanted { shown_max, items: json || out.is_some() };
+    let mut several = Several::new("plans", syncs);
+    for sync in syncs {
+        let planned = plan_one(session, sync, wanted, json, out).await;
+        session.keep_budgets().await?;
+        several.add(sync, planned)?;
+    }
+    Ok(several.output())
+}
+
+async fn plan_one(
+    session: &Session,
+    sync: &Sync,
+    wanted: Wanted,
+    json: bool,
+    out: Option<&Path>,
+) -> Result<Output, CommandError> {
+    let setup = session.setup(sync).await?;
+    let (planned, _) = syncline_runner::plan(&session.context, &setup).await?;
+    let mut text = format!("{}: {} and {}\n", setup.name, setup.left.endpoint, setup.right.endpoint);
+    let mut items = Vec::new();
+    let mut saving = out.map(|path| Saving::begin(path, &setup.name)).transpose()?;
+    let shown = show(&session.context, &setup, wanted, |item| {
+        if let Some(saving) = &mut saving {
+            saving.add(&item);
+        }
+        if json {
+            items.push(item);
+        }
+    })
+    .await?;
+    text.push_str(&shown.text);
+    if planned.changes == 0 {
+        text.push_str("  nothing to do\n");
+    }
+    if let (Some(saving), Some(path)) = (saving, out) {
+        saving.end(&shown.digest)?;
+        let path = path.display();
         let _ = writeln!(
             text,
-            "written to {}; carry out exactly this with `syncline run {} --plan {}`",
-            path.display(),
-            plan.sync,
-            path.display()
+            "written to {path}; carry out exactly this with `syncline run {} --plan {path}`",
+            setup.name
         );
     }
-    Ok(Output { text, json: json!({ "plans": plans }), exit: Exit::Ok })
+    let json = json!({ "format": saved::FORMAT, "sync": setup.name, "digest": shown.digest, "items": items });
+    Ok(Output::ok(text, json))
 }
 
-fn save(path: &Path, plan: &SavedPlan) -> Result<(), SessionError> {
-    let text = serde_json::to_vec_pretty(plan).unwrap_or_default();
-    std::fs::write(path, text).map_err(|source| SessionError::Folder { path: path.display().to_string(), source })
-}
-
-/// A plan in words, and in the form that is saved.
+/// A plan in words.
 pub struct Shown {
     /// For people.
     pub text: String,
-    /// For the file.
-    pub items: Vec<SavedItem>,
-    /// Of all items in order.
+    /// Of all items in order, each with what came before it.
     pub digest: String,
 }
 
-/// Reads the current plan of a sync.
-pub async fn show(context: &Context, setup: &SyncSetup, limit: u64) -> Result<Shown, Failure> {
-    let mut shown = Shown { text: String::new(), items: Vec::new(), digest: String::new() };
+/// Reads the current plan of a sync, and gives every item away if they are wanted.
+pub async fn show(
+    context: &Context,
+    setup: &SyncSetup,
+    wanted: Wanted,
+    mut each: impl FnMut(SavedItem),
+) -> Result<Shown, Failure> {
+    let store = context.store.as_ref();
+    let mut shown = Shown { text: String::new(), digest: String::new() };
     let mut counts = Counts::default();
-    let mut digests = String::new();
     let mut after = 0;
     let mut number = 0;
     loop {
         let page = planned_items(context, setup, after).await?;
         let Some((last, _)) = page.last() else { break };
         after = *last;
-        for (_, item) in page {
-            counts.add(&item);
-            if number < limit {
-                describe(&item, &mut shown.text);
+        let items: Vec<PlanItem> = page.into_iter().map(|(_, item)| item).collect();
+        for item in &items {
+            counts.add(item);
+            shown.digest = saved::chained(&shown.digest, &item.digest());
+        }
+        let room = usize::try_from(wanted.shown_max.saturating_sub(number)).unwrap_or(usize::MAX);
+        number += items.len() as u64;
+        let told = if wanted.items { items.len() } else { room.min(items.len()) };
+        let pairs = report::planned(store, &setup.name, &items[..told]).await?;
+        for pair in pairs.iter().take(room) {
+            describe(pair, &mut shown.text);
+        }
+        if wanted.items {
+            for (item, pair) in items.iter().zip(pairs) {
+                each(SavedItem { digest: hex(&item.digest()), item: json!(pair) });
             }
-            number += 1;
-            let digest = hex(&item.digest());
-            digests.push_str(&digest);
-            shown.items.push(SavedItem { digest, item: json!(item) });
         }
     }
-    if number > limit {
-        let _ = writeln!(shown.text, "  ... and {} more records; show them with --all", number - limit);
+    if number > wanted.shown_max {
+        let more = number - wanted.shown_max;
+        let _ = writeln!(shown.text, "  ... and {}; show them with --all", text::count(more, "more record"));
     }
     shown.text = format!("{}{}", counts.text(), shown.text);
-    shown.digest = hex(&digest_of(&digests));
     Ok(shown)
 }
 
@@ -159,58 +193,29 @@ impl Counts {
 }
 
 /// Says what happens to one pair.
-fn describe(item: &PlanItem, text: &mut String) {
-    for change in &item.changes {
-        let record = change.record.as_ref().or(change.side.other().pick(item.left.as_ref(), item.right.as_ref()));
-        let from = if change.record.is_none() { "from " } else { "" };
-        let id = record.map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {} {} {from}{id}", change.kind.verb(), change.side);
-        if matches!(change.kind, ChangeKind::Delete | ChangeKind::Archive) {
+fn describe(pair: &PlannedPair, text: &mut String) {
+    for change in &pair.changes {
+        headline(pair, change, text);
+        if matches!(change.does, "delete" | "archive") {
             continue;
         }
         for field in &change.fields {
-            let before =
-                field.before.as_ref().map(|before| format!("{} -> ", short(&before.to_string()))).unwrap_or_default();
-            let after = short(&field.after.to_string());
-            let why = if change.kind == ChangeKind::Create {
-                String::new()
-            } else {
-                format!("   ({})", field.why.describe())
+            let after = text::value(&field.after, VALUE_WIDTH_MAX);
+            let before = match &field.before {
+                Cell::Unknown => String::new(),
+                known => format!("{} -> ", text::value(known, VALUE_WIDTH_MAX)),
             };
-            let _ = writeln!(text, "      {:<22} {before}{after}{why}", field.field.as_str());
+            let why = if change.does == "create" { String::new() } else { format!("   ({})", field.why.describe()) };
+            let _ = writeln!(text, "      {:<22} {before}{after}{why}", plain(field.field.as_str()));
         }
     }
 }
 
-/// Values are shown in one line and not without end.
-fn short(text: &str) -> String {
-    const SHOWN_MAX: usize = 60;
-    let line: String = text.chars().take(SHOWN_MAX).map(|char| if char.is_control() { ' ' } else { char }).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() { format!("{line}...") } else { line }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn digest_of(digests: &str) -> [u8; 16] {
-    let digest = syncline_registry::Digest::of(digests.as_bytes());
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest.as_bytes()[..16]);
-    short
-}
-
-/// Reads a saved plan.
-pub fn load(path: &Path) -> Result<SavedPlan, SessionError> {
-    let read = std::fs::read(path).and_then(|bytes| serde_json::from_slice(&bytes).map_err(std::io::Error::from));
-    read.map_err(|source| SessionError::Folder { path: path.display().to_string(), source })
-}
-
-/// Reads a digest back.
-pub fn unhex(text: &str) -> Option<[u8; 16]> {
-    let mut digest = [0; 16];
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    (text.len() == 32).then_some(digest)
+/// Names a write: what it does to which record.
+pub(super) fn headline(pair: &PlannedPair, change: &PlannedChange, text: &mut String) {
+    let origin = change.side.other().pick(pair.left.as_ref(), pair.right.as_ref());
+    let from = if change.record.is_none() { "from " } else { "" };
+    let id = change.record.as_ref().or(origin).map(|id| plain(id.as_str())).unwrap_or_default();
+    let label = pair.label.as_deref().map(|label| format!("  {}", text::shortened(label, VALUE_WIDTH_MAX)));
+    let _ = writeln!(text, "  {} {} {from}{id}{}", change.does, change.side, label.unwrap_or_default());
 }

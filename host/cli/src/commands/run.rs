@@ -2,24 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::json;
-use syncline_runner::{Approve, ApproveAll, BoxFuture, Context, Planned, RunOutcome, RunReport, RunRequest, SyncSetup};
+use syncline_runner::{
+    Approve, ApproveAll, BoxFuture, Context, Failure, Planned, RunOutcome, RunReport, RunRequest, SyncSetup, Tally,
+};
 
 use super::perform::nobody;
 use super::plan;
+use super::several::Several;
 use crate::commands::{CommandError, Exit};
 use crate::config::Sync;
 use crate::output::Output;
+use crate::render::text::{count, plain};
 use crate::session::{Session, SessionError};
 use crate::terminal::Terminal;
 
 /// How a run is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// Only what this saved plan holds.
-    pub plan: Option<&'a Path>,
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only these items, by digest.
+    pub only: Option<BTreeSet<[u8; 16]>>,
     /// Nobody is asked.
     pub yes: bool,
     /// Where somebody can be asked.
@@ -29,38 +32,56 @@ pub struct Options<'a> {
 }
 
 /// Runs.
-pub async fn run(session: &Session, syncs: &[Sync], options: Options<'_>) -> Result<Output, CommandError> {
-    if !options.yes && options.plan.is_none() && options.terminal.is_none() {
+pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result<Output, CommandError> {
+    if !options.yes && options.only.is_none() && options.terminal.is_none() {
         return Err(nobody("syncline plan"));
     }
-    let only = options.plan.map(only).transpose()?;
-    let mut text = String::new();
-    let mut reports = Vec::new();
-    let mut exit = Exit::Ok;
+    let mut several = Several::new("runs", syncs);
     for sync in syncs {
-        let setup = session.setup(sync).await?;
-        if options.reset {
-            syncline_runner::forget(session.context.store.as_ref(), sync.name()).await.map_err(store_failed)?;
+        if session.context.stop.is_asked() {
+            break;
         }
-        let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal };
-        let approve: &dyn Approve = if options.yes || only.is_some() { &ApproveAll } else { &asks };
-        let request = RunRequest { approve, only: only.clone() };
-        let report = syncline_runner::run(&session.context, &setup, &request).await;
+        let ended = run_one(session, sync, options).await;
         session.keep_budgets().await?;
-        let report = report.map_err(SessionError::from)?;
-        exit = exit.max(exit_of(&report));
-        describe(&setup, &report, &mut text);
-        reports.push(json!({ "record": report.record, "drifted": report.drifted, "skipped": skipped(&report) }));
+        several.add(sync, ended)?;
     }
-    Ok(Output { text, json: json!({ "runs": reports }), exit })
+    Ok(several.output())
 }
 
-fn store_failed(error: syncline_runner::StoreError) -> SessionError {
-    syncline_runner::Failure::from(error).into()
+async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Output, CommandError> {
+    // Before the connection is looked at: that it leads elsewhere now may be the reason for the fresh start.
+    if options.reset {
+        if !options.yes && !agrees_to_reset(sync, options.terminal)? {
+            return Ok(Output::ok("nothing was written\n", json!({ "sync": sync.name(), "written": false })));
+        }
+        let endpoints = [&sync.left.endpoint, &sync.right.endpoint];
+        let store = session.context.store.as_ref();
+        syncline_runner::forget(store, sync.name(), endpoints).await.map_err(Failure::from)?;
+    }
+    let setup = session.setup(sync).await?;
+    let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal };
+    let approve: &dyn Approve = if options.yes || options.only.is_some() { &ApproveAll } else { &asks };
+    let request = RunRequest { approve, only: options.only.clone() };
+    let report = syncline_runner::run(&session.context, &setup, &request).await.map_err(SessionError::from)?;
+    let mut text = String::new();
+    describe(&setup, &report, &mut text);
+    let json = json!({
+        "record": report.record,
+        "drifted": report.drifted,
+        "left_alone": report.left_alone,
+        "skipped": skipped(&report),
+    });
+    Ok(Output { text, json, exit: exit_of(&report) })
 }
 
-fn only(path: &Path) -> Result<BTreeSet<[u8; 16]>, SessionError> {
-    Ok(plan::load(path)?.items.iter().filter_map(|item| plan::unhex(&item.digest)).collect())
+/// The question before what is known of a sync is forgotten.
+pub fn reset_question(sync: &str) -> String {
+    format!("forget what is known of {}, and read and match both sides anew?", plain(sync))
+}
+
+fn agrees_to_reset(sync: &Sync, terminal: Option<Terminal>) -> Result<bool, CommandError> {
+    let terminal = terminal.ok_or_else(|| nobody("syncline status"))?;
+    Ok(terminal.agrees(&reset_question(sync.name().as_str()))?)
 }
 
 /// Shows the plan on a terminal and asks.
@@ -71,12 +92,14 @@ struct Ask<'a> {
 }
 
 impl Approve for Ask<'_> {
-    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, bool> {
+    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, Result<bool, Failure>> {
         Box::pin(async move {
-            let Ok(shown) = plan::show(self.context, self.setup, 20).await else { return false };
-            eprintln!("{}: {} changes to {} records", self.setup.name, planned.changes, planned.items);
+            let shown = plan::show(self.context, self.setup, plan::Wanted::GLANCE, |_| {}).await?;
+            let (changes, records) = (count(planned.changes, "change"), count(planned.items, "record"));
+            eprintln!("{}: {changes} to {records}", self.setup.name);
             eprint!("{}", shown.text);
-            self.terminal.is_some_and(|terminal| terminal.agrees("write this?").unwrap_or(false))
+            // An answer that cannot be read is no yes.
+            Ok(self.terminal.is_some_and(|terminal| terminal.agrees("write this?").unwrap_or(false)))
         })
     }
 }
@@ -84,6 +107,7 @@ impl Approve for Ask<'_> {
 /// Returns how a run went as an exit code.
 pub fn exit_of(report: &RunReport) -> Exit {
     match &report.record.outcome {
+        Some(_) if report.declined => Exit::Ok,
         Some(RunOutcome::Ok) if report.skipped.is_empty() => Exit::Ok,
         Some(RunOutcome::Ok | RunOutcome::OkWithRejects { .. } | RunOutcome::Partial { .. }) => Exit::Rejects,
         Some(RunOutcome::Waiting { .. }) => Exit::Waiting,
@@ -94,17 +118,25 @@ pub fn exit_of(report: &RunReport) -> Exit {
 /// Says what a run did.
 pub fn describe(setup: &SyncSetup, report: &RunReport, text: &mut String) {
     let record = &report.record;
-    let tally = record.tally;
+    if report.declined {
+        let _ = writeln!(text, "{}: nothing was written", setup.name);
+        return;
+    }
     let seconds = record.ended_at.map_or(0, |end| end - record.started_at).max(0) as f64 / 1000.0;
     let outcome = record.outcome.as_ref().map_or("interrupted", RunOutcome::word);
     let _ = writeln!(text, "{}: {outcome} (run {}, {seconds:.1} s)", setup.name, record.id.0);
-    for (name, side) in [("left", tally.left), ("right", tally.right)] {
+    for (name, side) in [("left", record.tally.left), ("right", record.tally.right)] {
         let _ = writeln!(
             text,
             "  {name:<6} {} read, {} created, {} updated, {} deleted",
             side.read, side.created, side.updated, side.deleted
         );
     }
+    describe_tally(setup, &record.tally, text);
+    describe_rest(report, text);
+}
+
+fn describe_tally(setup: &SyncSetup, tally: &Tally, text: &mut String) {
     let classes = [
         (tally.in_sync, "in sync"),
         (tally.changed, "changed"),
@@ -123,20 +155,30 @@ pub fn describe(setup: &SyncSetup, report: &RunReport, text: &mut String) {
         let _ = writeln!(text, "  these numbers do not add up, which is a mistake in Syncline; please report it");
     }
     if tally.conflicts > 0 {
-        let _ =
-            writeln!(text, "  {} conflicts decided by rule: syncline conflicts {} --all", tally.conflicts, setup.name);
+        let conflicts = count(tally.conflicts, "conflict");
+        let _ = writeln!(text, "  {conflicts} decided by rule: syncline conflicts {} --all", setup.name);
     }
     if tally.held + tally.rejected + tally.failed + tally.ambiguous + tally.uncertain > 0 {
         let _ = writeln!(text, "  what is left and why: syncline records {}", setup.name);
     }
+}
+
+/// Says what a run did not do.
+fn describe_rest(report: &RunReport, text: &mut String) {
     if report.drifted > 0 {
-        let _ = writeln!(text, "  {} items were not as in the saved plan and were left alone", report.drifted);
+        let items = count(report.drifted, "item");
+        let _ = writeln!(text, "  {items} of the saved plan left alone: what it was made from has drifted");
+    }
+    if report.left_alone > 0 {
+        let items = count(report.left_alone, "item");
+        let _ = writeln!(text, "  {items} not as in the saved plan: left for the next run");
     }
     for (side, skipped) in report.skipped.iter().take(5) {
-        let _ = writeln!(text, "  {side} record {} could not be read: {}", skipped.id, skipped.reason);
+        let (id, reason) = (plain(skipped.id.as_str()), plain(&skipped.reason));
+        let _ = writeln!(text, "  {side} record {id} could not be read: {reason}");
     }
-    if let Some(why) = why(record.outcome.as_ref()) {
-        let _ = writeln!(text, "  {why}");
+    if let Some(why) = why(report.record.outcome.as_ref()) {
+        let _ = writeln!(text, "  {}", plain(why));
     }
 }
 

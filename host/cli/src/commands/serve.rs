@@ -10,9 +10,9 @@ use serde_json::json;
 use syncline_core::SyncName;
 use syncline_runner::{Stop, World};
 use syncline_store::SledStore;
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// How soon a wait between two runs notices that it is to end.
 const STOP_LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long whoever asked may take to read the answer.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// One process that holds the store.
 struct Server {
@@ -61,13 +64,13 @@ pub async fn serve(
     // Everything stays on this thread: a run and the answers beside it take turns at each wait.
     let tasks = LocalSet::new();
     let accepting = Arc::clone(&server);
-    tasks.spawn_local(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::task::spawn_local(Arc::clone(&accepting).answer(stream));
-        }
-    });
-    tasks.run_until(server.keep_running()).await;
-    let _turn = server.turn.lock().await;
+    let serving = async {
+        let answering = tokio::task::spawn_local(accepting.answer_all(listener));
+        server.keep_running().await;
+        // Answers go on only while this task is polled: whoever waits for one must not wait for ever.
+        drop(answering.await);
+    };
+    tasks.run_until(serving).await;
     // The next process removes it anyway.
     drop(std::fs::remove_file(beside::socket(&folders.data)));
     Ok(Output::ok("stopped\n", json!({ "stopped": true })))
@@ -136,8 +139,11 @@ impl Server {
             if *due <= now {
                 *due = now.saturating_add(i64::try_from(schedule.every_ms).unwrap_or(i64::MAX));
                 let _turn = self.turn.lock().await;
-                let options = run::Options { plan: None, yes: true, terminal: None, reset: false };
-                match run::run(&session, std::slice::from_ref(sync), options).await {
+                if self.stop.is_asked() {
+                    break;
+                }
+                let options = run::Options { only: None, yes: true, terminal: None, reset: false };
+                match run::run(&session, std::slice::from_ref(sync), &options).await {
                     Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {}
                     Ok(output) => eprint!("{}", output.text),
                     Err(error) => eprintln!("{}: {}", sync.name(), sentence(&error)),
@@ -151,9 +157,30 @@ impl Server {
         Duration::from_millis(wait_ms.unsigned_abs())
     }
 
+    /// Answers until it is told to stop, and then what was asked before.
+    async fn answer_all(self: Arc<Self>, listener: UnixListener) {
+        let mut answers = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => drop(answers.spawn_local(Arc::clone(&self).answer(stream))),
+                    // Out of file handles, say: those that are in use now come back.
+                    Err(_) => tokio::time::sleep(STOP_LOOK_EVERY).await,
+                },
+                Some(_) = answers.join_next(), if !answers.is_empty() => {}
+                () = stop_asked(&self.stop) => break,
+            }
+        }
+        while answers.join_next().await.is_some() {}
+    }
+
     /// Does the work of a command that another process asks for.
     async fn answer(self: Arc<Self>, mut stream: UnixStream) {
-        let Ok(request) = beside::receive_request(&mut stream).await else { return };
+        let request = tokio::select! {
+            request = beside::receive_request(&mut stream) => request,
+            () = stop_asked(&self.stop) => return,
+        };
+        let Ok(request) = request else { return };
         let response = match self.carry_out(&request).await {
             Ok(output) => Response { text: output.text, json: output.json, exit: output.exit.code(), is_error: false },
             Err(error) => Response {
@@ -163,8 +190,22 @@ impl Server {
                 is_error: true,
             },
         };
-        // Whoever asked may have gone away.
-        drop(beside::send(&mut stream, &response).await);
+        // Whoever asked may have gone away, or not read.
+        drop(tokio::time::timeout(ANSWER_MAX, beside::send(&mut stream, &response)).await);
+    }
+
+    /// A command for another configuration would be done with this one.
+    fn same_config(&self, asked: &Path) -> Result<(), CommandError> {
+        let served = self.folders.config.canonicalize()?;
+        if served == asked {
+            return Ok(());
+        }
+        Err(CommandError::Usage(format!(
+            "`syncline serve` uses this data folder with {}, and this command names {}; stop it, or use another folder \
+             with `--data DIR`",
+            served.display(),
+            asked.display()
+        )))
     }
 
     async fn carry_out(&self, request: &beside::Request) -> Result<Output, CommandError> {
@@ -174,6 +215,7 @@ impl Server {
         if matches!(args.command, Command::Serve) {
             return Err(CommandError::Failed("`syncline serve` is running already".to_owned()));
         }
+        self.same_config(&request.config)?;
         let config = crate::config::load(&self.folders.config)?;
         let view = View { json: args.global.json, colour: request.colour, now: RealWorld.now(), serving: true };
         if let Some(output) = reading::read(&args.command, self.store.as_ref(), &config, view).await {
@@ -181,6 +223,6 @@ impl Server {
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
-        perform(&args.command, &session, &request.folder, None).await
+        perform(&args.command, &session, &request.folder, None, args.global.json).await
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use syncline_core::ConnectionName;
 use syncline_net::Secret;
+use syncline_registry::Digest;
 
 use super::auth::{SecretKind, SecretSource};
 use super::mistake::Mistake;
@@ -16,7 +17,16 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Finds the secret of one connection; none if it is not signed in.
 pub fn find(connection: &Connection) -> Result<Option<Secret>, Mistake> {
-    connection.auth.as_ref().map(|auth| read(connection.name(), auth.secret())).transpose()
+    Ok(find_marked(connection)?.map(|(secret, _)| secret))
+}
+
+/// Finds the secret of one connection, with a digest that changes when it does.
+pub fn find_marked(connection: &Connection) -> Result<Option<(Secret, Digest)>, Mistake> {
+    let text = connection.auth.as_ref().map(|auth| read(connection.name(), auth.secret())).transpose()?;
+    Ok(text.map(|text| {
+        let digest = Digest::of(text.as_bytes());
+        (Secret::new(text), digest)
+    }))
 }
 
 /// Tries every secret, and returns what is missing.
@@ -37,12 +47,12 @@ pub fn find_all(config: &Config) -> Result<BTreeMap<ConnectionName, Secret>, Vec
     if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
 }
 
-fn read(connection: &ConnectionName, source: &SecretSource) -> Result<Secret, Mistake> {
+fn read(connection: &ConnectionName, source: &SecretSource) -> Result<String, Mistake> {
     let (text, mend) = match &source.kind {
         SecretKind::Variable(name) => (variable(name), format!("set it before you start syncline: export {name}=…")),
         SecretKind::File(path) => (file(path), "put the secret, and nothing else, into it".to_owned()),
     };
-    text.map(Secret::new).map_err(|problem| {
+    text.map_err(|problem| {
         let message = format!("the secret of the connection `{connection}` is missing: {} {problem}", source.words());
         Mistake::new(&source.place, message).mend(mend)
     })

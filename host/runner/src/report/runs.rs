@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use syncline_core::{
-    EntryState, FieldName, JournalEntry, PairId, Reason, RecordId, RunId, Settled, Side, SyncName, Value, Why,
+    Change, EntryState, FieldName, JournalEntry, PairId, Reason, RecordId, RunId, Settled, Side, SyncName, Value, Why,
 };
 
 use super::kept::{KeptSync, without};
@@ -261,17 +261,26 @@ pub(super) fn change(kept: Option<&KeptSync<'_>>, entry: &JournalEntry, label: O
 }
 
 fn fields(kept: Option<&KeptSync<'_>>, entry: &JournalEntry) -> Vec<ShownField> {
-    let side = entry.change.side;
+    shown_fields(kept, &entry.change, |field| stored(entry, field))
+}
+
+/// Returns the fields of a write, with what `stored` tells that became of them.
+pub(super) fn shown_fields<'a>(
+    kept: Option<&KeptSync<'_>>,
+    change: &Change,
+    stored: impl Fn(&FieldName) -> Option<&'a Value>,
+) -> Vec<ShownField> {
+    let side = change.side;
     let cell = |field: &FieldName, value: Option<&Value>| match kept {
         Some(kept) => kept.cell(side, field, value),
         // Without its schema nobody knows whether the field is sensitive.
         None => value.map_or(Cell::Unknown, |_| Cell::Masked),
     };
-    let shown = entry.change.fields.iter().map(|change| ShownField {
+    let shown = change.fields.iter().map(|change| ShownField {
         field: change.field.clone(),
         before: cell(&change.field, change.before.as_ref()),
         after: cell(&change.field, Some(&change.after)),
-        stored: stored(entry, &change.field)
+        stored: stored(&change.field)
             .filter(|stored| **stored != change.after)
             .map(|stored| cell(&change.field, Some(stored))),
         why: change.why,
