@@ -7,6 +7,7 @@
 //! Invariant: past this module there are enums and newtypes, and no strings to compare.
 //! Invariant: a secret that was written into the file by mistake is not shown in any report.
 
+pub mod abilities;
 pub mod auth;
 pub mod compatible;
 pub mod conflict;

@@ -1,17 +1,25 @@
 //! `deletes`: what a confirmed delete on one side does to the other (E4.3).
 
 use syncline_core::{DeletePolicy, Direction, Side};
+use toml::Spanned;
 
 use super::mistake::Mistake;
 use super::read::{Item, Reader, Section};
 
 /// What deletes do in each direction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Deletes {
     /// What a delete on the right does to the left.
-    pub to_left: DeletePolicy,
+    pub to_left: Spanned<DeletePolicy>,
     /// What a delete on the left does to the right.
-    pub to_right: DeletePolicy,
+    pub to_right: Spanned<DeletePolicy>,
+}
+
+impl Deletes {
+    /// Returns what a delete on the other side does to `side`, and where that stands.
+    pub fn to(&self, side: Side) -> &Spanned<DeletePolicy> {
+        side.pick(&self.to_left, &self.to_right)
+    }
 }
 
 /// The words of the file.
@@ -24,7 +32,7 @@ pub const WORDS: [(&str, DeletePolicy); 4] = [
 
 impl Default for Deletes {
     fn default() -> Self {
-        Self { to_left: DeletePolicy::Ignore, to_right: DeletePolicy::Ignore }
+        Self { to_left: ignored(), to_right: ignored() }
     }
 }
 
@@ -42,13 +50,18 @@ fn side(
     key: &'static str,
     side: Side,
     direction: Direction,
-) -> DeletePolicy {
-    let Some(entry) = section.take(key) else { return DeletePolicy::Ignore };
+) -> Spanned<DeletePolicy> {
+    let Some(entry) = section.take(key) else { return ignored() };
     let policy = reader.word(entry.value, "policy for deletes", &WORDS).unwrap_or(DeletePolicy::Ignore);
     if policy != DeletePolicy::Ignore && !direction.writes(side) {
         let mistake =
             Mistake::new(&entry.value.span(), format!("`{key}` can never happen: this sync does not write the {side}"));
         reader.wrong(mistake.mend(format!("take `{key}` out, or set `direction = \"both\"`")));
     }
-    policy
+    Spanned::new(entry.value.span(), policy)
+}
+
+/// Nothing happens, and nobody wrote that down.
+fn ignored() -> Spanned<DeletePolicy> {
+    Spanned::new(0..0, DeletePolicy::Ignore)
 }

@@ -74,25 +74,18 @@ fn target_mistakes(sync: &Sync, mapping: &InForce<'_>) -> Vec<Mistake> {
     if let Some(side) = written.iter().find(|side| mapping.field(**side).traits.read_only) {
         return vec![read_only_mistake(mapping, own, *side)];
     }
-    let plain = written.iter().copied().filter(|side| own.transform_to(*side).is_none());
-    let mut mistakes: Vec<Mistake> = plain
-        .filter(|side| !compatible::one_way(mapping.field(side.other()).kind, mapping.field(*side).kind))
-        .map(|side| {
-            let message = format!("{}: the one cannot become the other", kinds(mapping, side.other()));
-            let mend = format!(
-                "map another field, name a transform `to_{side}`, or let the mapping write the other side only"
-            );
-            Mistake::new(&own.field(side).span(), message).mend(mend)
-        })
-        .collect();
-    let untouched = own.to_left.is_none() && own.to_right.is_none();
-    let lossless = compatible::both_ways(mapping.left.kind, mapping.right.kind);
-    if mistakes.is_empty() && written == Side::BOTH && untouched && !lossless {
-        let message = format!("{}: both ways something would be lost", kinds(mapping, Side::Left));
-        mistakes
-            .push(Mistake::new(&place(sync, mapping), message).mend("make the mapping one-way, or name transforms"));
+    let plain: Vec<Side> = written.into_iter().filter(|side| own.transform_to(*side).is_none()).collect();
+    if compatible::fits(mapping.left.kind, mapping.right.kind) {
+        return Vec::new();
     }
-    mistakes
+    // Both directions are one mistake.
+    let Some(side) = plain.first() else { return Vec::new() };
+    let message = format!("{}: the one cannot become the other", kinds(mapping, side.other()));
+    let mend = match plain.len() {
+        1 => format!("map another field, or name a transform `to_{side}`"),
+        _ => "map another field, or name transforms `to_left` and `to_right`".to_owned(),
+    };
+    vec![Mistake::new(&own.field(*side).span(), message).mend(mend)]
 }
 
 fn read_only_mistake(mapping: &InForce<'_>, own: &MappingConfig, side: Side) -> Mistake {

@@ -15,7 +15,7 @@ use super::mapping::{MappingConfig, flows_to};
 use super::matching::{KeyChoice, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::transform::TransformChoice;
-use super::{Sync, compatible};
+use super::{Sync, abilities, compatible};
 
 /// What is known of one side.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,8 @@ pub fn rules(
     right: Facts<'_>,
     use_of: &dyn Fn(&TransformChoice) -> TransformUse,
 ) -> Result<Rules, Vec<Mistake>> {
-    let mut mistakes = validate_fields(sync, left.schema, right.schema);
+    let mut mistakes = abilities::validate(sync, left.object, right.object);
+    mistakes.extend(validate_fields(sync, left.schema, right.schema));
     let matching = matching(sync, left, right).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -60,8 +61,8 @@ pub fn rules(
         matching,
         mappings: in_force.iter().map(|mapping| rule(mapping, use_of)).collect(),
         conflict: sync.conflict,
-        deletes_to_left: sync.deletes_to_left,
-        deletes_to_right: sync.deletes_to_right,
+        deletes_to_left: *sync.deletes.to_left.get_ref(),
+        deletes_to_right: *sync.deletes.to_right.get_ref(),
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     })
 }
@@ -138,11 +139,11 @@ fn default_mappings<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> 
 
 fn default_rule(sync: &Sync, left: &Field, right: &Field) -> Option<MappingRule> {
     let can = |from: &Field, to: &Field, side| {
-        sync.direction.writes(side) && !to.traits.read_only && compatible::one_way(from.kind, to.kind)
+        sync.direction.writes(side) && !to.traits.read_only && compatible::fits(from.kind, to.kind)
     };
     match (can(left, right, Side::Right), can(right, left, Side::Left)) {
-        (true, true) if compatible::both_ways(left.kind, right.kind) => Some(MappingRule::TwoWay),
-        (true, _) => Some(MappingRule::ToRight),
+        (true, true) => Some(MappingRule::TwoWay),
+        (true, false) => Some(MappingRule::ToRight),
         (false, true) => Some(MappingRule::ToLeft),
         (false, false) => None,
     }

@@ -2,16 +2,17 @@
 
 use std::ops::Range;
 
-use syncline_core::{ConflictPolicy, DeletePolicy, Direction, Endpoint, Side, SyncName};
+use syncline_core::{ConflictPolicy, Direction, Endpoint, Side, SyncName};
 use toml::Spanned;
 
+use super::deletes::{self, Deletes};
 use super::endpoint::{self, EndpointConfig};
 use super::mapping::{self, MappingConfig};
 use super::matching::{self, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
-use super::{conflict, deletes, direction};
+use super::{conflict, direction};
 
 /// Keys that a later version knows.
 const LATER: [&str; 12] = [
@@ -43,10 +44,8 @@ pub struct Sync {
     pub matching: MatchChoice,
     /// Who wins.
     pub conflict: ConflictPolicy,
-    /// What a delete on the right does to the left.
-    pub deletes_to_left: DeletePolicy,
-    /// What a delete on the left does to the right.
-    pub deletes_to_right: DeletePolicy,
+    /// What deletes do.
+    pub deletes: Deletes,
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
     /// False: a draft.
@@ -115,8 +114,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         direction,
         matching,
         conflict: conflict.unwrap_or(conflict::DEFAULT),
-        deletes_to_left: deletes.to_left,
-        deletes_to_right: deletes.to_right,
+        deletes,
         schedule,
         active,
         defaults_off,

@@ -33,7 +33,7 @@ fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
         name: "contacts".into(),
         label: "Contacts".to_owned(),
         kind: "contact".to_owned(),
-        abilities: Abilities::default(),
+        abilities: Abilities { create: true, update: true, delete: true, ..Abilities::default() },
         promise: CreatePromise::None,
         link_field: None,
         needs_container: false,
@@ -76,7 +76,7 @@ fn e10_5_defaults_join_equal_meanings_where_both_sides_can_write() {
         &[],
     );
     let rules = made("", &left, &right).expect("fits");
-    assert_eq!(mapped(&rules), ["mail TwoWay email", "first ToLeft given", "vip ToRight vip", "tags ToRight tag"]);
+    assert_eq!(mapped(&rules), ["mail TwoWay email", "first ToLeft given"]);
     assert!(rules.mappings.iter().all(|mapping| mapping.default));
     assert_eq!(rules.mappings[1].right_writable, Writable::Never);
     let key = &rules.matching.tuples[0];
@@ -115,4 +115,20 @@ fn keys_that_do_not_fit_are_a_mistake_and_not_a_guess() {
     assert!(made("match = \"none\"", &left, &right).expect("fits").matching.tuples.is_empty());
     let by = made("match = { by = [{ left = \"mail\", right = \"name\" }] }", &left, &right).expect("fits");
     assert_eq!(by.matching.tuples[0].right[0].form, KeyForm::Email);
+}
+
+#[test]
+fn what_an_object_cannot_do_is_a_mistake_with_its_place() {
+    let both = side("email:text=email", &[&["email"]]);
+    let mut fixed = side("email:text=email", &[&["email"]]);
+    fixed.0.abilities = Abilities { delete: true, ..Abilities::default() };
+    let deletes = "deletes = { to_right = \"archive\" }";
+    let mistakes = made(deletes, &both, &both).expect_err("it cannot archive");
+    assert!(mistakes[0].message.contains("cannot archive a record"), "{mistakes:?}");
+    assert!(mistakes[0].mend.as_ref().is_some_and(|mend| mend.contains("`delete`")), "{mistakes:?}");
+    assert_eq!(mistakes[0].place.len(), "\"archive\"".len());
+    assert!(made("deletes = { to_right = \"delete\" }", &both, &both).is_ok());
+    let mistakes = made("", &both, &fixed).expect_err("it can only be read");
+    assert!(mistakes[0].message.contains("can only be read"), "{mistakes:?}");
+    assert!(made("direction = \"to-left\"", &both, &fixed).is_ok());
 }
