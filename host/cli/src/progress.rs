@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use syncline_runner::{Event, Listener};
 
+use crate::render::text::count;
+
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -40,7 +42,7 @@ impl Progress {
         state.last_line = None;
     }
 
-    fn advance(&self, name: &str, done: u64, total: Option<u64>) {
+    fn advance(&self, key: &str, name: &str, done: u64, total: Option<u64>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.terminal {
             let due = state.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY);
@@ -54,11 +56,8 @@ impl Progress {
             return;
         }
         let State { bars, shown, .. } = &mut *state;
-        let bar = shown.entry(name.to_owned()).or_insert_with(|| {
-            let bar = bars.add(ProgressBar::no_length());
-            bar.set_message(name.to_owned());
-            bar
-        });
+        let bar = shown.entry(key.to_owned()).or_insert_with(|| bars.add(ProgressBar::no_length()));
+        bar.set_message(name.to_owned());
         match total {
             Some(total) => {
                 bar.set_style(style("{msg:28} {bar:24} {human_pos}/{human_len}  {per_sec}  {eta} left"));
@@ -95,12 +94,15 @@ impl Listener for Progress {
         }
         match event {
             Event::Read { endpoint, records, total } if records > 0 => {
-                self.advance(&format!("reading {endpoint}"), records, total);
+                let name = format!("reading {endpoint}");
+                self.advance(&name, &name, records, total);
             }
             Event::Read { .. } | Event::Waiting { .. } => {}
             Event::Rescan { endpoint, reason } => self.note(&format!("reading all of {endpoint}: {reason}")),
-            Event::Planned { pairs, changes } => self.advance(&format!("planning ({changes} changes)"), pairs, None),
-            Event::Written { done, total } => self.advance("writing", done, Some(total)),
+            Event::Planned { pairs, changes } => {
+                self.advance("planning", &format!("planning ({})", count(changes, "change")), pairs, None);
+            }
+            Event::Written { done, total } => self.advance("writing", "writing", done, Some(total)),
         }
     }
 }

@@ -139,9 +139,9 @@ fn sync_text(text: &mut String, line: &Line, view: View) {
     let waiting = [
         (status.planned > 0).then(|| format!("{} planned", status.planned)),
         (status.queued > 0).then(|| format!("{} for the next run", status.queued)),
-        status
-            .next_retry
-            .map(|at| format!("{} tried again later, the first {}", status.retries, time::relative(view.now, at.0))),
+        status.next_retry.map(|at| {
+            format!("{} looked at again later, the first {}", status.retries, time::relative(view.now, at.0))
+        }),
     ];
     let waiting: Vec<String> = waiting.into_iter().flatten().collect();
     if !waiting.is_empty() {
