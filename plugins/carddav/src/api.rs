@@ -194,22 +194,58 @@ pub(crate) fn query(
     Ok(cards.collect())
 }
 
-/// Lists the ids of all members with their etags, in the order of their ids.
-pub(crate) fn list(collection: &Collection) -> Result<Vec<(String, Option<String>)>, Fault> {
-    let answer = ask(collection.address(), dav::etags())?;
-    let members = answer.members.into_iter().filter(|member| member.is_found && !member.properties.is_addressbook);
-    let mut listed: Vec<(String, Option<String>)> =
-        members.filter_map(|member| Some((collection.id(&member.href)?, member.properties.etag))).collect();
-    listed.sort_unstable();
-    listed.dedup_by(|left, right| left.0 == right.0);
-    Ok(listed)
+/// One member of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Listed {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its etag, quotes included.
+    pub(crate) etag: Option<String>,
+    /// When it was last changed, where that was asked.
+    pub(crate) modified_at: Option<Instant>,
 }
 
-/// Asks for the times of changes that a multiget did not give, where they are few: some servers tell them to `PROPFIND`
-/// only. A time that cannot be had is no fault: then nobody knows which edit is the newer one (E3.2).
+/// Lists the ids of all members with their etags, in the order of their ids.
+pub(crate) fn list(collection: &Collection) -> Result<Vec<(String, Option<String>)>, Fault> {
+    let listed = members(collection, ask(collection.address(), dav::etags())?);
+    Ok(listed.into_iter().map(|member| (member.id, member.etag)).collect())
+}
+
+/// Lists all members with their times too, where the answer is not too large for that.
+pub(crate) fn list_times(collection: &Collection) -> Result<Vec<Listed>, Fault> {
+    let answer = match request(collection.address(), dav::times()).send() {
+        Ok(response) => multistatus(&response)?,
+        Err(HttpError::TooLarge(_)) => ask(collection.address(), dav::etags())?,
+        Err(error) => return Err(fault_of_error(error)),
+    };
+    Ok(members(collection, answer))
+}
+
+fn members(collection: &Collection, answer: Multistatus) -> Vec<Listed> {
+    let members = answer.members.into_iter().filter(|member| member.is_found && !member.properties.is_addressbook);
+    let listed = members.filter_map(|member| {
+        let modified_at = member.properties.modified.as_deref().and_then(parse_http_date);
+        Some(Listed { id: collection.id(&member.href)?, etag: member.properties.etag, modified_at })
+    });
+    let mut listed: Vec<Listed> = listed.collect();
+    listed.sort_unstable();
+    listed.dedup_by(|left, right| left.id == right.id);
+    listed
+}
+
+/// Asks for the times of changes that a multiget did not give: some servers tell them to `PROPFIND` only. Few cards are
+/// asked one by one, many by one listing. A time that cannot be had is no fault: then nobody knows which edit is the newer
+/// one (E3.2).
 pub(crate) fn fill_times(collection: &Collection, rows: &mut [Row]) {
     let mut untimed: Vec<&mut Row> = rows.iter_mut().filter(|row| row.modified_at.is_none()).collect();
     if untimed.len() > TIMES_MAX {
+        let Ok(listed) = list_times(collection) else { return };
+        let listed: HashMap<&str, &Listed> = listed.iter().map(|member| (member.id.as_str(), member)).collect();
+        for row in untimed {
+            // What was edited since it was read has the time of another edit.
+            let same = listed.get(row.id.as_str()).filter(|member| member.etag == row.version);
+            row.modified_at = same.and_then(|member| member.modified_at);
+        }
         return;
     }
     let requests = untimed.iter().map(|row| request(&collection.member(&row.id), dav::modified())).collect();

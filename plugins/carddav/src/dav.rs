@@ -43,6 +43,11 @@ pub(crate) fn etags() -> Query {
     propfind("1", "<D:getetag/><D:resourcetype/>")
 }
 
+/// Asks a collection for the etags of its members, and when they were last changed.
+pub(crate) fn times() -> Query {
+    propfind("1", "<D:getetag/><D:resourcetype/><D:getlastmodified/>")
+}
+
 /// Asks a card when it was last changed.
 pub(crate) fn modified() -> Query {
     propfind("0", "<D:getlastmodified/>")

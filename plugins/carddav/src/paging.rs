@@ -7,6 +7,7 @@
 //! between is read twice rather than never.
 
 pub(crate) mod buckets;
+mod marks;
 
 use serde::{Deserialize, Serialize};
 use syncline_sdk::connector::{Page, Skipped};
@@ -55,7 +56,7 @@ enum Cursor {
 struct Queue {
     /// The last id that was read.
     after: String,
-    /// The next ids, parted by blanks, which no href holds.
+    /// The next ids, parted by blanks, which no href holds; in a full read with their times.
     next: String,
     /// True if there are ids behind those: they are listed again.
     more: bool,
@@ -106,14 +107,14 @@ impl Queue {
             return Ok((self.next.split(' ').map(str::to_owned).collect(), self.more));
         }
         let mut ids = list()?;
-        ids.retain(|id| *id > self.after);
+        ids.retain(|id| *marks::id(id) > *self.after);
         Ok((ids, false))
     }
 
     /// What is left behind the first `limit` of `ids`; none if that is nothing.
     fn rest(ids: &mut Vec<String>, limit: usize, more: bool) -> Option<Queue> {
         let rest = ids.split_off(limit.clamp(1, ids.len().max(1)).min(ids.len()));
-        let after = ids.last().cloned().unwrap_or_default();
+        let after = ids.last().map_or("", |id| marks::id(id)).to_owned();
         (more || !rest.is_empty()).then(|| {
             let mut queue = Queue::new(&after, &rest);
             queue.more |= more;
@@ -125,7 +126,7 @@ impl Queue {
 impl Request<'_> {
     /// Reads every card.
     pub(crate) fn full(&self) -> Result<Page, Fault> {
-        let list = || Ok(api::list(self.collection)?.into_iter().map(|(id, _)| id).collect());
+        let list = || Ok(api::list_times(self.collection)?.iter().map(marks::mark).collect());
         let (then, (mut ids, more), total) = match self.cursor()? {
             None => {
                 let (then, ids) = self.begin_full()?;
@@ -140,19 +141,24 @@ impl Request<'_> {
             Some(queue) => cards.page(&Cursor::Full { then, queue }, true),
             None => cards.page(&then, false).whole(),
         };
+        marks::fill(&ids, &mut page.records.rows);
         page.total = total;
         Ok(page)
     }
 
-    /// Takes the state of the feed, then lists.
+    /// Takes the state of the feed, then lists; the ids bear their times.
     fn begin_full(&self) -> Result<(Box<Cursor>, Vec<String>), Fault> {
         let feed = self.feed()?;
-        let listed = api::list(self.collection)?;
+        let listed = api::list_times(self.collection)?;
+        let marked = listed.iter().map(marks::mark).collect();
         let then = match feed {
             Feed::Sync { token } => Cursor::Sync { token },
-            Feed::Listing { ctag } => Cursor::Listing(Listing { buckets: Buckets::of(&listed), ctag, part: None }),
+            Feed::Listing { ctag } => {
+                let listed: Vec<_> = listed.into_iter().map(|member| (member.id, member.etag)).collect();
+                Cursor::Listing(Listing { buckets: Buckets::of(&listed), ctag, part: None })
+            }
         };
-        Ok((Box::new(then), listed.into_iter().map(|(id, _)| id).collect()))
+        Ok((Box::new(then), marked))
     }
 
     /// Reads every id with its version.
@@ -331,7 +337,8 @@ impl Request<'_> {
     /// Reads the first of sorted `ids` and says what is left of them.
     fn cards(&self, ids: &mut Vec<String>, more: bool) -> Result<(Cards, Option<Queue>), Fault> {
         let wanted = self.limit.clamp(1, ids.len().max(1)).min(ids.len());
-        let (cards, taken) = self.take(&ids[..wanted])?;
+        let unmarked: Vec<String> = ids[..wanted].iter().map(|id| marks::id(id).to_owned()).collect();
+        let (cards, taken) = self.take(&unmarked)?;
         Ok((cards, Queue::rest(ids, taken, more)))
     }
 

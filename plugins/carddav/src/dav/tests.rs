@@ -129,6 +129,7 @@ fn what_is_asked_is_well_formed_and_never_limited() {
         describe("0"),
         feed_state(),
         etags(),
+        times(),
         changes_since("a<b>&\""),
         multiget(&["/a&b.vcf", "/c<d.vcf"]),
         query("EMAIL", &["a&b@x.org"]),

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -315,4 +315,67 @@ fn an_id_sweep_lists_a_book_as_seldom_as_it_can() {
     assert_eq!(sweep(9_000, 10_000), 1, "one page");
     assert_eq!(sweep(10_500, 10_000), 1, "the rest is carried");
     assert_eq!(sweep(7_000, 3_000), 2, "the rest is too long to be carried, then it is not");
+}
+
+#[test]
+fn the_times_of_a_whole_book_come_with_its_listing_e3_2() {
+    let collection = Collection::new("/ab/");
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let into = Rc::clone(&asked);
+    let server = move |request: &syncline_sdk::http::Request| {
+        let Some(Body::Text(body)) = request.body() else { panic!("a question has a body") };
+        let answer = |inner: &str| {
+            let xml = r#"xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav""#;
+            Ok(Response::new(207, format!("<multistatus {xml}><sync-token>t1</sync-token>{inner}</multistatus>")))
+        };
+        into.borrow_mut().push(format!("{} {}", request.method(), request.header_value("Depth").unwrap_or_default()));
+        let all = (0..300).map(|at| {
+            let time =
+                format!("<getlastmodified>Thu, 01 Jan 1970 00:{:02}:{:02} GMT</getlastmodified>", at / 60, at % 60);
+            found(&format!("/ab/{at:03}.vcf"), &format!("<getetag>\"{at}\"</getetag>{time}"))
+        });
+        match (request.method(), request.header_value("Depth")) {
+            ("PROPFIND", Some("0")) => {
+                let reports = "<supported-report-set><supported-report><report><sync-collection/></report></supported-report></supported-report-set>";
+                let book = "<resourcetype><C:addressbook/></resourcetype><sync-token>t1</sync-token>";
+                answer(&found("/ab/", &format!("{book}{reports}")))
+            }
+            ("PROPFIND", Some("1")) => answer(&all.collect::<String>()),
+            _ if body.contains("D:sync-collection") => answer(&all.collect::<String>()),
+            // Like Radicale, it tells no times here. One card was edited after the listing.
+            _ => {
+                let hrefs = body.split("<D:href>").skip(1).filter_map(|part| part.split('<').next());
+                let cards = hrefs.map(|href| {
+                    let at: usize = href["/ab/".len()..][..3].parse().expect("an id here is a number");
+                    let etag = if at == 222 { 999 } else { at };
+                    let card = "<C:address-data>BEGIN:VCARD\nFN:A\nEND:VCARD</C:address-data>";
+                    found(href, &format!("<getetag>\"{etag}\"</getetag>{card}"))
+                });
+                answer(&cards.collect::<String>())
+            }
+        }
+    };
+    let changes = encode(&Cursor::Sync { token: "t0".to_owned() });
+    TestHost::new(server).run(|| {
+        for (start, limit) in [(None, 120), (Some(changes), 300)] {
+            let is_full = start.is_none();
+            let (mut cursor, mut rows) = (start, Vec::new());
+            asked.borrow_mut().clear();
+            loop {
+                let request = Request { collection: &collection, fields: &[], cursor: cursor.as_deref(), limit };
+                let page = if is_full { request.full() } else { request.changes() }.expect("the server answers");
+                rows.extend(page.records.rows);
+                match page.next {
+                    Progress::More(next) => cursor = Some(next),
+                    Progress::Done(_) => break,
+                }
+            }
+            for (at, row) in rows.iter().enumerate() {
+                let listed = (at != 222).then(|| i64::try_from(at).expect("it is small") * 1_000);
+                assert_eq!((&row.id, row.modified_at), (&format!("{at:03}.vcf"), listed), "full: {is_full}");
+            }
+            let listings = asked.borrow().iter().filter(|asked| *asked == "PROPFIND 1").count();
+            assert_eq!((rows.len(), listings), (300, 1), "full: {is_full}");
+        }
+    });
 }

@@ -301,6 +301,7 @@ fn finding(peer: Peer) {
 
 fn paging(host: &RealHost, since: &str) {
     let (rows, _, cursor) = read_all(ReadMode::Full, None, 2);
+    assert!(rows.iter().all(|row| row.modified_at.is_some()), "the times of all cards are known");
     let (listed, _, _) = read_all(ReadMode::Ids, None, 2);
     assert_eq!((rows.len(), ids(&rows)), (5, ids(&listed)));
     let versions = |rows: &[Row]| rows.iter().map(|row| row.version.clone()).collect::<Vec<_>>();
