@@ -95,6 +95,8 @@ fn help_teaches_and_mistakes_of_usage_end_with_2() {
     home.run(&["run", "--help"]).ends(0, "Ctrl-C");
     home.run(&["statsu"]).ends(2, "status");
     home.run(&["resolve", "people", "1"]).ends(2, "--take");
+    home.run(&["run", "--reset", "--yes"]).ends(2, "SYNC");
+    home.run(&["run", "people", "--reset", "--plan", "people.plan"]).ends(2, "--plan");
 }
 
 #[test]
