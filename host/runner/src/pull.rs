@@ -119,7 +119,9 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             batch = Batch::default();
         } else {
             endpoint.state.reading = Reading::Changes { cursor: next };
-            endpoint.state.swept_at = endpoint.context.world.now();
+            // What is gone was not asked about, so a list of ids is due at once.
+            let is_owed = noting && endpoint.described.object.abilities.ids;
+            endpoint.state.swept_at = if is_owed { 0 } else { endpoint.context.world.now() };
             endpoint.state.unswept = unswept;
             return keep(endpoint, page, batch, pulled).await;
         }

@@ -275,3 +275,27 @@ fn e3_4_open_conflicts_stay_while_a_merge_is_blocked() {
     assert!(pair.trouble.is_some(), "the merge is blocked");
     assert_eq!((numbers.len(), pair.open_conflicts), (1, numbers));
 }
+
+#[test]
+fn e8_4_a_resumed_read_of_everything_is_followed_by_a_sweep() {
+    let manner = Manner { feed_deletes: false, page_max: 10, ..Manner::PLAIN };
+    let rules = Rules { deletes_to_right: DeletePolicy::Delete, ..default_rules() };
+    for commits in 0..12 {
+        let mut simulation = Simulation::new(1, manner.clone(), Manner::PLAIN, rules.clone());
+        let fields = simulation.setup.left.fields.clone();
+        simulation.setup.left.fields.retain(|field| *field != FieldName::from("note"));
+        let ids: Vec<RecordId> =
+            (0..600).map(|number| create(&simulation, LEFT, &format!("{number}@x"), "Ada")).collect();
+        run(&simulation);
+        simulation.stage.lock().person_deletes(LEFT, &ids[300]);
+        // With another field everything is read again, and the power fails in the midst of it.
+        simulation.setup.left.fields = fields;
+        simulation.store.stop_at(commits, true);
+        simulation.stage.lock().now += 600_000;
+        let _ = simulation.run();
+        simulation.store.start_again();
+        run(&simulation);
+        run(&simulation);
+        assert_eq!(simulation.stage.lock().ids(RIGHT).len(), 599, "commit {commits}");
+    }
+}
