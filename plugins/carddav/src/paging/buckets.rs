@@ -50,7 +50,11 @@ impl Buckets {
             members.entry(bucket(id, self.0.len())).or_default().push(id);
         }
         let mut selected = Selected { ids: Vec::new(), buckets: self.clone(), part: None, is_more: false };
-        for (at, &digest_now) in now.iter().enumerate() {
+        // The bucket that was begun comes first: were another one to fill the page, that it was begun would be forgotten,
+        // and what was read of it stand for ever if it changes back.
+        let first = part.as_ref().map(|(at, _, _)| *at).filter(|at| *at < now.len());
+        for at in first.into_iter().chain((0..now.len()).filter(|at| Some(*at) != first)) {
+            let digest_now = now[at];
             let begun = part.as_ref().filter(|(begun, _, _)| *begun == at);
             // A bucket that was begun is read to its end, even if it has changed back meanwhile.
             if digest_now == self.0[at] && begun.is_none() {
