@@ -2,6 +2,7 @@
 //!
 //! One file a chore. On a fresh machine each chore does all of its own set-up, and says what it installs.
 
+mod bench;
 mod demo;
 mod error;
 mod plugins;
@@ -24,6 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    Bench(bench::Arguments),
     Demo(demo::Arguments),
     Plugins(plugins::Arguments),
     Test(test::Arguments),
@@ -32,6 +34,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::bench(&arguments),
         Chore::Demo(arguments) => demo::demo(&arguments),
         Chore::Plugins(arguments) => plugins::plugins(&arguments),
         Chore::Test(arguments) => test::test(&arguments),

@@ -1,0 +1,20 @@
+//! The peak of memory of a first run, at few and at many records.
+
+use crate::accounts::Accounts;
+use crate::installation::Installation;
+use crate::{Figure, Outcome, Results, Scale};
+
+/// Measures.
+pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
+    for contacts in [1_000, scale.of(200_000)] {
+        let accounts = Accounts::start(contacts, contacts).await?;
+        let installation = Installation::new(&accounts.config())?;
+        let figure = |what: &str| Figure::new("memory", format!("{contacts} contacts a side, {what}"));
+        let plan = installation.run(&["plan"])?;
+        results.add(&figure("first plan, matching included").used(plan.used))?;
+        let first = installation.run(&["run", "--yes"])?;
+        results.add(&figure("first run, after the plan").used(first.used).requests(accounts.requests()))?;
+        accounts.stop().await;
+    }
+    Ok(())
+}

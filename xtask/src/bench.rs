@@ -1,0 +1,53 @@
+//! Measures: builds everything in release, then runs the benches by name.
+
+use std::fs;
+
+use crate::error::Error;
+use crate::plugins;
+use crate::run::run;
+use crate::workspace::{cargo, root};
+
+/// What `syncline-bench` measures; the rest are examples of the crates that they measure.
+const ON_SERVERS: [&str; 4] = ["read", "quiet", "cards", "memory"];
+
+/// Measure, on real servers that are started for it.
+///
+/// The results, and how to read them, are in tests/bench/README.md.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What to measure: read, quiet, cards, memory, boundary, store; everything if nothing is named
+    #[arg(value_name = "NAME", value_parser = ["read", "quiet", "cards", "memory", "boundary", "store"])]
+    names: Vec<String>,
+    /// A tenth of the records, once: to see that it works
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures what was asked for.
+pub(crate) fn bench(arguments: &Arguments) -> Result<(), Error> {
+    let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|asked| asked == name);
+    let on_servers: Vec<&str> = ON_SERVERS.into_iter().filter(|name| wanted(name)).collect();
+    if !on_servers.is_empty() {
+        plugins::plugins(&plugins::Arguments::default())?;
+        run(cargo().args(["build", "--release", "--package", "syncline-cli", "--package", "syncline-bench"]))?;
+        let mut bench = std::process::Command::new(root().join("target/release/syncline-bench"));
+        bench.args(on_servers);
+        bench.args(arguments.quick.then_some("--quick")).args(arguments.json.then_some("--json"));
+        run(&mut bench)?;
+    }
+    if wanted("boundary") {
+        run(cargo().args(["run", "--quiet", "--release", "--package", "syncline-wasm", "--example", "boundary"]))?;
+    }
+    if wanted("store") {
+        // In the target folder, since the system's temporary folder may lie in memory.
+        let folder = root().join("target/bench-store");
+        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        let rows = if arguments.quick { "20000" } else { "200000" };
+        let example = ["run", "--quiet", "--release", "--package", "syncline-store", "--example", "throughput", "--"];
+        run(cargo().args(example).args([rows, "24"]).arg(&folder))?;
+    }
+    Ok(())
+}
