@@ -324,8 +324,12 @@ impl Batch<'_> {
             (Look::Written { etag, card }, Some(stored)) if self.is_ours(at, &card, etag.as_deref(), stored) => {
                 Outcome::done(id, self.row(id, stored))
             }
-            // Somebody wrote again before we looked. That edit is not ours to report: the next read brings it.
-            (Look::Written { .. }, _) => Outcome::done(id, None),
+            // Somebody wrote again before we looked. That edit is not ours to report: the next read brings it. What we
+            // wrote is told as it was sent, so that the host does not look and take the edit for it.
+            (Look::Written { etag, card }, _) => {
+                let sent = Stored { etag, modified_at: None, text: card.to_text() };
+                Outcome::done(id, self.row(id, &sent))
+            }
             (Look::Occupied { uid }, Some(stored)) if uid_of(&stored.text).as_ref() == Some(&uid) => {
                 // It was made by an earlier attempt; what was edited since then stays.
                 Outcome::done(id, self.row(id, stored))

@@ -11,13 +11,13 @@ use syncline_sdk::value::Value;
 use super::*;
 
 /// Runs one write against a server that answers `PUT` as given, and has this card at `/ab/1.vcf` before and after it.
-fn written(
+fn answered(
     action: Action,
     expected: Option<&str>,
     before: &str,
     put: Response,
     after: Option<&str>,
-) -> (Outcome, Vec<String>) {
+) -> (WriteAnswer, Vec<String>) {
     let texts = RefCell::new(vec![after.map(str::to_owned), Some(before.to_owned())]);
     let log = Rc::new(RefCell::new(Vec::new()));
     let into = Rc::clone(&log);
@@ -60,8 +60,19 @@ fn written(
         returning: vec!["note".into()],
     };
     let host = host.settings(&json!({"url": "https://h/ab/"}));
-    let mut answer = host.run(|| write(&Collection::new("/ab/"), &request)).expect("the batch was sent");
+    let answer = host.run(|| write(&Collection::new("/ab/"), &request)).expect("the batch was sent");
     let log = log.borrow().clone();
+    (answer, log)
+}
+
+fn written(
+    action: Action,
+    expected: Option<&str>,
+    before: &str,
+    put: Response,
+    after: Option<&str>,
+) -> (Outcome, Vec<String>) {
+    let (mut answer, log) = answered(action, expected, before, put, after);
     (answer.outcomes.remove(0), log)
 }
 
@@ -91,7 +102,11 @@ fn an_update_is_guarded_by_the_etag_that_it_was_patched_from() {
 #[test]
 fn an_edit_between_the_write_and_the_look_is_not_taken_for_ours() {
     let (outcome, _) = written(update(), None, "e1 old", ok(204, Some("e2")), Some("e3 theirs"));
-    assert_eq!(outcome, Outcome::done("1.vcf", None));
+    assert_eq!(outcome, Outcome::done("1.vcf", Some(0)));
+    let (answer, _) = answered(update(), None, "e1 old", ok(204, Some("e2")), Some("e3 theirs"));
+    let row = &answer.records.rows[0];
+    assert_eq!(row.version.as_deref(), Some("\"e2\""), "what we wrote is told as we sent it");
+    assert_eq!(row.cells, [Value::Text("new".into())]);
     let (outcome, _) = written(update(), None, "e1 old", ok(204, None), Some("e2 new, rewritten"));
     assert_eq!(outcome, Outcome::done("1.vcf", Some(0)), "a server that rewrites gives no etag");
 }
