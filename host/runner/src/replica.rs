@@ -12,6 +12,9 @@ use syncline_core::{
 use crate::codec::{self, PAGE_ROWS};
 use crate::{Batch, Row, Space, Store, StoreError, StoreTable, Table};
 
+/// Rows that are read at first to find the records that share a key.
+const SHARED_USUALLY_MAX: usize = 4;
+
 /// A stored row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct StoredRow {
@@ -88,8 +91,16 @@ impl<'a> Replica<'a> {
     }
 
     async fn with_prefix(&self, prefix: &[u8]) -> Result<Vec<RecordId>, StoreError> {
-        let rows = codec::scan_prefix(self.store, self.space, StoreTable::MatchKey, prefix, None, PAGE_ROWS).await?;
+        // Nearly always one or two records share a key; reading a page for each look-up would cost more than all the rest.
+        let mut rows = self.rows_with_prefix(prefix, SHARED_USUALLY_MAX).await?;
+        if rows.len() == SHARED_USUALLY_MAX {
+            rows = self.rows_with_prefix(prefix, PAGE_ROWS).await?;
+        }
         Ok(rows.into_iter().map(|(id, _)| RecordId::new(codec::text(&id, prefix.len()))).collect())
+    }
+
+    async fn rows_with_prefix(&self, prefix: &[u8], limit: usize) -> Result<Vec<codec::Scanned>, StoreError> {
+        codec::scan_prefix(self.store, self.space, StoreTable::MatchKey, prefix, None, limit).await
     }
 
     /// Adds what a page says to `batch`, numbering changed rows from `sequence` on.
