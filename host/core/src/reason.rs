@@ -107,11 +107,17 @@ impl Reason {
         match self {
             Reason::NoKey => "it has no value to be matched by; a pair goes on all the same, a single record needs one",
             Reason::Ambiguous => "several records have the same key; merge or delete the doubles in the application",
-            Reason::KeyCollision => "its key now belongs to another pair too, and both stay as they are; merge the doubles in the application, or give each a key of its own",
-            Reason::PairCollision => "it was merged into a record that has a counterpart already; in the application, delete one of the two counterparts or merge them",
+            Reason::KeyCollision => {
+                "its key now belongs to another pair too, and both stay as they are; merge the doubles in the application, or give each a key of its own"
+            }
+            Reason::PairCollision => {
+                "it was merged into a record that has a counterpart already; in the application, delete one of the two counterparts or merge them"
+            }
             Reason::OutOfScope => "it is only on the side that this one-way sync never reads from",
             Reason::CounterpartDeleted => "its counterpart was deleted; it is neither deleted nor created again",
-            Reason::EditDelete => "one side was deleted while the other was edited; in the application, restore the one or delete the other",
+            Reason::EditDelete => {
+                "one side was deleted while the other was edited; in the application, restore the one or delete the other"
+            }
             Reason::Conflict => "both sides changed the same field; decide with `syncline resolve`",
             Reason::UnsupportedType => "a field's type cannot be carried over",
             Reason::UnmappedOption => "an option has no counterpart on the other side",
