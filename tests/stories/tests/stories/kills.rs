@@ -25,7 +25,6 @@ struct Story<'a> {
     meant: BTreeMap<String, BTreeMap<&'static str, String>>,
     /// The last edits of the one field that both sides edit.
     contested: BTreeMap<String, BTreeSet<String>>,
-    deleted: BTreeSet<String>,
     edits: u64,
 }
 
@@ -38,7 +37,6 @@ impl<'a> Story<'a> {
             chance: Chance::new(seed),
             meant: BTreeMap::new(),
             contested: BTreeMap::new(),
-            deleted: BTreeSet::new(),
             edits: 0,
         };
         for number in 0..36 {
@@ -111,7 +109,7 @@ impl<'a> Story<'a> {
         let email = email(number);
         self.book.delete(&email);
         self.meant.remove(&email);
-        self.deleted.insert(email);
+        self.contested.remove(&email);
     }
 
     /// Nothing is missing, nothing is there twice, and no edit is lost.
