@@ -205,6 +205,8 @@ impl Pair {
         if let Some(trouble) = &self.trouble {
             return match trouble.reason {
                 Reason::Uncertain => Standing::Uncertain,
+                // Waiting for a budget is never a failure (E7).
+                reason @ (Reason::Quota | Reason::ProviderBudget) => Standing::Held(reason),
                 Reason::Validation
                 | Reason::UnsupportedType
                 | Reason::UnmappedOption

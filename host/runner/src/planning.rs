@@ -402,8 +402,7 @@ fn write_down(
         if let Some(at) = trouble.next_at {
             running.synced.queue(batch, at, work.id);
         }
-        running.run.tally.seen += 1;
-        running.run.tally.count(work.pair.standing());
+        running.count(work.id, Some(work.pair.standing()));
         return running.synced.put(batch, work.id, &work.pair);
     }
     if !decision.changes.is_empty() {
@@ -431,8 +430,7 @@ fn write_down(
         let every_ms = running.context.sweep_every_ms.max(1);
         running.synced.queue(batch, (running.context.world.now() / every_ms + 1) * every_ms, work.id);
     }
-    running.run.tally.seen += 1;
-    running.run.tally.count(work.pair.standing());
+    running.count(work.id, Some(work.pair.standing()));
     if work.pair != work.before || !work.swallowed.is_empty() {
         running.synced.put(batch, work.id, &work.pair);
     }
@@ -444,8 +442,7 @@ fn leave_creating(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
     if looked_up_at != Some(work.due) {
         running.synced.unqueue(batch, work.due, work.id);
     }
-    running.run.tally.seen += 1;
-    running.run.tally.count(work.pair.standing());
+    running.count(work.id, Some(work.pair.standing()));
 }
 
 /// Takes over a decision that needs no write.

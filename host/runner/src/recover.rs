@@ -22,7 +22,7 @@ pub(crate) async fn recover(running: &mut Running<'_>) -> Result<(), Failure> {
         running.state.open_run = None;
         return running.unplan().await;
     };
-    let ours = std::mem::replace(&mut running.run, record);
+    let ours = running.swap_run(record);
     let open = open_entries(running, interrupted).await?;
     settle_open(running, open).await?;
     if running.run.outcome.is_none() {
@@ -34,7 +34,7 @@ pub(crate) async fn recover(running: &mut Running<'_>) -> Result<(), Failure> {
         codec::put(&mut batch, running.synced.state_key(), &running.state);
         running.synced.store.commit(batch).await?;
     }
-    running.run = ours;
+    running.swap_run(ours);
     running.unplan().await
 }
 

@@ -197,6 +197,8 @@ async fn wait_for_more(running: &Running<'_>) -> Result<bool, Failure> {
 async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Failure>) -> Result<RunOutcome, Failure> {
     let tally = running.run.tally;
     let left = tally.failed + tally.uncertain;
+    // A budget that has been waited for within the run holds up nothing any more.
+    let budget = running.budget.clone().filter(|(until, _)| *until > running.context.world.now());
     Ok(match ended {
         Err(Failure::Wait { after_ms, reason, .. }) => {
             let after = i64::try_from(*after_ms).unwrap_or(i64::MAX);
@@ -206,6 +208,7 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         Err(failure) => RunOutcome::Failed { why: explain(failure) },
         Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
         Ok(()) if !report.anomalies.is_empty() => RunOutcome::Partial { why: report.anomalies.join("; ") },
+        Ok(()) if let Some((until, why)) = budget => RunOutcome::Waiting { until, why },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {
             RunOutcome::Partial { why: format!("{} items of the plan have drifted", report.drifted) }

@@ -1,7 +1,9 @@
 //! One sync during one run: its two endpoints, its pairs, and the record of the run itself.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, RunId, Side, SyncName};
+use syncline_core::{Instant, PairId, RunId, Side, Standing, SyncName};
 
 use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
@@ -102,6 +104,10 @@ pub(crate) struct Running<'a> {
     pub(crate) right: EndpointAccess<'a>,
     pub(crate) state: SyncState,
     pub(crate) run: RunRecord,
+    /// The pairs that this run has counted as not in step, and as what: a later round may bring them further.
+    left_over: BTreeMap<PairId, Standing>,
+    /// What a budget asks to wait for before the rest can be written, and until when.
+    pub(crate) budget: Option<(Instant, String)>,
 }
 
 impl<'a> Running<'a> {
@@ -137,7 +143,7 @@ impl<'a> Running<'a> {
             tally: Tally::default(),
             entries: 0,
         };
-        Ok(Self { context, setup, synced, left, right, state, run })
+        Ok(Self { context, setup, synced, left, right, state, run, left_over: BTreeMap::new(), budget: None })
     }
 
     /// Gives the run its number and writes it down.
@@ -166,6 +172,27 @@ impl<'a> Running<'a> {
         codec::put(&mut batch, self.synced.state_key(), &self.state);
         self.synced.store.commit(batch).await?;
         Ok(())
+    }
+
+    /// Goes on with the record of another run, and returns the one so far.
+    pub(crate) fn swap_run(&mut self, record: RunRecord) -> RunRecord {
+        // What was counted in one record is not taken out of the other.
+        self.left_over.clear();
+        std::mem::replace(&mut self.run, record)
+    }
+
+    /// Counts a pair under where it stands, or as changed: once a run, however often it is looked at (E8.2).
+    pub(crate) fn count(&mut self, id: PairId, standing: Option<Standing>) {
+        self.run.tally.seen += 1;
+        if let Some(before) = self.left_over.remove(&id) {
+            self.run.tally.seen -= 1;
+            self.run.tally.uncount(before);
+        }
+        let Some(standing) = standing else { return self.run.tally.changed += 1 };
+        self.run.tally.count(standing);
+        if !matches!(standing, Standing::InSync | Standing::Ended) {
+            self.left_over.insert(id, standing);
+        }
     }
 
     pub(crate) fn endpoint(&self, side: Side) -> &EndpointAccess<'a> {

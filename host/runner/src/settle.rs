@@ -85,7 +85,6 @@ fn settle_item(
     let sent = std::mem::take(&mut pending.sent);
     // A change without entry was never sent: its run stopped between finding that out and noting it.
     let all_done = sent.len() == pending.item.changes.len() && sent.iter().all(|sent| matches!(sent, Sent::Done(_)));
-    running.run.tally.seen += 1;
     for (entry, sent) in pending.entries.iter_mut().zip(&sent) {
         journal(running, entry, sent, batch);
         if let Sent::Done(done) = sent {
@@ -107,11 +106,7 @@ fn settle_item(
             // Whether they are still there is found by the next plan.
             RunKind::Undo { .. } => {}
         }
-        if pair.open_conflicts.is_empty() {
-            running.run.tally.changed += 1;
-        } else {
-            running.run.tally.count(pair.standing());
-        }
+        running.count(id, (!pair.open_conflicts.is_empty()).then(|| pair.standing()));
     } else {
         let covered = |side: Side| {
             let covers = |(entry, sent): (&JournalEntry, &Sent)| entry.change.side == side && sent.may_be_done();
@@ -132,10 +127,8 @@ fn settle_item(
             fail(running, pair, &entry, sent, lessons, batch);
         }
         // A pair that is planned once more in this run is counted then.
-        if pair.trouble.as_ref().is_some_and(|trouble| trouble.next_at == Some(0)) {
-            running.run.tally.seen -= 1;
-        } else {
-            running.run.tally.count(pair.standing());
+        if pair.trouble.as_ref().is_none_or(|trouble| trouble.next_at != Some(0)) {
+            running.count(id, Some(pair.standing()));
         }
     }
     running.synced.put(batch, id, pair);
@@ -288,6 +281,9 @@ fn fail(
             (reason, None, detail, (!refused).then_some(at))
         }
         Sent::Later { reason, detail, at } => {
+            if let (Reason::Quota | Reason::ProviderBudget, Some(at)) = (reason, at) {
+                running.budget = Some((at, detail.clone()));
+            }
             let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
             (reason, None, detail, Some(at))
         }

@@ -63,14 +63,23 @@ impl Tally {
 
     /// Counts a pair under where it stands.
     pub fn count(&mut self, standing: Standing) {
+        *self.class(standing) += 1;
+    }
+
+    /// Takes a pair out of the class that it was counted in.
+    pub fn uncount(&mut self, standing: Standing) {
+        *self.class(standing) -= 1;
+    }
+
+    fn class(&mut self, standing: Standing) -> &mut u64 {
         match standing {
-            Standing::InSync | Standing::Ended => self.in_sync += 1,
-            Standing::Excluded(_) => self.excluded += 1,
-            Standing::Ambiguous => self.ambiguous += 1,
-            Standing::Held(_) => self.held += 1,
-            Standing::Rejected(_) => self.rejected += 1,
-            Standing::Failed(_) | Standing::Pending => self.failed += 1,
-            Standing::Uncertain => self.uncertain += 1,
+            Standing::InSync | Standing::Ended => &mut self.in_sync,
+            Standing::Excluded(_) => &mut self.excluded,
+            Standing::Ambiguous => &mut self.ambiguous,
+            Standing::Held(_) => &mut self.held,
+            Standing::Rejected(_) => &mut self.rejected,
+            Standing::Failed(_) | Standing::Pending => &mut self.failed,
+            Standing::Uncertain => &mut self.uncertain,
         }
     }
 
