@@ -58,8 +58,8 @@ fn check_and_plan(stage: &mut Stage) -> Result<(), Error> {
     stage.shell.say("A plan reads both sides and writes to neither. It is exactly what a run would do.");
     stage.shell.syncline(&["plan"], Show::First(24), 0)?;
     stage.shell.say(
-        "A blank is filled. Where both have a value and differ, the later one goes over; Radicale does not say in a long \
-         list when a card was changed, so that is HubSpot's for now: `in_doubt`.",
+        "A blank is filled. Where both have a value and differ, the later one goes over, and where nobody can tell which \
+         is later, HubSpot's does: `in_doubt`.",
     );
     let (contacts, cards) = (stage.crm.contacts()?, stage.book.cards()?);
     told(contacts.len() == CONTACTS && cards.len() == CARDS, "a plan writes nothing")
