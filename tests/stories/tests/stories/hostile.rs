@@ -52,8 +52,12 @@ fn each_harm_ends_in_one_message_and_nothing_is_written() {
     let before = crm.state().records();
     let blame = "if it stays so, tell the plugin's author";
     for (deed, message, step) in [
-        ("loop", "computed for longer than the limit of 300 ms and was stopped", "raise `cpu_ms`"),
-        ("memory", "the limit is 16", "raise `memory_mib`"),
+        (
+            "loop",
+            "computed for longer than the limit of 300 ms and was stopped",
+            "set `cpu_ms = 600` under `[connections.bad.limits]`",
+        ),
+        ("memory", "the limit is 16", "set `memory_mib = 32` under `[connections.bad.limits]`"),
         ("trap", "it crashed", blame),
         ("panic", "it crashed: panicked at", blame),
         ("cells", "it returned nonsense: record `n0` has 1 cells for 2 columns", blame),
