@@ -60,14 +60,3 @@ fn a_server_that_is_down_is_a_passing_failure_and_nothing_was_sent() {
     server.resume().expect("Radicale starts again");
     with_host(host as _, suite::up);
 }
-
-#[test]
-#[ignore = "a measurement, run by hand"]
-fn two_thousand_cards() {
-    let (_radicale, book) = radicale();
-    let host = Rc::new(RealHost::new(&book, Sync::AsTheServerDoes));
-    with_host(Rc::clone(&host) as _, || suite::measure(&host, "Radicale"));
-    let (_cyrus, book) = cyrus();
-    let host = Rc::new(RealHost::new(&book, Sync::AsTheServerDoes));
-    with_host(Rc::clone(&host) as _, || suite::measure(&host, "Cyrus"));
-}

@@ -367,39 +367,3 @@ pub(crate) fn up() {
     let (outcome, _) = write_one(Action::Create(key("later")), None, None, &[("name.given", Value::from("Later"))]);
     assert!(matches!(outcome, Outcome::Written(_)), "{outcome:?}");
 }
-
-/// Writes and reads two thousand cards, and says what it took.
-pub(crate) fn measure(host: &RealHost, name: &str) {
-    let cells = [
-        ("name.given", Value::from("Ada")),
-        ("name.family", Value::from("King")),
-        ("email", Value::from("a@example.org")),
-    ];
-    let timed = |what: &str, work: &mut dyn FnMut() -> usize| {
-        let began = std::time::Instant::now();
-        host.take_requests();
-        let rows = work();
-        eprintln!("{name}: {what}: {rows} in {} ms, {} requests", began.elapsed().as_millis(), host.take_requests());
-    };
-    timed("create in batches of 50", &mut || {
-        for batch in 0..40 {
-            let keys = (0..50).map(|at| (Action::Create(key(&format!("c{batch}-{at}"))), None, None)).collect();
-            let answer = write(keys, &cells);
-            assert!(
-                answer
-                    .outcomes
-                    .iter()
-                    .all(|outcome| matches!(outcome, Outcome::Written(Written { stored: Some(_), .. })))
-            );
-        }
-        2_000
-    });
-    let mut cursor = String::new();
-    timed("full read in pages of 1000", &mut || {
-        let (rows, _, next) = read_all(ReadMode::Full, None, 1_000);
-        cursor = next;
-        rows.len()
-    });
-    timed("ids in pages of 1000", &mut || read_all(ReadMode::Ids, None, 1_000).0.len());
-    timed("nothing changed", &mut || read_all(ReadMode::Changes, Some(cursor.clone()), 1_000).0.len());
-}
