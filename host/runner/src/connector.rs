@@ -243,8 +243,19 @@ pub struct WriteAnswer {
 pub struct Created {
     /// The records found.
     pub records: Table,
-    /// For each key the row number, or `None` if nothing was created.
-    pub rows: Vec<Option<usize>>,
+    /// One for each key.
+    pub made: Vec<Made>,
+}
+
+/// What a look-up tells of one create key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The record in this row.
+    At(usize),
+    /// No record.
+    Nothing,
+    /// It cannot tell.
+    Unclear(String),
 }
 
 /// Who is signed in where.

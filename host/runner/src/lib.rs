@@ -40,7 +40,7 @@ mod world;
 
 pub use budget::{keep_budgets, kept_budget};
 pub use connector::{
-    Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Operation,
+    Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Made, Operation,
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
     Violation, WriteAnswer, WriteRequest,
 };

@@ -9,7 +9,7 @@ use crate::patience::patiently;
 use crate::running::Running;
 use crate::send::operation;
 use crate::sent::{Done, Sent, Stored};
-use crate::{Failure, Found, Table};
+use crate::{Failure, Found, Made, Table};
 
 /// Finds out what became of writes with an unknown outcome.
 pub(crate) async fn look_up(
@@ -56,16 +56,20 @@ async fn look_up_creates(
     let now = running.context.world.now();
     let window = i64::try_from(object.visibility_window_ms).unwrap_or(i64::MAX);
     let answer = |(index, entry): (usize, &&JournalEntry)| {
-        let row = created.rows.get(index).copied().flatten();
-        match row.and_then(|row| Stored::of(&created.records, row)) {
-            Some(stored) => {
-                Sent::Done(Done { id: stored.row.id.clone(), stored: Some(stored), raw: None, looked_up: true })
-            }
+        match created.made.get(index) {
+            Some(Made::At(row)) => match Stored::of(&created.records, *row) {
+                Some(stored) => {
+                    Sent::Done(Done { id: stored.row.id.clone(), stored: Some(stored), raw: None, looked_up: true })
+                }
+                None => Sent::Unknown("the answer has no row".to_owned()),
+            },
             // With a native promise sending it again cannot double it; else it may still come to light.
-            None if object.promise == CreatePromise::Native || now - entry.at > window => {
+            Some(Made::Nothing) if object.promise == CreatePromise::Native || now - entry.at > window => {
                 Sent::anew(Reason::Retrying, "it was not created")
             }
-            None => Sent::Unknown("the create has not come to light yet".to_owned()),
+            Some(Made::Nothing) => Sent::Unknown("the create has not come to light yet".to_owned()),
+            Some(Made::Unclear(reason)) => Sent::Unknown(reason.clone()),
+            None => Sent::Unknown("the plugin gave no answer".to_owned()),
         }
     };
     Ok(entries.iter().enumerate().map(answer).collect())

@@ -225,8 +225,8 @@ impl Connector for WasmConnector {
             let endpoint = convert::read::endpoint(&target);
             let (columns, fields) = (convert::texts(&columns), convert::texts(&fields));
             let hints: Vec<_> = hints.into_iter().map(convert::value::lower_cells).collect();
-            let (table, rows) = ask!(self, sink, call_find_created(&endpoint, &keys, &columns, &hints, &fields))?;
-            convert::write::created(table, rows, keys.len()).map_err(nonsense)
+            let created = ask!(self, sink, call_find_created(&endpoint, &keys, &columns, &hints, &fields))?;
+            convert::write::created(created, keys.len()).map_err(nonsense)
         })
     }
 }

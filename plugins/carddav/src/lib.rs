@@ -19,8 +19,8 @@ use std::collections::HashMap;
 
 use syncline_sdk::connector::prelude::*;
 
-use api::Fetched;
 use api::discovery::{Site, discover, setting};
+use api::{Fetched, Stored};
 use dav::href::{Collection, escaped, split_origin};
 
 /// The one object.
@@ -169,26 +169,34 @@ impl Connector for CardDav {
         rows::check_fields(&query.fields)?;
         let mut table = TableBuilder::new(&query.fields);
         let ids: HashMap<String, &String> = query.keys.iter().map(|key| (record_id(key), key)).collect();
-        let mut rows: HashMap<&str, u32> = HashMap::new();
-        let mut unclear = None;
+        let mut made: HashMap<&str, Made> = HashMap::new();
         let asked: Vec<String> = ids.keys().cloned().collect();
-        api::fetch(&collection, &asked, |id, fetched| match (fetched, ids.get(id)) {
-            (Fetched::Card(stored), Some(key)) if write::uid_of(&stored.text).as_ref() == Some(*key) => {
-                if let Ok(position) = rows::push(&mut table, id, &stored) {
-                    rows.insert(key, position);
-                }
-            }
-            (Fetched::Unclear(reason), _) => unclear = Some(reason),
-            _ => {}
+        api::fetch(&collection, &asked, |id, fetched| {
+            let Some(key) = ids.get(id) else { return };
+            let answer = match fetched {
+                Fetched::Card(stored) => made_as(&mut table, key, id, &stored),
+                Fetched::Gone => Made::Nothing,
+                Fetched::Unclear(reason) => Made::Unclear(reason),
+            };
+            made.insert(key, answer);
         })?;
-        // To say "not created" of a card that could not be read would create it twice.
-        match unclear {
-            Some(reason) => Err(Fault::Transient(reason)),
-            None => {
-                let rows = query.keys.iter().map(|key| rows.get(key.as_str()).copied()).collect();
-                Ok(Created { records: table.finish(), rows })
-            }
-        }
+        let unsaid = || Made::Unclear("the server did not say".to_owned());
+        let made = query.keys.iter().map(|key| made.remove(key.as_str()).unwrap_or_else(unsaid)).collect();
+        Ok(Created { records: table.finish(), made })
+    }
+}
+
+/// What the card under the id that `key` would make says of it.
+///
+/// To say "nothing" of a card that cannot be read would create it twice.
+fn made_as(table: &mut TableBuilder, key: &str, id: &str, stored: &Stored) -> Made {
+    match vcard::Card::parse(&stored.text) {
+        Ok(card) if card.text("UID").as_deref() != Some(key) => Made::Nothing,
+        Ok(_) => match rows::push(table, id, stored) {
+            Ok(position) => Made::At(position),
+            Err(error) => Made::Unclear(error.to_string()),
+        },
+        Err(error) => Made::Unclear(error.to_string()),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use syncline_sdk::connector::{Created, CreatedQuery, Found, GetAnswer};
+use syncline_sdk::connector::{Created, CreatedQuery, Found, GetAnswer, Made};
 use syncline_sdk::http::Request;
 use syncline_sdk::record::{Fate, Row, Table, Tombstone};
 use syncline_sdk::value::{Fault, Instant, Value};
@@ -102,17 +102,43 @@ pub(crate) fn created(target: &Target, query: &CreatedQuery) -> Result<Created, 
     wanted.dedup();
     if wanted.is_empty() {
         let records = Table { columns: query.fields.clone(), rows: Vec::new() };
-        return Ok(Created { records, rows: vec![None; values.len()] });
+        return Ok(Created { records, made: vec![Made::Nothing; values.len()] });
     }
     let columns = columns_now(target, &query.fields)?;
-    let mut rows = Rows::new(&columns);
-    let mut places: HashMap<String, u32> = HashMap::new();
-    each_by_key(target, property, &wanted, &columns, |object| {
-        let place = rows.add(&columns, object);
-        places.extend(key_values(object, property).into_iter().map(|value| (value, place)));
-    })?;
-    let place = |value: &Option<String>| value.as_ref().and_then(|value| places.get(value)).copied();
-    Ok(Created { records: rows.table, rows: values.iter().map(place).collect() })
+    let mut looked = Looked { property, rows: Rows::new(&columns), made: HashMap::new() };
+    let answers = api::read_all(requests_by_key(target, property, &wanted, &columns));
+    for (wanted, answer) in wanted.chunks(api::BATCH_MAX).zip(answers) {
+        match answer {
+            Ok(answer) => looked.take(wanted, &Objects::parse(&answer.text())?, &columns),
+            Err(Fault::NotFound(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    let made = |value: &Option<String>| value.as_ref().and_then(|value| looked.made.get(value)).cloned();
+    let made = values.iter().map(|value| made(value).unwrap_or(Made::Nothing)).collect();
+    Ok(Created { records: looked.rows.table, made })
+}
+
+/// What look-ups by a unique property found.
+struct Looked<'a> {
+    property: &'a str,
+    rows: Rows,
+    made: HashMap<String, Made>,
+}
+
+impl Looked<'_> {
+    /// Takes in the answer for the values `wanted`. What an error may stand for is not told to have made nothing.
+    fn take(&mut self, wanted: &[String], objects: &Objects<'_>, columns: &Columns) {
+        if let Some(refusal) = objects.refusals().find(|refusal| !refusal.is_not_found()) {
+            let unclear = Made::Unclear(refusal.said());
+            self.made.extend(wanted.iter().map(|value| (value.clone(), unclear.clone())));
+        }
+        for object in &objects.results {
+            let place = self.rows.add(columns, object);
+            let values = key_values(object, self.property).into_iter();
+            self.made.extend(values.map(|value| (value, Made::At(place))));
+        }
+    }
 }
 
 /// Says what became of records that a batch read did not give.
@@ -231,25 +257,19 @@ pub(crate) fn by_ids(target: &Target, ids: &[&str], columns: &Columns) -> Result
 
 fn by_key(target: &Target, key: &str, values: &[String], columns: &Columns) -> Result<Table, Fault> {
     let mut rows = Rows::new(columns);
-    each_by_key(target, key, values, columns, |object| {
+    each_object(requests_by_key(target, key, values, columns), |object| {
         rows.add(columns, object);
     })?;
     Ok(rows.table)
 }
 
-fn each_by_key(
-    target: &Target,
-    key: &str,
-    values: &[String],
-    columns: &Columns,
-    each: impl FnMut(&Object<'_>),
-) -> Result<(), Fault> {
+fn requests_by_key(target: &Target, key: &str, values: &[String], columns: &Columns) -> Vec<Request> {
     let asked: Vec<&str> = columns.known().chain([key, MERGED_IDS, MORE_EMAILS]).collect();
-    let requests = values.chunks(api::BATCH_MAX).map(|values| {
+    let request = |values: &[String]| {
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         api::batch_read(target.object.name, &values, Some(key), &asked, Archived::No)
-    });
-    each_object(requests.collect(), each)
+    };
+    values.chunks(api::BATCH_MAX).map(request).collect()
 }
 
 /// Finds by the search index, which lags: a record written a moment ago may be missing.
@@ -348,4 +368,21 @@ fn newest(object: &Object<'_>, field: &str) -> Option<Instant> {
 
 fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 20 && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e1_8_a_key_that_an_error_may_stand_for_is_not_told_to_have_made_nothing() {
+        let body = r#"{"results": [{"id": "7", "properties": {"email": "ada@x.org"}}],
+            "errors": [{"category": "INTERNAL_ERROR", "message": "one shard is down"}]}"#;
+        let columns = Columns::new(Vec::new(), Vec::new());
+        let mut looked = Looked { property: "email", rows: Rows::new(&columns), made: HashMap::new() };
+        let wanted = ["ada@x.org".to_owned(), "eda@x.org".to_owned()];
+        looked.take(&wanted, &Objects::parse(body).expect("a body of the vendor's"), &columns);
+        assert_eq!(looked.made["ada@x.org"], Made::At(0));
+        assert!(matches!(&looked.made["eda@x.org"], Made::Unclear(said) if said.contains("one shard is down")));
+    }
 }

@@ -8,7 +8,7 @@ use syncline_core::{
     Tombstone, Traits, Value, Version,
 };
 use syncline_runner::{
-    Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Operation,
+    Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Made, Operation,
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Table, Target, Violation, WriteAnswer, WriteRequest,
 };
 
@@ -220,23 +220,32 @@ impl Connector for Client {
         _hints: Vec<Vec<Option<Value>>>,
         fields: Vec<FieldName>,
     ) -> BoxFuture<'_, Result<Created, Fault>> {
-        done(self.call(true).map(|state| {
-            let app = state.app(self.side);
-            let lag_ms = if app.manner.promise == CreatePromise::Native { 0 } else { app.manner.lag_ms };
+        done(self.call(true).map(|mut state| {
+            let percent = state.fault_percent;
             let mut records = Table { columns: fields.clone(), rows: Vec::new() };
-            let rows = keys.iter().map(|key| {
-                let made = |entry: &&crate::Entry| {
-                    entry.by == By::Sync(key.clone())
-                        && entry.cells().is_some()
-                        && entry.visible(state.now, lag_ms).is_some()
-                };
-                let entry = app.entries.values().find(made)?;
-                Some(add(&mut records, current(app, &entry.id, &fields)?))
+            let made = keys.iter().map(|key| {
+                if state.blind || state.chance.percent(percent) {
+                    return Made::Unclear("the shard that would hold it does not answer".to_owned());
+                }
+                match made(&state, self.side, key, &fields) {
+                    Some(row) => Made::At(add(&mut records, row)),
+                    None => Made::Nothing,
+                }
             });
-            let rows = rows.collect();
-            Created { records, rows }
+            let made = made.collect();
+            Created { records, made }
         }))
     }
+}
+
+/// The record that a create key made, as far as a look-up shows it.
+fn made(state: &State, side: Side, key: &str, fields: &[FieldName]) -> Option<Row> {
+    let app = state.app(side);
+    let lag_ms = if app.manner.promise == CreatePromise::Native { 0 } else { app.manner.lag_ms };
+    let is_made = |entry: &&crate::Entry| {
+        entry.by == By::Sync(key.to_owned()) && entry.cells().is_some() && entry.visible(state.now, lag_ms).is_some()
+    };
+    current(app, &app.entries.values().find(is_made)?.id, fields)
 }
 
 fn read(state: &mut State, side: Side, request: &ReadRequest) -> Result<Page, Fault> {

@@ -56,6 +56,8 @@ pub struct State {
     pub calls: u64,
     /// What goes wrong next.
     pub tricks: Vec<(Side, Trick)>,
+    /// True while look-ups cannot tell what creates made.
+    pub blind: bool,
     /// Breaches noticed while they happened.
     pub breaches: Vec<String>,
     pub(crate) apps: [Application; 2],
@@ -184,6 +186,7 @@ impl Simulation {
             story: Vec::new(),
             calls: 0,
             tricks: Vec::new(),
+            blind: false,
             breaches: Vec::new(),
             apps: [Application::new(left, "L"), Application::new(right, "R")],
             serial: 0,

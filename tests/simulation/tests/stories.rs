@@ -140,6 +140,32 @@ fn e1_8_an_unknown_create_is_looked_up_and_never_sent_again_blindly() {
 }
 
 #[test]
+fn e1_8_a_look_up_that_cannot_tell_leaves_the_create_uncertain() {
+    for promise in [CreatePromise::Native, CreatePromise::Lookup] {
+        // What was made is found by the read of the next run, so that the look-up must tell before it.
+        for (trick, is_made, runs) in [(Trick::LoseAnswer, true, 1), (Trick::LoseRequest, false, 3)] {
+            let manner = Manner { promise, findable_email: false, ..Manner::PLAIN };
+            let mut rules = default_rules();
+            // Without keys only the look-up can find the record again.
+            rules.matching.tuples.clear();
+            let simulation = Simulation::new(1, Manner::PLAIN, manner, rules);
+            let left = create(&simulation, LEFT, "ada@x", "Ada");
+            simulation.stage.lock().tricks.push((RIGHT, trick));
+            simulation.stage.lock().blind = true;
+            for _ in 0..runs {
+                run(&simulation);
+                let state = state_of(&simulation, LEFT, &left);
+                assert!(matches!(state, PairState::Creating { .. }), "{promise:?} {trick:?}: {state:?}");
+                assert_eq!(count(&simulation, RIGHT), usize::from(is_made), "{promise:?} {trick:?}");
+            }
+            simulation.stage.lock().blind = false;
+            rest(&simulation);
+            assert_eq!((count(&simulation, LEFT), count(&simulation, RIGHT)), (1, 1), "{promise:?} {trick:?}");
+        }
+    }
+}
+
+#[test]
 fn e1_8_without_a_promise_an_unknown_create_waits_and_its_record_is_recognised_by_key() {
     let manner = Manner { promise: CreatePromise::None, ..Manner::PLAIN };
     for (trick, made) in [(Trick::LoseAnswer, 1), (Trick::LoseRequest, 0)] {

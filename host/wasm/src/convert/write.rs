@@ -3,12 +3,11 @@
 //! Invariant: an answer has as many outcomes as operations. Missing ones are unknown; more than there are operations, or
 //! one that points nowhere, is nonsense, and then nothing of the answer is believed.
 
-use syncline_runner::{Action, Created, Operation, Outcome, WriteAnswer, WriteRequest};
+use syncline_runner::{Action, Created, Made, Operation, Outcome, WriteAnswer, WriteRequest};
 
 use super::read::{endpoint, moved, same_count};
 use super::{DELAY_MS_MAX, Nonsense, record_id, shown, table, texts, value, violations};
 use crate::bindings::connector::exports::syncline::connector::sink;
-use crate::bindings::connector::syncline::connector::records;
 
 pub(crate) fn request(request: WriteRequest) -> sink::WriteRequest {
     sink::WriteRequest {
@@ -30,17 +29,22 @@ pub(crate) fn answer(answer: sink::WriteAnswer, operations: usize) -> Result<Wri
     Ok(WriteAnswer { records: checked.table, outcomes })
 }
 
-/// A row that cannot be read makes the whole answer nonsense: left out, it would read as "nothing was created".
-pub(crate) fn created(table: records::Table, rows: Vec<Option<u32>>, keys: usize) -> Result<Created, Nonsense> {
-    same_count("answers", rows.len(), "keys", keys)?;
-    let checked = table::checked(table)?;
-    let row = |index: Option<u32>| match index.map(|index| checked.row(index)).transpose()? {
-        None => Ok(None),
-        Some(Ok(row)) => Ok(Some(row)),
-        Some(Err(reason)) => Err(Nonsense::new(reason)),
+/// A row that cannot be read leaves its key unclear: left out, it would read as "nothing was created".
+pub(crate) fn created(created: sink::Created, keys: usize) -> Result<Created, Nonsense> {
+    same_count("answers", created.made.len(), "keys", keys)?;
+    let checked = table::checked(created.records)?;
+    let lift = |made| {
+        Ok(match made {
+            sink::Made::At(index) => match checked.row(index)? {
+                Ok(row) => Made::At(row),
+                Err(reason) => Made::Unclear(reason.to_owned()),
+            },
+            sink::Made::Nothing => Made::Nothing,
+            sink::Made::Unclear(reason) => Made::Unclear(shown(&reason)),
+        })
     };
-    let rows = rows.into_iter().map(row).collect::<Result<_, _>>()?;
-    Ok(Created { records: checked.table, rows })
+    let made = created.made.into_iter().map(lift).collect::<Result<_, Nonsense>>()?;
+    Ok(Created { records: checked.table, made })
 }
 
 fn operation(operation: Operation) -> sink::Operation {

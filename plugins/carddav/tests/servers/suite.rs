@@ -188,8 +188,8 @@ fn creating(peer: Peer, start: String) -> String {
     };
     let found = CardDav::find_created(query(vec![key("none"), key("two")])).expect("the server is there");
     assert_eq!(
-        (found.rows, ids(&found.records.rows)),
-        (vec![None, Some(0)], vec![format!("{}.vcf", key("two")).as_str()])
+        (found.made, ids(&found.records.rows)),
+        (vec![Made::Nothing, Made::At(0)], vec![format!("{}.vcf", key("two")).as_str()])
     );
 
     let (rows, gone, next) = read_all(ReadMode::Changes, Some(start), 2);

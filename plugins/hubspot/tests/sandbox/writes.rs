@@ -85,7 +85,9 @@ fn e1_8_a_create_whose_answer_was_lost_is_found_and_not_made_twice() {
                 fields: names(FIELDS),
             };
             let created = peer.run(|| HubSpot::find_created(query)).expect("the look-up answers");
-            let [Some(first), Some(second), None] = created.rows[..] else { panic!("{:?}", created.rows) };
+            let [Made::At(first), Made::At(second), Made::Nothing] = created.made[..] else {
+                panic!("{:?}", created.made)
+            };
             assert_eq!(created.records.rows[first as usize].cells[1], Value::from("Ada"));
             assert_eq!(created.records.rows[second as usize].cells[0], Value::from("eda@example.com"));
             let again = peer.write(&columns, creates()).expect("the batch is answered");
@@ -114,7 +116,7 @@ fn a_create_that_could_not_be_looked_up_is_not_sent() {
     let (keys, columns, fields) = (names(&["key-1"]), names(&["firstname"]), names(FIELDS));
     let query = CreatedQuery { endpoint: contacts(), keys, columns, hints: vec![vec!["Ada".into()]], fields };
     let created = peer.run(|| HubSpot::find_created(query)).expect("the look-up answers");
-    assert_eq!(created.rows, [None]);
+    assert_eq!(created.made, [Made::Nothing]);
 }
 
 #[test]

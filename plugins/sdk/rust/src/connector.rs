@@ -7,7 +7,7 @@ pub use crate::bindings::connector::exports::syncline::connector::discovery::{
     Account, CheckItem, CheckReport, Container, Verdict,
 };
 pub use crate::bindings::connector::exports::syncline::connector::sink::{
-    Action, Operation, Outcome, WriteAnswer, WriteRequest, Written,
+    Action, Created, Made, Operation, Outcome, WriteAnswer, WriteRequest, Written,
 };
 pub use crate::bindings::connector::exports::syncline::connector::source::{
     Found, GetAnswer, Page, Progress, ReadMode, ReadRequest, Skipped,
@@ -23,7 +23,7 @@ pub use export::ConnectorExport;
 /// Everything a connector's main file wants in sight.
 pub mod prelude {
     pub use super::{
-        Account, Action, CheckItem, CheckReport, Connector, Container, Created, CreatedQuery, Found, GetAnswer,
+        Account, Action, CheckItem, CheckReport, Connector, Container, Created, CreatedQuery, Found, GetAnswer, Made,
         Members, Operation, OperationView, Outcome, Page, Progress, ReadMode, ReadRequest, Skipped, Verdict,
         WriteAnswer, WriteAnswerBuilder, WriteRequest, Written,
     };
@@ -116,15 +116,6 @@ pub struct CreatedQuery {
     pub hints: Vec<Vec<Value>>,
     /// The fields that the found records are to have.
     pub fields: Vec<String>,
-}
-
-/// What became of creates with an unknown outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Created {
-    /// The records that were found.
-    pub records: Table,
-    /// For each key, in order, the row of the record that it made.
-    pub rows: Vec<Option<u32>>,
 }
 
 /// Exports a type that implements [`Connector`] as this crate's component.

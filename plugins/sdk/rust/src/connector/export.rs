@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 
 use super::{
-    CheckReport, Connector, Container, CreatedQuery, GetAnswer, Members, Page, Progress, ReadRequest, WriteAnswer,
-    WriteRequest,
+    CheckReport, Connector, Container, Created, CreatedQuery, GetAnswer, Members, Page, Progress, ReadRequest,
+    WriteAnswer, WriteRequest,
 };
 use crate::bindings::connector::exports::syncline::connector::{discovery, sink, source};
 use crate::model::{Object, Schema};
@@ -87,9 +87,8 @@ impl<C: Connector> sink::Guest for ConnectorExport<C> {
         columns: Vec<String>,
         hints: Vec<Vec<Value>>,
         fields: Vec<String>,
-    ) -> Result<(Table, Vec<Option<u32>>), Fault> {
+    ) -> Result<Created, Fault> {
         panic::report_once();
-        let created = C::find_created(CreatedQuery { endpoint, keys, columns, hints, fields })?;
-        Ok((created.records, created.rows))
+        C::find_created(CreatedQuery { endpoint, keys, columns, hints, fields })
     }
 }
