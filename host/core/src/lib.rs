@@ -7,6 +7,7 @@
 //! Not here: in which order a run happens (`syncline-runner`), how anything is kept, sent or shown.
 
 mod decide;
+mod guard;
 mod ids;
 mod journal;
 mod matching;
@@ -20,6 +21,7 @@ mod schema;
 mod value;
 
 pub use decide::{Decision, Presence, Situation, decide};
+pub use guard::{Asked, Breaker, Guards, PlanCount, PlanDigest, Ruling, Share, Surroundings, asked, is_far, tripped};
 pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ObjectName, RecordId, Side, SyncName, Version,
 };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldName, Instant, Reason, RecordId, Side, Value};
+use crate::{FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
 
 /// The number of a pair within its sync; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +87,15 @@ pub enum PairState {
     EditDelete {
         /// The side that lost its record.
         gone: Side,
+    },
+    /// One side deleted, and the delete of the other waits for a person, or one has spoken (E4.5).
+    DeleteWaits {
+        /// The side that lost its record.
+        gone: Side,
+        /// The digest of the plan item that is asked about.
+        item: [u8; 16],
+        /// What was said.
+        ruling: Ruling,
     },
     /// Merged by the application into a record of another pair (E1.10).
     PairCollision {
@@ -191,7 +200,24 @@ impl Pair {
             PairState::Creating { .. }
             | PairState::Linked
             | PairState::EditDelete { .. }
+            | PairState::DeleteWaits { .. }
             | PairState::PairCollision { .. } => false,
+        }
+    }
+
+    /// True if it joins two records that the sync keeps the same, or would but for a question.
+    pub fn is_joined(&self) -> bool {
+        match self.state {
+            PairState::Linked
+            | PairState::EditDelete { .. }
+            | PairState::DeleteWaits { .. }
+            | PairState::PairCollision { .. } => self.left.is_some() && self.right.is_some(),
+            PairState::Single
+            | PairState::NoKey
+            | PairState::Ambiguous { .. }
+            | PairState::OutOfScope
+            | PairState::Creating { .. }
+            | PairState::Tombstone { .. } => false,
         }
     }
 
@@ -228,6 +254,9 @@ impl Pair {
             PairState::Tombstone { gone: None, .. } => Standing::Ended,
             PairState::Tombstone { .. } => Standing::Excluded(Reason::CounterpartDeleted),
             PairState::EditDelete { .. } => Standing::Held(Reason::EditDelete),
+            PairState::DeleteWaits { ruling: Ruling::Waiting, .. } => Standing::Held(Reason::AwaitingApproval),
+            PairState::DeleteWaits { ruling: Ruling::Approved, .. } => Standing::Pending,
+            PairState::DeleteWaits { ruling: Ruling::Rejected, .. } => Standing::Excluded(Reason::CounterpartDeleted),
             PairState::PairCollision { .. } => Standing::Held(Reason::PairCollision),
         }
     }

@@ -204,6 +204,11 @@ pub struct PlanItem {
 }
 
 impl PlanItem {
+    /// True if it deletes a record or puts one away.
+    pub fn takes_away(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change.kind, ChangeKind::Delete | ChangeKind::Archive))
+    }
+
     /// Returns a digest of what the item would write, for comparing plans.
     pub fn digest(&self) -> [u8; 16] {
         let text = serde_json::to_vec(&(&self.changes, &self.left, &self.right)).expect("plans have no odd map keys");

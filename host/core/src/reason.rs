@@ -17,6 +17,7 @@ pub enum Reason {
     CounterpartDeleted,
     EditDelete,
     Conflict,
+    AwaitingApproval,
     UnsupportedType,
     UnmappedOption,
     TooManyValues,
@@ -38,7 +39,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 25] = [
+    pub const ALL: [Reason; 26] = [
         Reason::NoKey,
         Reason::Ambiguous,
         Reason::KeyCollision,
@@ -47,6 +48,7 @@ impl Reason {
         Reason::CounterpartDeleted,
         Reason::EditDelete,
         Reason::Conflict,
+        Reason::AwaitingApproval,
         Reason::UnsupportedType,
         Reason::UnmappedOption,
         Reason::TooManyValues,
@@ -77,6 +79,7 @@ impl Reason {
             Reason::CounterpartDeleted => "counterpart-deleted",
             Reason::EditDelete => "edit-delete",
             Reason::Conflict => "conflict",
+            Reason::AwaitingApproval => "awaiting-approval",
             Reason::UnsupportedType => "unsupported-type",
             Reason::UnmappedOption => "unmapped-option",
             Reason::TooManyValues => "too-many-values",
@@ -119,6 +122,9 @@ impl Reason {
                 "one side was deleted while the other was edited; in the application, restore the one or delete the other"
             }
             Reason::Conflict => "both sides changed the same field; decide with `syncline resolve`",
+            Reason::AwaitingApproval => {
+                "its counterpart was deleted, and deleting it too waits for a person; `syncline status` names the command"
+            }
             Reason::UnsupportedType => "a field's type cannot be carried over",
             Reason::UnmappedOption => "an option has no counterpart on the other side",
             Reason::TooManyValues => "it has more values than the other side can hold",

@@ -35,6 +35,7 @@ pub(crate) async fn look_up_due(running: &mut Running<'_>) -> Result<(), Failure
         }
         if !page.is_empty() {
             recover::look_up_page(running, &mut page).await?;
+            page.iter().for_each(|pending| running.see(pending.item.pair));
             settle::settle(running, page).await?;
         }
     }

@@ -1,6 +1,6 @@
 //! Runs that carry out a given list of changes instead of planning them: undo and a person's decisions.
 
-use syncline_core::PlanItem;
+use syncline_core::{PlanItem, Standing};
 
 use crate::running::{RunOutcome, Running};
 use crate::{Batch, Failure, codec, push};
@@ -10,6 +10,7 @@ use crate::{Batch, Failure, codec, push};
 /// They take the way of every other change: intents first, outcomes looked up, base and journal in one commit.
 pub(crate) async fn carry_out(running: &mut Running<'_>, items: Vec<PlanItem>) -> Result<(), Failure> {
     running.begin().await?;
+    items.iter().for_each(|item| running.see(item.pair));
     let total = items.iter().map(|item| item.changes.len() as u64).sum();
     for page in items.chunks(codec::PAGE_ROWS) {
         let mut batch = Batch::default();
@@ -21,6 +22,9 @@ pub(crate) async fn carry_out(running: &mut Running<'_>, items: Vec<PlanItem>) -
         running.synced.store.commit(batch).await?;
     }
     let ended = push::push(running, total).await;
+    if ended.is_err() {
+        running.set_down(Standing::Pending).await?;
+    }
     let tally = running.run.tally;
     let left = tally.failed + tally.uncertain + tally.rejected;
     let outcome = match &ended {

@@ -35,6 +35,7 @@ mod spaces;
 mod store;
 mod synced;
 mod tally;
+mod totals;
 mod undo;
 mod world;
 
@@ -58,6 +59,7 @@ pub use spaces::{endpoint_space, sync_space};
 pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, StoreTable, Write};
 pub use synced::{KeptConflict, forget};
 pub use tally::{SideTally, Tally};
+pub use totals::Totals;
 pub use undo::{NotUndone, UndoPlan, UndoReport, plan_undo, undo};
 pub use world::World;
 

@@ -53,7 +53,7 @@ pub(crate) async fn notice(
                     if had_one {
                         single.generation = LATER | u32::try_from(pair.0 % u64::from(LATER)).unwrap_or_default();
                     }
-                    synced.put(&mut batch, pair, &single);
+                    synced.put(&mut batch, &mut state.totals, pair, (None, &single));
                     pair
                 }
             };

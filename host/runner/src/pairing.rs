@@ -64,7 +64,7 @@ async fn link(synced: &Synced<'_>, found: Vec<(RecordId, RecordId)>, state: &mut
         if left_pair.is_none() && right_pair.is_none() {
             let id = PairId(state.next_pair);
             state.next_pair += 1;
-            synced.put(&mut batch, id, &Pair::linked(left, right));
+            synced.put(&mut batch, &mut state.totals, id, (None, &Pair::linked(left, right)));
             matched += 1;
         }
     }

@@ -17,6 +17,7 @@ use crate::pairing::{Classified, classify};
 use crate::replica::Known;
 use crate::running::Running;
 use crate::setup::Event;
+use crate::totals::Place;
 use crate::{Batch, Failure};
 
 /// How long a pair waits for the record that its own was merged into, in milliseconds.
@@ -45,7 +46,7 @@ pub(crate) struct Work {
     pub(crate) images: Images,
     times: [SideTimes; 2],
     /// Pairs that this one has taken the record of.
-    swallowed: Vec<PairId>,
+    swallowed: Vec<(PairId, Place)>,
 }
 
 impl Work {
@@ -118,6 +119,7 @@ async fn plan_page(
     ask_times(running, &mut works, &mut decisions).await?;
     for (work, decision) in works.into_iter().zip(decisions) {
         planned.pairs += 1;
+        running.see(work.id);
         write_down(running, work, decision, &open, &mut batch, planned);
     }
     codec::put(&mut batch, running.synced.state_key(), &running.state);
@@ -192,7 +194,7 @@ impl Claims {
         let taken: Vec<(Side, RecordId)> =
             Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
         let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.iter().any(|pair| self.takers.contains(pair));
+            || work.swallowed.iter().any(|(pair, _)| self.takers.contains(pair));
         if lost {
             return false;
         }
@@ -200,7 +202,7 @@ impl Claims {
             self.takers.insert(work.id);
         }
         self.records.extend(taken);
-        self.swallowed.extend(&work.swallowed);
+        self.swallowed.extend(work.swallowed.iter().map(|(pair, _)| *pair));
         true
     }
 }
@@ -243,7 +245,8 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
         }
         work.pair.set_id(side, Some(into));
         *side.pick(&mut work.left, &mut work.right) = survivor;
-        work.swallowed.extend(owner.filter(|owner| *owner != work.id));
+        let taken = owner_pair.as_ref().map(Place::of);
+        work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
     }
     Ok(())
 }
@@ -320,10 +323,10 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
     let target = side.other();
     let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
     let owner = owner.filter(|owner| *owner != work.id);
-    work.swallowed.extend(owner);
     if let Some(owner) = owner
         && let Some(mut taken) = running.synced.pair(owner).await?
     {
+        work.swallowed.push((owner, Place::of(&taken)));
         // The pair keeps its aliases and its count of creates, whichever of the two it was.
         work.pair.aliases.append(&mut taken.aliases);
         let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));
@@ -395,7 +398,7 @@ fn write_down(
         running.synced.unqueue(batch, at, work.id);
     }
     for swallowed in &work.swallowed {
-        running.synced.drop_pair(batch, *swallowed);
+        running.synced.drop_pair(batch, &mut running.state.totals, *swallowed);
     }
     if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
         // Waiting for something that is still to be read.
@@ -403,7 +406,7 @@ fn write_down(
             running.synced.queue(batch, at, work.id);
         }
         running.count(work.id, Some(work.pair.standing()));
-        return running.synced.put(batch, work.id, &work.pair);
+        return put(running, &work, batch);
     }
     if !decision.changes.is_empty() {
         let item = PlanItem {
@@ -420,7 +423,7 @@ fn write_down(
         running.state.next_plan += 1;
         codec::put(batch, codec::plan(running.synced.space, running.state.next_plan), &item);
         if work.pair != work.before {
-            running.synced.put(batch, work.id, &work.pair);
+            put(running, &work, batch);
         }
         return;
     }
@@ -432,8 +435,13 @@ fn write_down(
     }
     running.count(work.id, Some(work.pair.standing()));
     if work.pair != work.before || !work.swallowed.is_empty() {
-        running.synced.put(batch, work.id, &work.pair);
+        put(running, &work, batch);
     }
+}
+
+fn put(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
+    let moved = (Some(Place::of(&work.before)), &work.pair);
+    running.synced.put(batch, &mut running.state.totals, work.id, moved);
 }
 
 /// Leaves a pair alone until its create is looked up; its place on the list stays.

@@ -24,9 +24,13 @@ pub(crate) async fn recover(running: &mut Running<'_>) -> Result<(), Failure> {
     };
     let ours = running.swap_run(record);
     let open = open_entries(running, interrupted).await?;
+    if running.run.outcome.is_some() {
+        running.take_up(open.keys().map(|(pair, _)| *pair));
+    }
     settle_open(running, open).await?;
     if running.run.outcome.is_none() {
         let why = "it was interrupted; the next run took it up".to_owned();
+        running.run.tally.close();
         running.end(RunOutcome::Partial { why }, true).await?;
     } else {
         running.state.open_run = None;
@@ -39,7 +43,10 @@ pub(crate) async fn recover(running: &mut Running<'_>) -> Result<(), Failure> {
 }
 
 /// Reads the intents of a run that have no outcome. At most one page of changes can be open at a time.
-async fn open_entries(running: &Running<'_>, run: RunId) -> Result<BTreeMap<(PairId, Side), JournalEntry>, Failure> {
+pub(crate) async fn open_entries(
+    running: &Running<'_>,
+    run: RunId,
+) -> Result<BTreeMap<(PairId, Side), JournalEntry>, Failure> {
     let mut open = BTreeMap::new();
     let prefix = run.0.to_be_bytes();
     let mut after: Option<Vec<u8>> = None;

@@ -25,4 +25,4 @@ pub use kept::{described, is_known};
 pub use planned::{PlannedChange, PlannedPair, planned};
 pub use records::{Filter, RecordLine, RecordPage, records};
 pub use runs::{History, RunPage, RunSummary, ShownChange, ShownField, history, run_summary, show};
-pub use status::{Count, OpenRun, SyncStatus, status};
+pub use status::{Count, OpenRun, SyncStatus, status, totals};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{PlanItem, Side};
+use syncline_core::{PlanItem, Reason, Side, Standing};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::patience::pause;
@@ -53,13 +53,11 @@ pub struct RunReport {
     pub declined: bool,
     /// Records that could not be read, at most a hundred a side.
     pub skipped: Vec<(Side, crate::Skipped)>,
-    /// What cannot be right about what was read (E8.2).
-    pub anomalies: Vec<String>,
 }
 
 impl RunReport {
     fn of(record: RunRecord) -> Self {
-        Self { record, drifted: 0, left_alone: 0, declined: false, skipped: Vec::new(), anomalies: Vec::new() }
+        Self { record, drifted: 0, left_alone: 0, declined: false, skipped: Vec::new() }
     }
 }
 
@@ -70,6 +68,9 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
     running.begin().await?;
     let mut report = RunReport::of(running.run.clone());
     let ended = steps(&mut running, request, &mut report).await;
+    if let Err(failure) = &ended {
+        running.set_down(set_down_as(failure)).await?;
+    }
     let outcome = judge(&running, &report, &ended).await?;
     // Whatever ends a run early may end it between a write and its outcome.
     let clean = ended.is_ok();
@@ -112,6 +113,7 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
         }
         if round == 0 && planned.items > 0 && !request.approve.approve(planned).await? {
             report.declined = true;
+            running.set_down(Standing::Held(Reason::AwaitingApproval)).await?;
             return running.unplan().await;
         }
         push::push(running, planned.changes).await?;
@@ -128,7 +130,7 @@ async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<
     running.run.tally.left.read = left.records;
     running.run.tally.right.read = right.records;
     for (side, pulled) in [(Side::Left, left), (Side::Right, right)] {
-        report.anomalies.extend(pulled.anomaly);
+        running.run.anomalies.extend(pulled.anomaly);
         report.skipped.extend(pulled.skipped.into_iter().map(|skipped| (side, skipped)));
     }
     Ok(())
@@ -151,7 +153,7 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
     }
     let rules = running.setup.rules.digest();
     if running.state.rules != rules {
-        running.synced.queue_all().await?;
+        running.synced.queue_all(&mut running.state).await?;
         running.state.rules = rules;
     }
     let mut batch = Batch::default();
@@ -161,7 +163,7 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
 }
 
 /// Puts the items that a saved plan does not hold back on the list, and counts them.
-async fn set_aside(running: &Running<'_>, only: &BTreeSet<[u8; 16]>) -> Result<u64, Failure> {
+async fn set_aside(running: &mut Running<'_>, only: &BTreeSet<[u8; 16]>) -> Result<u64, Failure> {
     let mut left_alone = 0;
     let mut after = 0;
     loop {
@@ -173,6 +175,7 @@ async fn set_aside(running: &Running<'_>, only: &BTreeSet<[u8; 16]>) -> Result<u
             left_alone += 1;
             batch.delete(codec::plan(running.synced.space, *number));
             running.synced.queue(&mut batch, 0, item.pair);
+            running.leave(item.pair, Standing::Held(Reason::AwaitingApproval));
         }
         running.synced.store.commit(batch).await?;
     }
@@ -207,7 +210,7 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         Err(Failure::Stopped) => RunOutcome::Partial { why: "stopped on request".to_owned() },
         Err(failure) => RunOutcome::Failed { why: explain(failure) },
         Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
-        Ok(()) if !report.anomalies.is_empty() => RunOutcome::Partial { why: report.anomalies.join("; ") },
+        Ok(()) if !running.run.anomalies.is_empty() => RunOutcome::Partial { why: running.run.anomalies.join("; ") },
         Ok(()) if let Some((until, why)) = budget => RunOutcome::Waiting { until, why },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {
@@ -219,6 +222,15 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         Ok(()) if tally.rejected > 0 => RunOutcome::OkWithRejects { rejects: tally.rejected },
         Ok(()) => RunOutcome::Ok,
     })
+}
+
+/// Says where the pairs stand that a run did not come to: waiting is no failure (E7).
+fn set_down_as(failure: &Failure) -> Standing {
+    match failure {
+        Failure::Stopped => Standing::Held(Reason::Retrying),
+        Failure::Wait { .. } => Standing::Held(Reason::ProviderBudget),
+        _ => Standing::Failed(Reason::Retrying),
+    }
 }
 
 /// Returns a failure with its causes, in one line.

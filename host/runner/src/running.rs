@@ -1,6 +1,6 @@
 //! One sync during one run: its two endpoints, its pairs, and the record of the run itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{Instant, PairId, RunId, Side, Standing, SyncName};
@@ -9,7 +9,7 @@ use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::Tally;
-use crate::{Batch, Failure, Space, Store, StoreTable, codec};
+use crate::{Batch, Failure, Space, Store, StoreTable, codec, recover};
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,8 @@ pub struct RunRecord {
     pub tally: Tally,
     /// Journal entries so far.
     pub entries: u32,
+    /// What cannot be right about what was read, or about these numbers (E8.2).
+    pub anomalies: Vec<String>,
 }
 
 /// Reads the record of a run.
@@ -142,6 +144,7 @@ impl<'a> Running<'a> {
             outcome: None,
             tally: Tally::default(),
             entries: 0,
+            anomalies: Vec::new(),
         };
         Ok(Self { context, setup, synced, left, right, state, run, left_over: BTreeMap::new(), budget: None })
     }
@@ -163,7 +166,7 @@ impl<'a> Running<'a> {
     /// Ends the record of the run. With `clean` no write of it is left without an outcome.
     pub(crate) async fn end(&mut self, outcome: RunOutcome, clean: bool) -> Result<(), Failure> {
         self.run.ended_at = Some(self.context.world.now());
-        self.run.outcome = Some(outcome);
+        self.run.outcome = Some(self.audited(outcome));
         if clean {
             self.state.open_run = None;
         }
@@ -174,6 +177,23 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
+    /// Checks that every pair that the run looked at is in one class (E8.2).
+    fn audited(&mut self, outcome: RunOutcome) -> RunOutcome {
+        let tally = &self.run.tally;
+        if tally.adds_up() {
+            return outcome;
+        }
+        let (seen, classed) = (tally.seen, tally.classed());
+        let why = format!(
+            "{seen} records were looked at and {classed} counted, which is a mistake in Syncline; please report it"
+        );
+        self.run.anomalies.push(why.clone());
+        match outcome {
+            RunOutcome::Ok | RunOutcome::OkWithRejects { .. } => RunOutcome::Partial { why },
+            told => told,
+        }
+    }
+
     /// Goes on with the record of another run, and returns the one so far.
     pub(crate) fn swap_run(&mut self, record: RunRecord) -> RunRecord {
         // What was counted in one record is not taken out of the other.
@@ -181,11 +201,26 @@ impl<'a> Running<'a> {
         std::mem::replace(&mut self.run, record)
     }
 
-    /// Counts a pair under where it stands, or as changed: once a run, however often it is looked at (E8.2).
+    /// Notes that the run looks at a pair: once a run, however often it comes back.
+    ///
+    /// Invariant: it is counted in one class by the end of the run (E8.2): by [`Running::count`] where it is settled, by
+    /// [`Running::set_down`] where it is left in the plan.
+    pub(crate) fn see(&mut self, id: PairId) {
+        if !self.left_over.contains_key(&id) {
+            self.run.tally.seen += 1;
+        }
+    }
+
+    /// Counts a pair that is not brought further in this run under where it stands.
+    pub(crate) fn leave(&mut self, id: PairId, standing: Standing) {
+        if !self.left_over.contains_key(&id) {
+            self.run.tally.count(standing);
+        }
+    }
+
+    /// Counts a pair that was seen under where it stands, or as changed.
     pub(crate) fn count(&mut self, id: PairId, standing: Option<Standing>) {
-        self.run.tally.seen += 1;
         if let Some(before) = self.left_over.remove(&id) {
-            self.run.tally.seen -= 1;
             self.run.tally.uncount(before);
         }
         let Some(standing) = standing else { return self.run.tally.changed += 1 };
@@ -201,6 +236,34 @@ impl<'a> Running<'a> {
 
     pub(crate) fn endpoint_mut(&mut self, side: Side) -> &mut EndpointAccess<'a> {
         side.pick(&mut self.left, &mut self.right)
+    }
+
+    /// Counts what is still in the plan, at the end of a run: as `standing`, and what may have been sent as uncertain.
+    pub(crate) async fn set_down(&mut self, standing: Standing) -> Result<(), Failure> {
+        let open = match self.run.id {
+            RunId(0) => BTreeMap::new(),
+            id => recover::open_entries(self, id).await?,
+        };
+        let open: BTreeSet<PairId> = open.into_keys().map(|(pair, _)| pair).collect();
+        let mut after = Vec::new();
+        loop {
+            let rows = self.synced.store.scan(self.synced.space, StoreTable::Plan, after, codec::PAGE_ROWS).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            after = last.clone();
+            for (id, bytes) in rows {
+                let key = codec::plan(self.synced.space, codec::number(&id));
+                let item: syncline_core::PlanItem = codec::decode(&key, &bytes)?;
+                match open.contains(&item.pair) {
+                    true => self.count(item.pair, Some(Standing::Uncertain)),
+                    false => self.leave(item.pair, standing),
+                }
+            }
+        }
+    }
+
+    /// Takes up pairs that an earlier run has counted as uncertain.
+    pub(crate) fn take_up(&mut self, pairs: impl Iterator<Item = PairId>) {
+        self.left_over.extend(pairs.map(|pair| (pair, Standing::Uncertain)));
     }
 
     /// Puts what is planned and not done back on the list of pairs to look at.

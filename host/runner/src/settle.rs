@@ -15,6 +15,7 @@ use crate::replica::Known;
 use crate::running::{RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
+use crate::totals::Place;
 use crate::{Batch, Failure, Row, Table};
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
@@ -39,7 +40,9 @@ pub(crate) async fn settle(running: &mut Running<'_>, page: Vec<Pending>) -> Res
         batch.delete(codec::plan(running.synced.space, pending.number));
         // A pair in the plan is dropped by nobody; were it gone, there would be nothing left to settle.
         let Some(mut pair) = pair else { continue };
+        let (id, before) = (pending.item.pair, Place::of(&pair));
         settle_item(running, &mut pair, pending, (&known, &open), &mut lessons, &mut batch);
+        running.synced.put(&mut batch, &mut running.state.totals, id, (Some(before), &pair));
     }
     for (side, lessons) in Side::BOTH.into_iter().zip(lessons) {
         learn(running, side, lessons, &mut batch).await?;
@@ -126,12 +129,8 @@ fn settle_item(
         for (entry, sent) in failed {
             fail(running, pair, &entry, sent, lessons, batch);
         }
-        // A pair that is planned once more in this run is counted then.
-        if pair.trouble.as_ref().is_none_or(|trouble| trouble.next_at != Some(0)) {
-            running.count(id, Some(pair.standing()));
-        }
+        running.count(id, Some(pair.standing()));
     }
-    running.synced.put(batch, id, pair);
 }
 
 /// Settles the journal entry of a change that was sent.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use syncline_core::{Conflict, Endpoint, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Side, SyncName};
 
 use crate::codec::{self, PAGE_ROWS};
+use crate::totals::{Place, Totals};
 use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, Write, endpoint, spaces};
 
 /// What is kept about a sync beside its pairs.
@@ -25,6 +26,8 @@ pub(crate) struct SyncState {
     pub(crate) endpoints: Option<[syncline_core::Endpoint; 2]>,
     /// True once both sides have been matched as a whole.
     pub(crate) matched: bool,
+    /// Its pairs in numbers.
+    pub(crate) totals: Totals,
 }
 
 /// A conflict as it is kept.
@@ -87,8 +90,18 @@ impl<'a> Synced<'a> {
             .collect()
     }
 
-    /// Writes a pair and the way back to it from its records.
-    pub(crate) fn put(&self, batch: &mut Batch, id: PairId, pair: &Pair) {
+    /// Writes a pair and the way back to it from its records; `before` is where it was counted so far.
+    pub(crate) fn put(
+        &self,
+        batch: &mut Batch,
+        totals: &mut Totals,
+        id: PairId,
+        (before, pair): (Option<Place>, &Pair),
+    ) {
+        if let Some(before) = before {
+            totals.take(before);
+        }
+        totals.add(Place::of(pair));
         codec::put(batch, codec::pair(self.space, id), pair);
         for side in Side::BOTH {
             let aliases = pair.aliases.iter().filter(|(on, _)| *on == side).map(|(_, id)| id);
@@ -101,7 +114,8 @@ impl<'a> Synced<'a> {
     /// Drops a pair whose records belong to another one now, or to none.
     ///
     /// The way back from the latter stays: it tells that the record had a pair before.
-    pub(crate) fn drop_pair(&self, batch: &mut Batch, id: PairId) {
+    pub(crate) fn drop_pair(&self, batch: &mut Batch, totals: &mut Totals, (id, before): (PairId, Place)) {
+        totals.take(before);
         batch.delete(codec::pair(self.space, id));
     }
 
@@ -137,7 +151,7 @@ impl<'a> Synced<'a> {
     }
 
     /// Puts every pair on the list, since the rules have changed.
-    pub(crate) async fn queue_all(&self) -> Result<(), Failure> {
+    pub(crate) async fn queue_all(&self, state: &mut SyncState) -> Result<(), Failure> {
         let mut after = None;
         loop {
             let page = self.scan(after, PAGE_ROWS).await?;
@@ -149,12 +163,14 @@ impl<'a> Synced<'a> {
                 if matches!(pair.state, PairState::Creating { .. }) {
                     continue;
                 }
+                let before = Place::of(&pair);
                 // What was refused under the old rules may pass under the new ones; what is not known stays so.
                 if pair.trouble.take_if(|trouble| trouble.reason != Reason::Uncertain).is_some() {
-                    self.put(&mut batch, id, &pair);
+                    self.put(&mut batch, &mut state.totals, id, (Some(before), &pair));
                 }
                 self.queue(&mut batch, 0, id);
             }
+            codec::put(&mut batch, self.state_key(), state);
             self.store.commit(batch).await?;
         }
     }

@@ -50,15 +50,31 @@ pub struct Tally {
 impl Tally {
     /// True if every pair that was seen is in exactly one class (E8.2).
     pub fn adds_up(&self) -> bool {
-        self.seen
-            == self.in_sync
-                + self.changed
-                + self.excluded
-                + self.ambiguous
-                + self.held
-                + self.rejected
-                + self.failed
-                + self.uncertain
+        self.seen == self.classed()
+    }
+
+    /// Returns how many pairs are in a class.
+    pub(crate) fn classed(&self) -> u64 {
+        self.in_sync
+            + self.changed
+            + self.excluded
+            + self.ambiguous
+            + self.held
+            + self.rejected
+            + self.failed
+            + self.uncertain
+    }
+
+    /// Makes the numbers of an interrupted run add up, since which pairs they were died with it: what it had not come to
+    /// has failed, and what it had tried again is no longer counted as it was the first time.
+    pub(crate) fn close(&mut self) {
+        let mut twice = self.classed().saturating_sub(self.seen);
+        for class in [&mut self.failed, &mut self.uncertain, &mut self.held] {
+            let taken = twice.min(*class);
+            *class -= taken;
+            twice -= taken;
+        }
+        self.failed += self.seen.saturating_sub(self.classed());
     }
 
     /// Counts a pair under where it stands.
@@ -68,7 +84,9 @@ impl Tally {
 
     /// Takes a pair out of the class that it was counted in.
     pub fn uncount(&mut self, standing: Standing) {
-        *self.class(standing) -= 1;
+        // An underflow shows where the sum does not add up.
+        let class = self.class(standing);
+        *class = class.saturating_sub(1);
     }
 
     fn class(&mut self, standing: Standing) -> &mut u64 {

@@ -1,6 +1,7 @@
 //! What must hold once everything has settled.
 
 use syncline_core::{MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
+use syncline_runner::Totals;
 
 use crate::application::loosely;
 use crate::people::Edit;
@@ -12,12 +13,27 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     let state = simulation.stage.lock();
     let mut breaches = state.breaches.clone();
     drop(state);
+    totals_are_those_of_a_count(simulation, &pairs, &mut breaches);
+    every_run_adds_up(simulation, &mut breaches);
     every_record_has_one_pair(simulation, &pairs, &mut breaches);
     nothing_is_left_hanging(&pairs, &mut breaches);
     pairs_agree(simulation, &pairs, &mut breaches);
     no_edit_is_lost(simulation, &pairs, &mut breaches);
     deletes_have_a_cause(simulation, &pairs, &mut breaches);
     breaches
+}
+
+fn totals_are_those_of_a_count(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    let (kept, counted) = (simulation.totals(), Totals::of(pairs.iter()));
+    if kept != counted {
+        breaches.push(format!("E8.5: the totals say {kept:?}, a count says {counted:?}"));
+    }
+}
+
+fn every_run_adds_up(simulation: &Simulation, breaches: &mut Vec<String>) {
+    for run in simulation.runs().into_iter().filter(|run| run.ended_at.is_some() && !run.adds_up) {
+        breaches.push(format!("E8.2: run {} does not add up: {:?}", run.run.0, run.tally));
+    }
 }
 
 fn every_record_has_one_pair(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {

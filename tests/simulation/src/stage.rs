@@ -7,9 +7,10 @@ use syncline_core::{
     ConflictPolicy, DeletePolicy, Direction, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple, Mapping,
     MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value, Writable,
 };
+use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
     ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop, Store,
-    StoreTable, SyncSetup, World, run, sync_space,
+    StoreTable, SyncSetup, Totals, World, run, sync_space,
 };
 
 use crate::application::{Application, Entry, Manner};
@@ -265,6 +266,16 @@ impl Simulation {
         rows.into_iter()
             .map(|(id, bytes)| (PairId(number(&id)), postcard::from_bytes(&bytes).expect("a pair reads back")))
             .collect()
+    }
+
+    /// Returns the pairs in numbers, as the sync keeps them.
+    pub fn totals(&self) -> Totals {
+        wait(report::totals(self.store.as_ref(), &self.setup.name)).expect("the store is up")
+    }
+
+    /// Returns every run, newest first.
+    pub fn runs(&self) -> Vec<RunSummary> {
+        wait(report::history(self.store.as_ref(), None, None, usize::MAX)).expect("the store is up").runs
     }
 
     /// Returns the pair of a record.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, Fate, FieldName, Mapping,
-    MappingRule, PairState, RecordId, RunId, Side, SideTimes, Times, TransformUse, Value, Why, Writable,
+    MappingRule, PairState, RecordId, Ruling, RunId, Side, SideTimes, Times, TransformUse, Value, Why, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -212,6 +212,9 @@ fn read_state(words: &[&str]) -> PairState {
         ["tombstone", side] => PairState::Tombstone { gone: gone(side), undone: false },
         ["undone", side] => PairState::Tombstone { gone: gone(side), undone: true },
         ["edit-delete", side] => PairState::EditDelete { gone: word_side(side) },
+        ["delete-waits", side] => {
+            PairState::DeleteWaits { gone: word_side(side), item: [0; 16], ruling: Ruling::Waiting }
+        }
         ["collision", side] => PairState::PairCollision { side: word_side(side), into: RecordId::from("x") },
         other => panic!("{other:?} is no state"),
     }
@@ -252,6 +255,7 @@ fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
             told.push(format!("{} {gone}", if *undone { "undone" } else { "tombstone" }));
         }
         PairState::EditDelete { gone } => told.push(format!("edit-delete {gone}")),
+        PairState::DeleteWaits { gone, .. } => told.push(format!("delete-waits {gone}")),
         PairState::Single => told.push("single".to_owned()),
         PairState::NoKey => told.push("no-key".to_owned()),
         PairState::Ambiguous { .. } => told.push("ambiguous".to_owned()),

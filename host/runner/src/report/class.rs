@@ -112,6 +112,7 @@ impl ErrorClass {
             | Reason::CounterpartDeleted
             | Reason::EditDelete
             | Reason::Conflict
+            | Reason::AwaitingApproval
             | Reason::TargetDrift
             | Reason::Undone => ErrorClass::Record,
         }

@@ -1,15 +1,13 @@
 //! How a sync is doing, in numbers that are all derived from its pairs (E8.5).
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use syncline_core::{Instant, Reason, RunId, Standing, SyncName};
+use syncline_core::{Instant, Reason, RunId, SyncName};
 
 use super::kept::KeptSync;
 use super::runs::newest_first;
 use super::{Class, Moment, RunSummary};
 use crate::codec::{self, PAGE_ROWS};
-use crate::{Store, StoreError, StoreTable};
+use crate::{Store, StoreError, StoreTable, Totals};
 
 /// How many records stand somewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +73,7 @@ pub async fn status(store: &dyn Store, sync: &SyncName) -> Result<SyncStatus, St
         last_run: None,
     };
     let Some(kept) = KeptSync::open(store, sync).await? else { return Ok(status) };
-    count_pairs(&kept, &mut status).await?;
+    count_pairs(&kept.state.totals, &mut status);
     count_list(&kept, &mut status).await?;
     status.planned = count_plan(&kept).await?;
     status.last_run = newest_first(store, Some(sync), None, 1).await?.0.first().map(RunSummary::of);
@@ -87,29 +85,21 @@ pub async fn status(store: &dyn Store, sync: &SyncName) -> Result<SyncStatus, St
     Ok(status)
 }
 
-async fn count_pairs(kept: &KeptSync<'_>, status: &mut SyncStatus) -> Result<(), StoreError> {
-    let mut counts: BTreeMap<(Standing, Option<Reason>), u64> = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let page = kept.synced.scan(after, PAGE_ROWS).await?;
-        let Some((last, _)) = page.last() else { break };
-        after = Some(*last);
-        for (_, pair) in &page {
-            *counts.entry((pair.standing(), pair.reason())).or_default() += 1;
-            status.open_conflicts += pair.open_conflicts.len() as u64;
-            status.pairs += 1;
-        }
-    }
-    status.counts = counts
-        .into_iter()
-        .map(|((standing, reason), pairs)| Count {
-            standing: Class::of(standing),
-            reason,
-            pairs,
-            meaning: reason.map(Reason::describe),
-        })
-        .collect();
-    Ok(())
+/// Returns the pairs of a sync in numbers.
+pub async fn totals(store: &dyn Store, sync: &SyncName) -> Result<Totals, StoreError> {
+    Ok(KeptSync::open(store, sync).await?.map(|kept| kept.state.totals).unwrap_or_default())
+}
+
+fn count_pairs(totals: &Totals, status: &mut SyncStatus) {
+    status.pairs = totals.pairs();
+    status.open_conflicts = totals.open_conflicts;
+    let counts = totals.counts.iter().map(|(&(standing, reason), &pairs)| Count {
+        standing: Class::of(standing),
+        reason,
+        pairs,
+        meaning: reason.map(Reason::describe),
+    });
+    status.counts = counts.collect();
 }
 
 async fn count_list(kept: &KeptSync<'_>, status: &mut SyncStatus) -> Result<(), StoreError> {
