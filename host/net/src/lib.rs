@@ -25,6 +25,7 @@ mod redirect;
 mod request;
 mod resolve;
 mod response;
+mod scope;
 mod secret;
 mod send;
 mod target;
@@ -42,6 +43,7 @@ pub use redact::Redactor;
 pub use request::{Body, Request};
 pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use response::Response;
+pub use scope::RateScope;
 pub use secret::Secret;
 pub use url::Url;
 

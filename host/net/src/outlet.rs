@@ -169,6 +169,13 @@ impl Outlet {
         self.0.counters.snapshot()
     }
 
+    /// Sends nothing for `wait_ms`: the vendor asked for it in words that only its plugin reads.
+    ///
+    /// It is part of the budget, so that the next process waits too.
+    pub fn hold(&self, wait_ms: u64) {
+        self.0.gate.hold(Duration::from_millis(wait_ms));
+    }
+
     /// What is used of the budget, to be kept and given back with `OutletConfig::spent` after a restart.
     pub fn budget(&self) -> BudgetState {
         self.0.gate.spending()
@@ -291,6 +298,9 @@ fn check(config: &OutletConfig) -> Result<(), String> {
     }
     if config.limits.rates.iter().any(|rate| rate.calls == 0 || rate.per_ms == 0) {
         return Err("a rate limit must allow at least one call in at least one millisecond".to_owned());
+    }
+    if let Some(fault) = config.limits.rates.iter().find_map(|rate| rate.scope.fault()) {
+        return Err(format!("a rate limit can match nothing: {fault}"));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::SendError;
+use crate::scope::RateScope;
 
 /// A longer wait is not held: the caller gives its place up and comes back.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -23,12 +24,23 @@ const STEPS_PER_WINDOW: u32 = 256;
 const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// At most `calls` requests in any `per_ms` milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// How many.
     pub calls: u32,
     /// In how long.
     pub per_ms: u64,
+    /// Which requests count; all of them when not said.
+    #[serde(default, skip_serializing_if = "RateScope::is_all")]
+    pub scope: RateScope,
+}
+
+impl RateLimit {
+    /// A limit that counts every request.
+    pub fn new(calls: u32, per_ms: u64) -> RateLimit {
+        RateLimit { calls, per_ms, scope: RateScope::default() }
+    }
 }
 
 /// One connection's gate; every request passes it.
@@ -76,6 +88,9 @@ pub struct BudgetState {
 pub struct Spending {
     /// Which limit.
     pub per_ms: u64,
+    /// Which requests it counts.
+    #[serde(default, skip_serializing_if = "RateScope::is_all")]
+    pub scope: RateScope,
     /// After how many milliseconds how many calls are free again, earliest first.
     pub spent: Vec<(u64, u32)>,
 }
@@ -90,13 +105,17 @@ enum Wait {
 #[derive(Debug)]
 pub(crate) struct Pass<'gate> {
     gate: &'gate Gate,
+    /// Which windows it counts in.
+    counted: Vec<bool>,
     _at_once: SemaphorePermit<'gate>,
 }
 
 impl Gate {
     pub(crate) fn new(limits: &[RateLimit], at_once_max: usize) -> Gate {
-        let windows =
-            limits.iter().map(|&limit| Window { limit, running: 0, answered: 0, steps: VecDeque::new() }).collect();
+        let windows = limits
+            .iter()
+            .map(|limit| Window { limit: limit.clone(), running: 0, answered: 0, steps: VecDeque::new() })
+            .collect();
         Gate {
             state: Mutex::new(State { windows, held_until: None }),
             at_once: Semaphore::new(at_once_max),
@@ -104,8 +123,10 @@ impl Gate {
         }
     }
 
-    /// Waits for a place, at most `WAIT_MAX`.
-    pub(crate) async fn admit(&self) -> Result<Pass<'_>, SendError> {
+    /// Waits for a place for a request, at most `WAIT_MAX`; `path` is what follows the connection's base.
+    pub(crate) async fn admit(&self, method: &str, path: &str) -> Result<Pass<'_>, SendError> {
+        let counted: Vec<bool> =
+            self.lock().windows.iter().map(|window| window.limit.scope.covers(method, path)).collect();
         let deadline = Instant::now() + WAIT_MAX;
         let at_once = timeout_at(deadline, self.at_once.acquire()).await;
         let at_once = at_once.map_err(|_| SendError::RetryLater { after_ms: 1_000 })?;
@@ -114,9 +135,9 @@ impl Gate {
             let answered = self.answered.notified();
             let now = Instant::now();
             // Bound first: the lock must be free again before anything is awaited.
-            let wait = self.lock().take(now);
+            let wait = self.lock().take(&counted, now);
             match wait {
-                Wait::None => return Ok(Pass { gate: self, _at_once: at_once }),
+                Wait::None => return Ok(Pass { gate: self, counted, _at_once: at_once }),
                 Wait::Until(moment) if moment > deadline => {
                     let wait = moment.saturating_duration_since(now);
                     return Err(SendError::RetryLater { after_ms: wait.as_millis() as u64 + 1 });
@@ -152,7 +173,9 @@ impl Gate {
         let held_ms = before.held_ms.min(HOLD_MAX.as_millis() as u64).saturating_sub(elapsed_ms);
         state.held_until = (held_ms > 0).then(|| now + Duration::from_millis(held_ms));
         for window in &mut state.windows {
-            if let Some(spending) = before.windows.iter().find(|spending| spending.per_ms == window.limit.per_ms) {
+            let is_its =
+                |spending: &&Spending| (spending.per_ms, &spending.scope) == (window.limit.per_ms, &window.limit.scope);
+            if let Some(spending) = before.windows.iter().find(is_its) {
                 window.take_over(spending, elapsed_ms, now);
             }
         }
@@ -170,17 +193,17 @@ fn unix_ms() -> u64 {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.gate.lock().give_back(Instant::now());
+        self.gate.lock().give_back(&self.counted, Instant::now());
         self.gate.answered.notify_waiters();
     }
 }
 
 impl State {
-    fn take(&mut self, now: Instant) -> Wait {
+    fn take(&mut self, counted: &[bool], now: Instant) -> Wait {
         let held = self.held_until.filter(|&until| until > now);
         self.held_until = held;
         let mut earliest = held;
-        for window in &mut self.windows {
+        for window in self.counting(counted) {
             match window.wait(now) {
                 Wait::None => {}
                 Wait::Until(moment) => earliest = Some(earliest.map_or(moment, |other| other.max(moment))),
@@ -190,12 +213,16 @@ impl State {
         if let Some(moment) = earliest {
             return Wait::Until(moment);
         }
-        self.windows.iter_mut().for_each(|window| window.running += 1);
+        self.counting(counted).for_each(|window| window.running += 1);
         Wait::None
     }
 
-    fn give_back(&mut self, now: Instant) {
-        self.windows.iter_mut().for_each(|window| window.answer(now));
+    fn give_back(&mut self, counted: &[bool], now: Instant) {
+        self.counting(counted).for_each(|window| window.answer(now));
+    }
+
+    fn counting(&mut self, counted: &[bool]) -> impl Iterator<Item = &mut Window> {
+        self.windows.iter_mut().zip(counted).filter(|(_, counted)| **counted).map(|(window, _)| window)
     }
 }
 
@@ -238,7 +265,7 @@ impl Window {
             // Whether they will have been answered nobody knows; at the latest they count from now.
             spent.push((self.limit.per_ms, self.running));
         }
-        Spending { per_ms: self.limit.per_ms, spent }
+        Spending { per_ms: self.limit.per_ms, scope: self.limit.scope.clone(), spent }
     }
 
     fn take_over(&mut self, spending: &Spending, elapsed_ms: u64, now: Instant) {
@@ -254,16 +281,17 @@ impl Window {
 mod tests {
     use super::{Gate, RateLimit};
     use crate::error::SendError;
+    use crate::scope::RateScope;
     use std::time::Duration;
     use tokio::time::{Instant, advance};
 
     #[tokio::test(start_paused = true)]
     async fn no_window_ever_holds_more_than_its_calls() {
-        let gate = Gate::new(&[RateLimit { calls: 3, per_ms: 10_000 }], 8);
+        let gate = Gate::new(&[RateLimit::new(3, 10_000)], 8);
         let start = Instant::now();
         let mut sent = Vec::new();
         for _ in 0..9 {
-            let pass = gate.admit().await.expect("a wait within the limit");
+            let pass = gate.admit("GET", "/").await.expect("a wait within the limit");
             sent.push(start.elapsed().as_secs());
             advance(Duration::from_secs(1)).await;
             drop(pass);
@@ -273,14 +301,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_narrowest_of_two_limits_counts_and_a_long_wait_is_given_back() {
-        let limits = [RateLimit { calls: 2, per_ms: 1_000 }, RateLimit { calls: 4, per_ms: 86_400_000 }];
+        let limits = [RateLimit::new(2, 1_000), RateLimit::new(4, 86_400_000)];
         let gate = Gate::new(&limits, 8);
         let start = Instant::now();
         for _ in 0..4 {
-            gate.admit().await.expect("a wait within the limit");
+            gate.admit("GET", "/").await.expect("a wait within the limit");
         }
         assert_eq!(start.elapsed().as_secs(), 1);
-        let refused = gate.admit().await.expect_err("a day is too long to wait");
+        let refused = gate.admit("GET", "/").await.expect_err("a day is too long to wait");
         assert!(matches!(refused, SendError::RetryLater { after_ms } if after_ms > 86_000_000), "{refused:?}");
         assert_eq!(start.elapsed().as_secs(), 1);
     }
@@ -291,19 +319,19 @@ mod tests {
         let start = Instant::now();
         gate.hold(Duration::from_secs(7));
         gate.hold(Duration::from_secs(2));
-        gate.admit().await.expect("a wait within the limit");
+        gate.admit("GET", "/").await.expect("a wait within the limit");
         assert_eq!(start.elapsed().as_secs(), 7);
         gate.hold(Duration::from_secs(31));
-        let refused = gate.admit().await.expect_err("31 s are too long to wait");
+        let refused = gate.admit("GET", "/").await.expect_err("31 s are too long to wait");
         assert!(matches!(refused, SendError::RetryLater { after_ms: 31_000..=31_001 }), "{refused:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_window_of_running_calls_waits_for_an_answer() {
-        let gate = Gate::new(&[RateLimit { calls: 1, per_ms: 1_000 }], 8);
+        let gate = Gate::new(&[RateLimit::new(1, 1_000)], 8);
         let start = Instant::now();
-        let first = gate.admit().await.expect("a free place");
-        let (second, ()) = tokio::join!(gate.admit(), async {
+        let first = gate.admit("GET", "/").await.expect("a free place");
+        let (second, ()) = tokio::join!(gate.admit("GET", "/"), async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             drop(first);
         });
@@ -315,27 +343,49 @@ mod tests {
     async fn a_wait_for_a_place_ends() {
         let gate = Gate::new(&[], 1);
         let start = Instant::now();
-        let first = gate.admit().await.expect("a free place");
-        let refused = gate.admit().await.expect_err("the place is not given back");
+        let first = gate.admit("GET", "/").await.expect("a free place");
+        let refused = gate.admit("GET", "/").await.expect_err("the place is not given back");
         assert!(matches!(refused, SendError::RetryLater { after_ms: 1_000 }), "{refused:?}");
         assert_eq!(start.elapsed(), super::WAIT_MAX);
         drop(first);
-        gate.admit().await.expect("a free place");
+        gate.admit("GET", "/").await.expect("a free place");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_restart_gives_no_budget_back() {
-        let limits = [RateLimit { calls: 3, per_ms: 86_400_000 }];
+        let limits = [RateLimit::new(3, 86_400_000)];
         let before = Gate::new(&limits, 8);
-        drop(before.admit().await.expect("a free place"));
-        let _running = before.admit().await.expect("a free place");
+        drop(before.admit("GET", "/").await.expect("a free place"));
+        let _running = before.admit("GET", "/").await.expect("a free place");
         before.hold(Duration::from_secs(9));
         let after = Gate::new(&limits, 8);
         after.take_over(&before.spending());
         let start = Instant::now();
-        after.admit().await.expect("one place is left");
+        after.admit("GET", "/").await.expect("one place is left");
         assert!((8..=9).contains(&start.elapsed().as_secs()), "{:?}", before.spending());
-        let refused = after.admit().await.expect_err("the day's calls are used up");
+        let refused = after.admit("GET", "/").await.expect_err("the day's calls are used up");
         assert!(matches!(refused, SendError::RetryLater { after_ms: 86_000_000.. }), "{refused:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_on_searches_counts_searches_alone_and_stays_over_a_restart() {
+        let mut searches = RateLimit::new(2, 86_400_000);
+        searches.scope = RateScope::new(Some("POST"), Some("/objects/*/search"));
+        let limits = [searches, RateLimit::new(100, 86_400_000)];
+        let mut gate = Gate::new(&limits, 8);
+        gate.admit("POST", "/objects/contacts/search").await.expect("a free place");
+        for (method, path) in [("GET", "/objects/contacts/search"), ("POST", "/objects/contacts"), ("POST", "/search")]
+        {
+            gate.admit(method, path).await.expect("no search");
+        }
+        gate.admit("POST", "/objects/contacts/search").await.expect("a free place");
+        for _ in 0..2 {
+            let refused = gate.admit("POST", "/objects/contacts/search").await.expect_err("two were made");
+            assert!(matches!(refused, SendError::RetryLater { after_ms: 86_000_000.. }), "{refused:?}");
+            gate.admit("GET", "/objects/contacts").await.expect("no search");
+            let before = gate.spending();
+            gate = Gate::new(&limits, 8);
+            gate.take_over(&before);
+        }
     }
 }

@@ -99,7 +99,7 @@ impl Errand {
         let inner = &*self.outlet.0;
         let pass = {
             let _waiting = self.waits.begin();
-            inner.gate.admit().await?
+            inner.gate.admit(message.method.as_str(), inner.path(target)).await?
         };
         let outgoing = inner.outgoing(target, message, signed)?;
         inner.counters.sending(message.body_bytes());
@@ -153,6 +153,13 @@ impl Clock {
 }
 
 impl Inner {
+    /// The path of `target` behind that of the base, as rate limits name it.
+    fn path<'target>(&self, target: &'target Target) -> &'target str {
+        let path = target.url().path();
+        let base = self.config.base_url.path().trim_end_matches('/');
+        path.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(path)
+    }
+
     fn check_redirect(&self, next: Hop) -> Result<Hop, SendError> {
         let refused = |error| match error {
             SendError::Denied(reason) => {

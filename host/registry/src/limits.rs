@@ -25,7 +25,7 @@ pub struct Limits {
     /// HTTP requests at one time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u32>,
-    /// HTTP requests in a span of time; all of them count.
+    /// HTTP requests in a span of time; all of them count, or those of a scope.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rate: Vec<RateLimit>,
 }
@@ -81,10 +81,13 @@ impl Limits {
         if self.rate.iter().any(|rate| rate.calls == 0 || rate.per_ms == 0 || rate.per_ms > RATE_WINDOW_MS_MAX) {
             faults.push(("rate", "a window needs at least one call, and between a millisecond and 31 days".to_owned()));
         }
+        if let Some(fault) = self.rate.iter().find_map(|rate| rate.scope.fault()) {
+            faults.push(("rate", fault));
+        }
         faults
     }
 
-    /// Returns these limits with what `over` says put over them.
+    /// Returns these limits with what `over` says put over them: a window takes the place of those of its scope.
     pub fn overridden_by(&self, over: &Limits) -> Limits {
         Limits {
             memory_mib: over.memory_mib.or(self.memory_mib),
@@ -93,7 +96,10 @@ impl Limits {
             http_calls: over.http_calls.or(self.http_calls),
             response_mib: over.response_mib.or(self.response_mib),
             concurrent: over.concurrent.or(self.concurrent),
-            rate: if over.rate.is_empty() { self.rate.clone() } else { over.rate.clone() },
+            rate: {
+                let is_kept = |rate: &&RateLimit| over.rate.iter().all(|other| other.scope != rate.scope);
+                self.rate.iter().filter(is_kept).chain(&over.rate).cloned().collect()
+            },
         }
     }
 
@@ -108,13 +114,18 @@ impl Limits {
             (self.concurrent, "requests at one time"),
         ];
         let numbers = units.iter().filter_map(|(value, unit)| value.map(|value| format!("{value} {unit}")));
-        let rates = self.rate.iter().map(|rate| format!("{} requests every {} ms", rate.calls, rate.per_ms));
+        let rates = self.rate.iter().map(|rate| {
+            let scope = if rate.scope.is_all() { String::new() } else { format!(" ({})", rate.scope) };
+            format!("{} requests{scope} every {} ms", rate.calls, rate.per_ms)
+        });
         numbers.chain(rates).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use syncline_net::RateScope;
+
     use super::{Limits, RateLimit};
 
     #[test]
@@ -122,7 +133,7 @@ mod tests {
         let limits = Limits {
             memory_mib: Some(0),
             concurrent: Some(9_999),
-            rate: vec![RateLimit { calls: 0, per_ms: 1 }],
+            rate: vec![RateLimit::new(0, 1)],
             ..Limits::default()
         };
         let names: Vec<&str> = limits.faults().into_iter().map(|(name, _)| name).collect();
@@ -132,8 +143,14 @@ mod tests {
 
     #[test]
     fn the_configuration_is_put_over_the_manifest() {
-        let manifest = Limits { memory_mib: Some(64), cpu_ms: Some(5), ..Limits::default() };
-        let merged = manifest.overridden_by(&Limits { memory_mib: Some(128), ..Limits::default() });
+        let scope = RateScope::new(Some("POST"), Some("/search"));
+        let searches = RateLimit { scope, ..RateLimit::new(5, 1_000) };
+        let rate = vec![RateLimit::new(100, 10_000), searches.clone()];
+        let manifest = Limits { memory_mib: Some(64), cpu_ms: Some(5), rate, ..Limits::default() };
+        let rate = vec![RateLimit::new(190, 10_000), RateLimit::new(625_000, 86_400_000)];
+        let merged = manifest.overridden_by(&Limits { memory_mib: Some(128), rate: rate.clone(), ..Limits::default() });
         assert_eq!((merged.memory_mib, merged.cpu_ms), (Some(128), Some(5)));
+        assert_eq!(merged.rate, [&[searches], &rate[..]].concat(), "the limit on searches stays");
+        assert_eq!(manifest.overridden_by(&Limits::default()), manifest);
     }
 }

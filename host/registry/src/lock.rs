@@ -173,11 +173,7 @@ mod tests {
             wishes: Wishes {
                 hosts: vec!["https://a.org".into()],
                 auth: vec![AuthWish { scheme: AuthScheme::Bearer, header: None, scopes: vec!["read".into()] }],
-                limits: Limits {
-                    memory_mib: Some(64),
-                    rate: vec![RateLimit { calls: 1, per_ms: 2 }],
-                    ..Limits::default()
-                },
+                limits: Limits { memory_mib: Some(64), rate: vec![RateLimit::new(1, 2)], ..Limits::default() },
             },
         }
     }

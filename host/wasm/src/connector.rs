@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use syncline_core::{FieldName, Instant, Object, ObjectName, RecordId, Schema, Value};
 use syncline_runner::{
-    BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, Page, Progress, ReadRequest, Table,
-    Target, WriteAnswer, WriteRequest,
+    BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, Outcome, Page, Progress, ReadRequest,
+    Table, Target, WriteAnswer, WriteRequest,
 };
 
 use crate::call::{Call, Failure, Scene};
@@ -38,10 +38,29 @@ macro_rules! ask {
         let ended = ended.await;
         match call.end(ended) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(fault)) => Err(convert::fault(fault, |text| connector.scene.cleaned(text))),
+            Ok(Err(fault)) => Err(heed(&connector.scene, convert::fault(fault, |text| connector.scene.cleaned(text)))),
             Err(failure) => Err(settle(&connector.plugin, &connector.scene, failure)),
         }
     }};
+}
+
+/// Leaves the vendor alone for as long as the plugin says that it asked for, and gives the fault.
+fn heed(scene: &Scene, fault: Fault) -> Fault {
+    if let (Fault::RetryLater { after_ms, .. }, Some(outlet)) = (&fault, &scene.outlet) {
+        outlet.hold(*after_ms);
+    }
+    fault
+}
+
+/// Leaves the vendor alone until the longest of the waits for its budgets is over (E7).
+fn heed_outcomes(scene: &Scene, answer: &WriteAnswer) {
+    let waits = answer.outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Quota { after_ms, .. } => Some(*after_ms),
+        _ => None,
+    });
+    if let (Some(wait_ms), Some(outlet)) = (waits.max(), &scene.outlet) {
+        outlet.hold(wait_ms);
+    }
 }
 
 /// Keeps count of crashes, and gives the fault.
@@ -209,7 +228,9 @@ impl Connector for WasmConnector {
         Box::pin(async move {
             let operations = request.operations.len();
             let answer = ask!(self, sink, call_write(&convert::write::request(request)))?;
-            convert::write::answer(answer, operations).map_err(nonsense)
+            let answer = convert::write::answer(answer, operations).map_err(nonsense)?;
+            heed_outcomes(&self.scene, &answer);
+            Ok(answer)
         })
     }
 

@@ -202,8 +202,11 @@ mod tests {
     #[test]
     fn a_budget_is_told_as_it_is_now() {
         let spent = vec![(1_000, 5), (60_000, 7)];
-        let state =
-            BudgetState { at_ms: 1_000_000, held_ms: 20_000, windows: vec![Spending { per_ms: 86_400_000, spent }] };
+        let state = BudgetState {
+            at_ms: 1_000_000,
+            held_ms: 20_000,
+            windows: vec![Spending { per_ms: 86_400_000, spent, scope: syncline_net::RateScope::default() }],
+        };
         let now = budget("crm".to_owned(), &state, 1_010_000).expect("something is used up");
         assert_eq!((now.held_until, now.windows[0].per_s, now.windows[0].calls), (Some(Moment(1_020_000)), 86_400, 7));
         assert!(budget("crm".to_owned(), &state, 2_000_000).is_none(), "everything is free again");

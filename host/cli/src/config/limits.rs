@@ -1,6 +1,6 @@
 //! `limits`: what is put over the limits of a connector's manifest.
 
-use syncline_net::RateLimit;
+use syncline_net::{RateLimit, RateScope};
 use syncline_registry::Limits;
 
 use super::mistake::Mistake;
@@ -38,10 +38,22 @@ fn rates(reader: &mut Reader, item: &Item<'_>) -> Vec<RateLimit> {
         let per_ms = section.need(reader, "per_ms", "{ calls = 100, per_ms = 10000 }");
         let calls = calls.and_then(|entry| reader.whole(entry.value, "`calls`"));
         let per_ms = per_ms.and_then(|entry| reader.whole(entry.value, "`per_ms`"));
+        let scope = section.take("scope").map(|entry| scope(reader, entry.value)).unwrap_or_default();
         section.finish(reader, &[]);
         if let (Some(calls), Some(per_ms)) = (calls, per_ms) {
-            rates.push(RateLimit { calls: u32::try_from(calls).unwrap_or(u32::MAX), per_ms });
+            rates.push(RateLimit { calls: u32::try_from(calls).unwrap_or(u32::MAX), per_ms, scope });
         }
     }
     rates
+}
+
+fn scope(reader: &mut Reader, item: &Item<'_>) -> RateScope {
+    let Some(mut section) = reader.section(item, "`scope`") else { return RateScope::default() };
+    let mut text = |reader: &mut Reader, key: &'static str| {
+        let text = section.take(key).and_then(|entry| reader.text(entry.value, &format!("`{key}`")));
+        text.map(|text| text.into_inner())
+    };
+    let (method, path) = (text(reader, "method"), text(reader, "path"));
+    section.finish(reader, &[]);
+    RateScope { method, path }
 }

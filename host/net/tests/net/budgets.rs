@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use syncline_net::{Limits, NotSentCause, OutletConfig, RateLimit, SendError};
+use syncline_net::{Limits, NotSentCause, OutletConfig, RateLimit, RateScope, SendError};
 use tokio::net::TcpListener;
 
 use crate::support::{Server, answer, get, open, with};
@@ -23,12 +23,27 @@ async fn retry_after_holds_the_next_call_of_the_connection() {
 #[tokio::test]
 async fn a_used_up_budget_is_given_back_when_the_wait_is_long() {
     let server = Server::start(|_| answer(200, &[], b"")).await;
-    let rates = vec![RateLimit { calls: 3, per_ms: 86_400_000 }];
+    let rates = vec![RateLimit::new(3, 86_400_000)];
     let outlet = open(OutletConfig { limits: Limits { rates, ..Limits::default() }, ..server.config() });
     let answers = outlet.send_all((0..5).map(|_| get("/")).collect()).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
     assert_eq!(server.count(), 3);
     assert!(answers.iter().any(|answer| matches!(answer, Err(SendError::RetryLater { after_ms: 86_000_000.. }))));
+}
+
+#[tokio::test]
+async fn a_limit_on_a_path_counts_from_the_base() {
+    let server = Server::start(|_| answer(200, &[], b"")).await;
+    let scope = RateScope::new(Some("POST"), Some("/objects/*/search"));
+    let rates = vec![RateLimit { scope, ..RateLimit::new(1, 86_400_000) }];
+    let mut config = OutletConfig { limits: Limits { rates, ..Limits::default() }, ..server.config() };
+    config.base_url = config.base_url.join("/api/v3").expect("a url");
+    let outlet = open(config);
+    let search = || outlet.send(with("POST", "/api/v3/objects/contacts/search", &[]));
+    assert!(search().await.is_ok());
+    assert!(matches!(search().await, Err(SendError::RetryLater { after_ms: 86_000_000.. })));
+    assert!(outlet.send(with("POST", "/api/v3/objects/contacts", &[])).await.is_ok());
+    assert_eq!(server.count(), 2);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ fn sample() -> Value {
         "auth": [{ "scheme": "bearer", "scopes": ["crm.read"] }, { "scheme": "header", "header": "X-Api-Key" }],
         "settings": { "type": "object", "properties": { "url": { "type": "string", "format": "uri" } }, "required": ["url"] },
         "objects": [{ "name": "contacts", "kind": "contact", "label": "Contacts" }],
-        "limits": { "memory_mib": 64, "rate": [{ "calls": 100, "per_ms": 10_000 }] },
+        "limits": { "memory_mib": 64, "rate": [{ "calls": 100, "per_ms": 10_000, "scope": { "method": "POST", "path": "/search" } }] },
     })
 }
 
@@ -50,6 +50,8 @@ fn what_makes_no_sense_is_refused_and_named() {
         ("/limits/memory_mib", json!(0), "memory_mib"),
         ("/limits/memory_mib", json!(-1), "invalid value"),
         ("/limits/rate/0/per_ms", json!(0), "rate"),
+        ("/limits/rate/0/scope", json!({ "method": "post" }), "not a method in capitals"),
+        ("/limits/rate/0/scope", json!({ "path": "search" }), "not the beginning of a path"),
         ("/settings/type", json!("array"), "object"),
     ];
     for (pointer, value, expected) in table {
@@ -62,7 +64,16 @@ fn what_makes_no_sense_is_refused_and_named() {
 
 #[test]
 fn an_unknown_key_is_an_error_everywhere() {
-    for pointer in ["", "/auth/0", "/objects/0", "/limits", "/settings", "/settings/properties/url"] {
+    for pointer in [
+        "",
+        "/auth/0",
+        "/objects/0",
+        "/limits",
+        "/limits/rate/0",
+        "/limits/rate/0/scope",
+        "/settings",
+        "/settings/properties/url",
+    ] {
         let mut manifest = sample();
         manifest.pointer_mut(pointer).and_then(Value::as_object_mut).expect("there").insert("extra".into(), json!(1));
         let error = parse(&manifest).expect_err(pointer).to_string();

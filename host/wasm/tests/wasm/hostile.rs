@@ -102,7 +102,7 @@ async fn look_ups_point_at_rows_that_exist() {
     assert!(text.contains("record `n0`: field `title`: \"1e9\" is not a decimal number"), "{text}");
 }
 
-fn two_updates() -> WriteRequest {
+pub(crate) fn two_updates() -> WriteRequest {
     let operation = |id: &str| Operation {
         action: Action::Update(id.into()),
         expected_version: None,

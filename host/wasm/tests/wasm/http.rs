@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use syncline_net::RateLimit;
-use syncline_runner::Fault;
+use syncline_runner::{Connector, Fault, Outcome};
 use syncline_wasm::Limits;
 
+use crate::hostile::two_updates;
 use crate::support::{component_fault, connector, connector_to, hostile, outlet, read, server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +43,7 @@ async fn a_server_that_never_answers_ends_at_the_wall() {
 async fn waiting_for_the_budget_is_not_the_plugins_time() {
     let base = server(0).await;
     let plugin = hostile(Limits { wall_ms: 500, ..Limits::default() }).await;
-    let rates = vec![RateLimit { calls: 1, per_ms: 900 }];
+    let rates = vec![RateLimit::new(1, 900)];
     let slow = connector_to(&plugin, "{\"do\":\"slow\",\"count\":2}", outlet(&base, rates));
     let started = Instant::now();
     read(&slow).await.expect("a page, after the budget");
@@ -80,4 +81,20 @@ async fn a_body_that_is_no_text_comes_as_text_when_asked_for() {
     let plugin = hostile(Limits::default()).await;
     let answer = read(&connector_to(&plugin, "{\"do\":\"binary\"}", outlet(&base, Vec::new()))).await;
     assert_eq!(answer, Err(Fault::Other("a\u{fffd}\u{fffd}b".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e7_a_wait_that_the_plugin_read_out_of_an_answer_is_part_of_the_budget() {
+    let base = server(0).await;
+    let plugin = hostile(Limits::default()).await;
+    let way = outlet(&base, Vec::new());
+    let answer = read(&connector_to(&plugin, "{\"do\":\"wait\"}", way.clone())).await;
+    assert!(matches!(answer, Err(Fault::RetryLater { after_ms: 3_600_000, .. })), "{answer:?}");
+    assert!((3_590_000..=3_600_000).contains(&way.budget().held_ms), "{:?}", way.budget());
+    read(&connector_to(&plugin, "{\"do\":\"slow\"}", way)).await.expect_err("nothing is sent before");
+
+    let way = outlet(&base, Vec::new());
+    let answer = connector_to(&plugin, "{\"do\":\"quota\"}", way.clone()).write(two_updates()).await;
+    assert!(matches!(answer.expect("an answer").outcomes[0], Outcome::Quota { .. }));
+    assert!((3_590_000..=3_600_000).contains(&way.budget().held_ms), "{:?}", way.budget());
 }

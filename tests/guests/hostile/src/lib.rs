@@ -77,6 +77,7 @@ impl Connector for Hostile {
             "missing" => outcomes.truncate(1),
             "surplus" => outcomes.push(written(None)),
             "index" => outcomes[0] = written(Some(7)),
+            "quota" => outcomes[0] = Outcome::Quota(Delay { after_ms: 3_600_000, reason: String::new() }),
             "delay" => outcomes[0] = Outcome::RetryLater(Delay { after_ms: u64::MAX, reason: String::new() }),
             _ => {}
         }
@@ -96,6 +97,7 @@ fn harm(settings: &Settings) -> Result<(), Fault> {
         "shout" => log::error("s3cret-token-of-the-host \u{1b}[2J\r\nfake line"),
         "utf8" => log::info(not_utf8()),
         "fault" => return Err(Fault::Auth("s3cret-token-of-the-host \u{1b}[2J".to_owned())),
+        "wait" => return Err(Fault::RetryLater(Delay { after_ms: 3_600_000, reason: "tomorrow".to_owned() })),
         "foreign" => drop(http::Request::get("http://169.254.169.254/latest/").send()?),
         "slow" => (0..settings.count).try_for_each(|_| http::Request::get("/slow").send().map(drop))?,
         "ask" => while http::send_all(Vec::new()).is_empty() {},

@@ -79,10 +79,6 @@ fn no_more_calls_today_is_waiting_and_no_failure_e7() {
     let (world, crm, _radicale, book) = World::crm_and_book("");
     book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
     let daily = |retry_after_s| FaultKind::RateLimited { policy: Policy::Daily, retry_after_s };
-    // At the very first call, and when a run is under way.
-    crm.state().add_fault(Fault::new(daily(None)).path("/crm/objects"));
-    world.syncline(&["run", "--yes"]).ends(4).says(&["429"]);
-    assert_eq!((crm.people().len(), book.people().len()), (0, 1));
     world.run();
     book.edit("ada@example.com", |card| card.set("TITLE", "Countess"));
     crm.state().add_fault(Fault::new(daily(Some(3_600))).path(SEARCH));
@@ -92,6 +88,20 @@ fn no_more_calls_today_is_waiting_and_no_failure_e7() {
     world.syncline(&["run", "--yes"]).ends(4);
     assert_eq!(crm.state().stats().requests, asked);
     assert_eq!(crm.people()["ada@example.com"].get("title"), None);
+}
+
+#[test]
+fn a_daily_limit_without_an_hour_is_kept_until_midnight_by_the_next_process_too_e7() {
+    let (world, crm, _radicale, book) = World::crm_and_book("");
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    let daily = FaultKind::RateLimited { policy: Policy::Daily, retry_after_s: None };
+    crm.state().add_fault(Fault::new(daily).path("/crm/objects"));
+    world.syncline(&["run", "--yes"]).ends(4).says(&["429"]);
+    assert_eq!((crm.people().len(), book.people().len()), (0, 1));
+    crm.state().clear_faults();
+    let asked = crm.state().stats().requests;
+    world.syncline(&["run", "--yes"]).ends(4);
+    assert_eq!(crm.state().stats().requests, asked);
 }
 
 #[test]
