@@ -249,7 +249,8 @@ impl Session {
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
         }
         let transforms = self.transforms(&rules).await?;
-        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, transforms })
+        let keep_conflicts_ms = sync.conflict.keep_ms;
+        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, transforms, keep_conflicts_ms })
     }
 
     async fn rules(
@@ -359,8 +360,7 @@ impl Session {
         rules: &Rules,
     ) -> Result<BTreeMap<syncline_core::TransformUse, Arc<dyn Transform>>, SessionError> {
         let mut transforms: BTreeMap<_, Arc<dyn Transform>> = BTreeMap::new();
-        let used = rules.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side)));
-        for used in used.flatten() {
+        for used in rules.components() {
             let found = self.admitted.transforms.values().find(|plugin| plugin.manifest.name.as_str() == used.name);
             let Some(plugin) = found else { continue };
             let loaded = self.load(plugin, &plugin.manifest.limits).await?;

@@ -5,8 +5,8 @@
 
 use crate::merge::{self, Images, SideTimes};
 use crate::{
-    Agreed, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, Fate, FieldChange, Pair, PairState, Reason,
-    Record, Rules, Side, Why, Writable,
+    Agreed, Answers, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Fate, FieldChange, Pair,
+    PairState, Question, Reason, Record, RecordId, Rules, Side, Why, Writable,
 };
 
 /// What is known of one side of a pair.
@@ -47,6 +47,23 @@ pub struct Situation<'a> {
     pub left_times: &'a SideTimes,
     /// When fields changed on the right.
     pub right_times: &'a SideTimes,
+    /// By how much the clocks of the two sides differ, as far as was measured (E3.2).
+    pub clock_offset_ms: u64,
+    /// What resolvers said; none before they are asked (E3.1).
+    pub answers: &'a Answers,
+    /// What this sync took away on the side that is gone (E4.4).
+    pub taken: Option<&'a Taken>,
+}
+
+/// A record that a sync took away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The record.
+    pub record: RecordId,
+    /// What its delete returned.
+    pub raw: Option<String>,
+    /// True if its application brings it back under the same id.
+    pub comes_back: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -69,11 +86,20 @@ pub struct Decision {
     pub then: PairState,
     /// Why nothing is written although something should be.
     pub blocked: Option<Blocked>,
+    /// Whom to ask about which conflicts; with the answers it is decided again.
+    pub questions: Vec<Question>,
 }
 
 impl Decision {
     fn stay(state: PairState) -> Self {
-        Self { changes: Vec::new(), agreed: Vec::new(), conflicts: Vec::new(), then: state, blocked: None }
+        Self {
+            changes: Vec::new(),
+            agreed: Vec::new(),
+            conflicts: Vec::new(),
+            then: state,
+            blocked: None,
+            questions: Vec::new(),
+        }
     }
 }
 
@@ -99,14 +125,17 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
 /// A record without counterpart: created on the other side if the direction allows it.
 fn single(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
     match &situation.pair.state {
-        PairState::NoKey | PairState::Ambiguous { .. } => Decision::stay(situation.pair.state.clone()),
+        // A person took its counterpart away from it: it is found by others, and nothing is created for it (E4.4).
+        PairState::NoKey | PairState::Ambiguous { .. } | PairState::Tombstone { .. } => {
+            Decision::stay(situation.pair.state.clone())
+        }
         _ if situation.rules.direction.writes(side.other()) => create(situation, side, record),
         _ => Decision::stay(PairState::OutOfScope),
     }
 }
 
 /// Plans the counterpart of `record`, with every mapped value that is not blank.
-fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
+pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
     let target = side.other();
     let mut decision = Decision::stay(PairState::Linked);
     let mut fields = Vec::new();
@@ -157,8 +186,10 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
     match pair.state {
         // Undone by us: left alone until somebody edits it.
         PairState::Tombstone { undone: true, .. } if edited && writes => return create(situation, side, record),
-        // Both were gone, and this one was restored by somebody.
-        PairState::Tombstone { gone: None, undone: false } if writes => return create(situation, side, record),
+        // This sync took the other one away after this one, so it comes back with it; what people took away stays so.
+        PairState::Tombstone { gone: None, undone: false } if writes && situation.taken.is_some() => {
+            return revive(situation, side, record);
+        }
         PairState::Tombstone { undone, .. } => {
             return Decision::stay(PairState::Tombstone { gone: Some(gone), undone });
         }
@@ -170,21 +201,45 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
     };
     let (kind, then) = match policy {
         DeletePolicy::Ignore => return Decision::stay(PairState::Tombstone { gone: Some(gone), undone: false }),
-        _ if edited => return Decision::stay(PairState::EditDelete { gone }),
+        _ if edited && situation.rules.edit_delete == EditDelete::EditWins && writes => {
+            return create(situation, side, record);
+        }
+        _ if edited && situation.rules.edit_delete != EditDelete::DeleteWins => {
+            return Decision::stay(PairState::EditDelete { gone });
+        }
         DeletePolicy::Tag => (ChangeKind::Tag, PairState::Tombstone { gone: Some(gone), undone: false }),
         DeletePolicy::Archive => (ChangeKind::Archive, PairState::Tombstone { gone: None, undone: false }),
         DeletePolicy::Delete => (ChangeKind::Delete, PairState::Tombstone { gone: None, undone: false }),
     };
-    let kind_takes_away = kind != ChangeKind::Tag;
+    let mut change = take_away(kind, side, record);
+    if change.kind == ChangeKind::Tag {
+        change.fields.clear();
+    }
     let mut decision = Decision::stay(then);
+    decision.changes.push(change);
+    decision
+}
+
+/// Brings the counterpart of `record` back to the base that the two had; what differs then is merged by the next plan.
+fn revive(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
+    let Some(taken) = situation.taken.filter(|taken| taken.comes_back) else {
+        return create(situation, side, record);
+    };
+    let mut decision = Decision::stay(PairState::Linked);
     decision.changes.push(Change {
-        side,
-        kind,
-        record: Some(record.id.clone()),
-        version: record.version.clone(),
-        fields: if kind_takes_away { farewell(record) } else { Vec::new() },
+        side: side.other(),
+        kind: ChangeKind::Restore { raw: taken.raw.clone() },
+        record: Some(taken.record.clone()),
+        version: None,
+        fields: Vec::new(),
     });
     decision
+}
+
+/// Takes a record away, keeping in the change what an undo needs.
+pub fn take_away(kind: ChangeKind, side: Side, record: &Record) -> Change {
+    let version = record.version.clone();
+    Change { side, kind, record: Some(record.id.clone()), version, fields: farewell(record) }
 }
 
 /// Everything that is known of a record that is about to go, so that an undo can make it again.

@@ -6,6 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Change, FieldName, Instant, PairId, PairState, Reason, RecordId, RunId, SyncName, Value};
 
+/// The place of a write in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EntryId {
+    /// The run.
+    pub run: RunId,
+    /// Its number within the run.
+    pub number: u32,
+}
+
 /// What became of a write, as history keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +65,8 @@ pub struct JournalEntry {
     pub pair: PairId,
     /// What is written.
     pub change: Change,
+    /// The write to the pair before this one: from the last one on, all that was done to it can be told.
+    pub previous: Option<EntryId>,
     /// The create key, for a create.
     pub create_key: Option<String>,
     /// The state of the pair once it is done.
@@ -67,6 +78,11 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
+    /// Returns its place.
+    pub fn id(&self) -> EntryId {
+        EntryId { run: self.run, number: self.number }
+    }
+
     /// Settles an intent. Returns false, and changes nothing, if it was settled before.
     #[must_use]
     pub fn settle(&mut self, at: Instant, outcome: Settled) -> bool {

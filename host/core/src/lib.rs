@@ -14,27 +14,29 @@ mod matching;
 mod merge;
 mod pair;
 mod plan;
+mod policy;
 mod reason;
 mod record;
 mod rules;
 mod schema;
 mod value;
 
-pub use decide::{Decision, Presence, Situation, decide};
+pub use decide::{Decision, Presence, Situation, Taken, create, decide, take_away};
 pub use guard::{Asked, Breaker, Guards, PlanCount, PlanDigest, Ruling, Share, Surroundings, asked, is_far, tripped};
 pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ObjectName, RecordId, Side, SyncName, Version,
 };
-pub use journal::{EntryState, JournalEntry, Settled};
+pub use journal::{EntryId, EntryState, JournalEntry, Settled};
 pub use matching::{Candidate, KeyDigest, Verdict, judge, key_digest, normal_form};
 pub use merge::{Image, Images, SideTimes, Touched, diff};
 pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};
 pub use plan::{Agreed, Blocked, Change, ChangeKind, Conflict, ConflictField, Decided, FieldChange, PlanItem, Why};
+pub use policy::{Answer, Answers, ConflictPolicy, EditDelete, Question, Times};
 pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{
-    ConflictPolicy, DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Rules,
-    TRASH_TAG, Times, TransformUse, Writable,
+    DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Rules, TRASH_TAG,
+    TransformUse, Writable,
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use value::{InvalidValue, Reference, Value};

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::decide::{Decision, Situation};
 use crate::{
-    Agreed, Blocked, Change, ChangeKind, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange, FieldName,
-    Instant, Mapping, MappingRule, Pair, PairState, Reason, Record, Rules, Side, Times, Value, Why, Writable,
-    normal_form,
+    Agreed, Answer, Blocked, Change, ChangeKind, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange,
+    FieldName, Instant, Mapping, MappingRule, Pair, PairState, Question, Reason, Record, Rules, Side, Times, Value,
+    Why, Writable, normal_form,
 };
 
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
@@ -153,6 +153,7 @@ impl Merging<'_> {
             conflicts: Vec::new(),
             then: PairState::Linked,
             blocked: None,
+            questions: Vec::new(),
         })
     }
 
@@ -190,13 +191,13 @@ impl Merging<'_> {
     }
 
     /// Merges the mappings of one unit.
-    fn unit(&mut self, members: &[usize]) {
-        let members: Vec<usize> = members.iter().copied().filter(|&index| self.touched[index].any()).collect();
+    fn unit(&mut self, unit: &[usize]) {
+        let members: Vec<usize> = unit.iter().copied().filter(|&index| self.touched[index].any()).collect();
         let takes: Vec<Take> = members.iter().map(|&index| self.take(index)).collect();
         // Half of each side's edits would make a row that nobody entered (E2.5).
         let writes = |side| takes.iter().any(|take| matches!(take, Take::Write(to, Why::Changed) if *to == side));
         if takes.contains(&Take::Conflict) || (writes(Side::Left) && writes(Side::Right)) {
-            return self.conflict(&members);
+            return self.conflict(unit, &members);
         }
         for (index, take) in members.into_iter().zip(takes) {
             match take {
@@ -285,32 +286,56 @@ impl Merging<'_> {
     }
 
     /// Decides a unit on which both sides disagree.
-    fn conflict(&mut self, members: &[usize]) {
+    fn conflict(&mut self, unit: &[usize], members: &[usize]) {
         let differing: Vec<usize> = members.iter().copied().filter(|&index| !self.equal(index)).collect();
         let [left_time, right_time] = Side::BOTH.map(|side| self.time(side, &differing));
-        let decided = self.referee(members, left_time, right_time);
+        let (decided, detail) = self.referee(unit, &differing, left_time, right_time);
         for &index in members.iter().filter(|index| !differing.contains(index)) {
             self.agree(index);
         }
         for &index in &differing {
-            let Some(winner) = decided.winner() else { continue };
-            // At first pairing a blank erases nothing, also if its side wins (E3.3).
-            let blank = self.value(winner, index).is_some_and(Value::is_blank);
-            match blank && !self.touched[index].based {
-                true if self.may_write(winner, index) => self.write(winner, index, Why::FillBlank),
-                true => {}
-                false if self.may_write(winner.other(), index) => self.write(winner.other(), index, Why::ConflictWon),
-                false => {}
+            match decided.winner() {
+                Some(winner) => self.take_side(index, winner),
+                None if decided == Decided::Merged => self.take_value(index),
+                None => {}
             }
         }
-        let fields = differing.iter().filter_map(|&index| self.conflict_field(index)).collect();
+        let beside = unit.iter().filter(|index| !differing.contains(index));
         let conflict = Conflict {
-            fields,
+            fields: differing.iter().filter_map(|&index| self.conflict_field(index)).collect(),
+            beside: beside.filter_map(|&index| self.conflict_field(index)).collect(),
             left_time: left_time.map(|(at, _)| at),
             right_time: right_time.map(|(at, _)| at),
             decided,
+            detail,
         };
         self.decision().conflicts.push(conflict);
+    }
+
+    /// Writes the value of the side that won.
+    fn take_side(&mut self, index: usize, winner: Side) {
+        // At first pairing a blank erases nothing, also if its side wins (E3.3).
+        let blank = self.value(winner, index).is_some_and(Value::is_blank);
+        match blank && !self.touched[index].based {
+            true if self.may_write(winner, index) => self.write(winner, index, Why::FillBlank),
+            true => {}
+            false if self.may_write(winner.other(), index) => self.write(winner.other(), index, Why::ConflictWon),
+            false => {}
+        }
+    }
+
+    /// Writes the value that the resolver made to each side that does not hold it.
+    fn take_value(&mut self, index: usize) {
+        let Some(Answer::Value { left, right }) = self.situation.answers.get(&index) else { return };
+        for (side, value) in [(Side::Left, left), (Side::Right, right)] {
+            let before = self.value(side, index).cloned();
+            if before.as_ref() != Some(value) {
+                let field = self.mapping(index).field(side).clone();
+                let change = FieldChange { field, before, after: value.clone(), why: Why::Merged };
+                self.fields[side.pick(0, 1)].push(change);
+            }
+        }
+        self.agree(index);
     }
 
     fn conflict_field(&self, index: usize) -> Option<ConflictField> {
@@ -337,24 +362,64 @@ impl Merging<'_> {
         }
     }
 
-    /// Applies the conflict policy (E3.1 to E3.3).
-    fn referee(&self, members: &[usize], left: Option<(Instant, bool)>, right: Option<(Instant, bool)>) -> Decided {
+    /// Applies the conflict policy (E3.1 to E3.3), and says why nobody decided.
+    fn referee(
+        &mut self,
+        unit: &[usize],
+        differing: &[usize],
+        left: Option<(Instant, bool)>,
+        right: Option<(Instant, bool)>,
+    ) -> (Decided, Option<String>) {
         let rules = self.situation.rules;
-        let own = members.iter().find_map(|&index| self.mapping(index).conflict);
-        match own.unwrap_or(rules.conflict) {
+        let own = unit.iter().find_map(|&index| rules.mappings[index].conflict.as_ref());
+        let decided = match own.unwrap_or(&rules.conflict) {
             ConflictPolicy::Manual => Decided::Open,
-            ConflictPolicy::Prefer(side) => Decided::Preferred(side),
+            ConflictPolicy::Prefer(side) => Decided::Preferred(*side),
+            ConflictPolicy::Resolver(resolver) => {
+                let question = Question {
+                    resolver: resolver.clone(),
+                    conflict: self.decision().conflicts.len(),
+                    mappings: differing.to_vec(),
+                };
+                self.decision().questions.push(question);
+                return self.answer(differing);
+            }
             ConflictPolicy::Newest { in_doubt, times } => match (left, right) {
-                (Some((_, left_own)), Some((_, right_own))) if times == Times::Field && !(left_own && right_own) => {
-                    Decided::InDoubt(in_doubt)
+                (Some((_, left_own)), Some((_, right_own))) if *times == Times::Field && !(left_own && right_own) => {
+                    Decided::InDoubt(*in_doubt)
                 }
-                (Some((left, _)), Some((right, _)))
-                    if left.abs_diff(right) > rules.skew_tolerance_ms.unsigned_abs() =>
-                {
+                (Some((left, _)), Some((right, _))) if left.abs_diff(right) > self.tolerance_ms() => {
                     Decided::Newer(if left > right { Side::Left } else { Side::Right })
                 }
-                _ => Decided::InDoubt(in_doubt),
+                _ => Decided::InDoubt(*in_doubt),
             },
+        };
+        (decided, None)
+    }
+
+    /// Times closer than this do not tell which one is the newer (E3.2).
+    fn tolerance_ms(&self) -> u64 {
+        self.situation.rules.skew_tolerance_ms.unsigned_abs().saturating_add(self.situation.clock_offset_ms)
+    }
+
+    /// Takes what the resolver said about the fields of one conflict: all of it, or nothing (E2.5).
+    fn answer(&self, differing: &[usize]) -> (Decided, Option<String>) {
+        let answers: Vec<&Answer> = differing.iter().filter_map(|index| self.situation.answers.get(index)).collect();
+        let all = |side| answers.iter().all(|answer| **answer == Answer::Take(side));
+        let held = answers.iter().find_map(|answer| match answer {
+            Answer::Hold(reason) => Some(reason.clone()),
+            Answer::Take(_) | Answer::Value { .. } => None,
+        });
+        match held {
+            _ if answers.len() < differing.len() => (Decided::Open, None),
+            Some(reason) => (Decided::Open, reason),
+            None if all(Side::Left) => (Decided::ByResolver(Side::Left), None),
+            None if all(Side::Right) => (Decided::ByResolver(Side::Right), None),
+            None if answers.iter().all(|answer| matches!(answer, Answer::Value { .. })) => (Decided::Merged, None),
+            None => {
+                let detail = "the resolver would make a group of fields of parts that nobody entered together";
+                (Decided::Open, Some(detail.to_owned()))
+            }
         }
     }
 
@@ -365,6 +430,7 @@ impl Merging<'_> {
         if decision.blocked.is_some() {
             decision.agreed.clear();
             decision.conflicts.clear();
+            decision.questions.clear();
         } else {
             for ((side, record), fields) in Side::BOTH.into_iter().zip(records).zip([left, right]) {
                 if !fields.is_empty() {

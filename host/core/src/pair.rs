@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
+use crate::{EntryId, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
 
 /// The number of a pair within its sync; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,6 +146,8 @@ pub struct Pair {
     pub remark: Option<Reason>,
     /// What keeps it from being in step.
     pub trouble: Option<Trouble>,
+    /// The last write to it in the journal, each of which names the one before.
+    pub last_write: Option<EntryId>,
 }
 
 impl Pair {
@@ -165,6 +167,7 @@ impl Pair {
             open_conflicts: Vec::new(),
             remark: None,
             trouble: None,
+            last_write: None,
         }
     }
 
@@ -223,7 +226,8 @@ impl Pair {
 
     /// Derives the reason that is shown with the pair: what it stands there for, else what a person should know.
     pub fn reason(&self) -> Option<Reason> {
-        self.standing().reason().or(self.remark)
+        let conflict = (!self.open_conflicts.is_empty()).then_some(Reason::Conflict);
+        self.standing().reason().or(conflict).or(self.remark)
     }
 
     /// Derives where the pair stands.
@@ -248,8 +252,8 @@ impl Pair {
             PairState::Ambiguous { .. } => Standing::Ambiguous,
             PairState::OutOfScope => Standing::Excluded(Reason::OutOfScope),
             PairState::Creating { .. } => Standing::Uncertain,
-            PairState::Linked if self.open_conflicts.is_empty() => Standing::InSync,
-            PairState::Linked => Standing::Held(Reason::Conflict),
+            // A conflict holds up its own fields; the others go on (E3.5).
+            PairState::Linked => Standing::InSync,
             PairState::Tombstone { undone: true, .. } => Standing::Excluded(Reason::Undone),
             PairState::Tombstone { gone: None, .. } => Standing::Ended,
             PairState::Tombstone { .. } => Standing::Excluded(Reason::CounterpartDeleted),

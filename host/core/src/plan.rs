@@ -18,6 +18,8 @@ pub enum Why {
     New,
     /// The other side won a conflict (E3).
     ConflictWon,
+    /// A resolver made a value of its own of both (E3.1).
+    Merged,
     /// A person decided.
     Resolved,
     /// A run is undone.
@@ -33,6 +35,7 @@ impl Why {
             Why::Rule => "the other side is the source",
             Why::New => "new record",
             Why::ConflictWon => "the other side won the conflict",
+            Why::Merged => "made by the resolver",
             Why::Resolved => "decided by a person",
             Why::Undo => "undoes a run",
         }
@@ -112,6 +115,10 @@ pub enum Decided {
     InDoubt(Side),
     /// The policy names this side.
     Preferred(Side),
+    /// The resolver took this side.
+    ByResolver(Side),
+    /// The resolver made a value of its own, which stands on both sides.
+    Merged,
     /// Waits for a person.
     Open,
     /// A person chose this side.
@@ -122,11 +129,18 @@ impl Decided {
     /// Returns the side whose value is kept.
     pub fn winner(&self) -> Option<Side> {
         match self {
-            Decided::Newer(side) | Decided::InDoubt(side) | Decided::Preferred(side) | Decided::ByPerson(side) => {
-                Some(*side)
-            }
-            Decided::Open => None,
+            Decided::Newer(side)
+            | Decided::InDoubt(side)
+            | Decided::Preferred(side)
+            | Decided::ByResolver(side)
+            | Decided::ByPerson(side) => Some(*side),
+            Decided::Merged | Decided::Open => None,
         }
+    }
+
+    /// True if the value of `side` is covered by another one.
+    pub fn covers(&self, side: Side) -> bool {
+        *self == Decided::Merged || self.winner().is_some_and(|winner| winner != side)
     }
 }
 
@@ -154,12 +168,16 @@ pub struct ConflictField {
 pub struct Conflict {
     /// The fields; several for a merge group.
     pub fields: Vec<ConflictField>,
+    /// The fields of the merge group on which the sides did not disagree: a flip looks at all of them (E3.4).
+    pub beside: Vec<ConflictField>,
     /// When the left value was set, and whether that is the field's own time.
     pub left_time: Option<Instant>,
     /// When the right value was set.
     pub right_time: Option<Instant>,
     /// How it was decided.
     pub decided: Decided,
+    /// Why nobody decided, where more can be said than that a person is to.
+    pub detail: Option<String>,
 }
 
 /// A mapped field on which both sides agree once the changes of the item are done.

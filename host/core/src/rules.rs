@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldName, Side};
+use crate::{ConflictPolicy, EditDelete, FieldName, Side};
 
 /// Which side a sync may write (B04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,33 +124,6 @@ impl Mapping {
     }
 }
 
-/// Where the times for "newest" come from (E3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Times {
-    /// The field's own time, else the record's.
-    FieldElseRecord,
-    /// The field's own time only; without one there is doubt.
-    Field,
-}
-
-/// Who wins when both sides changed one field (E3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConflictPolicy {
-    /// The newer value; in doubt the chosen side.
-    Newest {
-        /// Who wins in doubt.
-        in_doubt: Side,
-        /// Which times count.
-        times: Times,
-    },
-    /// Always this side.
-    Prefer(Side),
-    /// Nobody; a person decides.
-    Manual,
-}
-
 /// What a confirmed delete on one side does to the other (E4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -229,6 +202,8 @@ pub struct Rules {
     pub deletes_to_left: DeletePolicy,
     /// What a delete on the left does to the right.
     pub deletes_to_right: DeletePolicy,
+    /// Who wins where one side deleted and the other edited.
+    pub edit_delete: EditDelete,
     /// Times closer than this are no reason to prefer one (E3.2), in milliseconds.
     pub skew_tolerance_ms: i64,
 }
@@ -245,6 +220,14 @@ impl Rules {
     /// True if values may be written to `side` through `mapping`, leaving aside what the schema allows.
     pub fn flows_to(&self, mapping: &Mapping, side: Side) -> bool {
         self.direction.writes(side) && mapping.flows_to(side)
+    }
+
+    /// Returns the components that the rules name: transforms, then resolvers.
+    pub fn components(&self) -> impl Iterator<Item = &TransformUse> {
+        let transforms = self.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side)));
+        let own = self.mappings.iter().filter_map(|mapping| mapping.conflict.as_ref());
+        let resolvers = std::iter::once(&self.conflict).chain(own).filter_map(ConflictPolicy::resolver);
+        transforms.flatten().chain(resolvers)
     }
 
     /// Returns a digest that changes whenever the rules do.

@@ -25,6 +25,9 @@ mod recover;
 mod replica;
 pub mod report;
 mod resolve;
+mod resolvers;
+mod retention;
+mod revive;
 mod run;
 mod running;
 mod send;
@@ -36,6 +39,7 @@ mod store;
 mod synced;
 mod tally;
 mod totals;
+mod trail;
 mod undo;
 mod world;
 

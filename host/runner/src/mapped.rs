@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_core::{FieldName, Image, Mapping, PairState, Rules, Side, TransformUse, Value};
+use syncline_core::{EditDelete, FieldName, Image, Mapping, PairState, Rules, Side, TransformUse, Value};
 
 use crate::planning::Work;
 use crate::setup::SyncSetup;
@@ -121,12 +121,14 @@ fn needed(rules: &Rules, work: &Work) -> Vec<(usize, Side)> {
             let touched = work.touched(rules);
             towards(&Side::BOTH, &|index| touched[index].any())
         }
-        (Some(_), None) if may_create(work, Side::Right) => towards(&[Side::Right], &|_| true),
-        (None, Some(_)) if may_create(work, Side::Left) => towards(&[Side::Left], &|_| true),
+        (Some(_), None) if may_create(rules, work, Side::Right) => towards(&[Side::Right], &|_| true),
+        (None, Some(_)) if may_create(rules, work, Side::Left) => towards(&[Side::Left], &|_| true),
         _ => Vec::new(),
     }
 }
 
-fn may_create(work: &Work, target: Side) -> bool {
-    work.known(target).is_none() || matches!(work.pair.state, PairState::Tombstone { .. })
+fn may_create(rules: &Rules, work: &Work, target: Side) -> bool {
+    work.known(target).is_none()
+        || matches!(work.pair.state, PairState::Tombstone { .. })
+        || rules.edit_delete == EditDelete::EditWins
 }

@@ -1,6 +1,6 @@
 //! Between pull and plan: puts the pairs of changed records on the list of those to look at.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use syncline_core::{Pair, PairId, RecordId, Side};
 
@@ -31,18 +31,20 @@ pub(crate) async fn notice(
         let ids: Vec<RecordId> = rows.iter().map(|(_, id)| RecordId::new(codec::text(id, 0))).collect();
         let pairs = synced.pairs_of(side, &ids).await?;
         let pointed_at: Vec<PairId> = pairs.iter().copied().flatten().collect();
-        let there: BTreeSet<PairId> = pointed_at
+        let there: BTreeMap<PairId, Pair> = pointed_at
             .iter()
             .copied()
             .zip(synced.pairs(&pointed_at).await?)
-            .filter_map(|(id, pair)| pair.map(|_| id))
+            .filter_map(|(id, pair)| Some((id, pair?)))
             .collect();
         let known = endpoint.replica().get(&ids).await?;
         let mut batch = Batch::default();
         for ((id, pair), known) in ids.into_iter().zip(pairs).zip(known) {
-            // A pair that another one took the record of is gone; its other record is on its own.
+            // A pair that another one took the record of is gone, and one whose record was made anew goes on without the
+            // old one; should that be there, it is on its own.
             let had_one = pair.is_some();
-            let pair = match (pair.filter(|pair| there.contains(pair)), known) {
+            let is_its_own = |pair: &PairId| there.get(pair).is_some_and(|pair| has(pair, side, &id));
+            let pair = match (pair.filter(is_its_own), known) {
                 (Some(pair), _) => pair,
                 // Gone before this sync ever saw it.
                 (None, None | Some(Known::Gone(_))) => continue,
@@ -62,4 +64,9 @@ pub(crate) async fn notice(
         codec::put(&mut batch, synced.state_key(), state);
         synced.store.commit(batch).await?;
     }
+}
+
+/// True if a pair names a record, as its own or as one that was merged into its own.
+fn has(pair: &Pair, side: Side, id: &RecordId) -> bool {
+    pair.id(side) == Some(id) || pair.aliases.iter().any(|(on, alias)| *on == side && alias == id)
 }

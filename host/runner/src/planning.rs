@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{
-    Blocked, Conflict, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem, Presence, Reason,
-    Record, RecordId, Rules, Side, SideTimes, Situation, Touched, Trouble, decide, diff, key_digest,
+    Answers, Blocked, Conflict, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
+    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Taken, Touched, Trouble, decide, diff,
+    key_digest,
 };
 
 use crate::codec;
@@ -18,7 +19,7 @@ use crate::replica::Known;
 use crate::running::Running;
 use crate::setup::Event;
 use crate::totals::Place;
-use crate::{Batch, Failure};
+use crate::{Batch, Failure, resolvers, revive};
 
 /// How long a pair waits for the record that its own was merged into, in milliseconds.
 const MERGE_WAIT_MS: i64 = 5 * 60 * 1000;
@@ -45,6 +46,10 @@ pub(crate) struct Work {
     pub(crate) right: Option<Known>,
     pub(crate) images: Images,
     times: [SideTimes; 2],
+    /// What resolvers said about its conflicts.
+    pub(crate) answers: Answers,
+    /// What this sync took away on the side that is gone.
+    pub(crate) taken: Option<Taken>,
     /// Pairs that this one has taken the record of.
     swallowed: Vec<(PairId, Place)>,
 }
@@ -76,8 +81,8 @@ impl Work {
         }
     }
 
-    fn decide(&self, rules: &Rules) -> Decision {
-        decide(&Situation {
+    pub(crate) fn situation<'a>(&'a self, rules: &'a Rules) -> Situation<'a> {
+        Situation {
             rules,
             pair: &self.pair,
             left: self.presence(Side::Left),
@@ -85,7 +90,14 @@ impl Work {
             images: &self.images,
             left_times: &self.times[0],
             right_times: &self.times[1],
-        })
+            clock_offset_ms: 0,
+            answers: &self.answers,
+            taken: self.taken.as_ref(),
+        }
+    }
+
+    pub(crate) fn decide(&self, rules: &Rules) -> Decision {
+        decide(&self.situation(rules))
     }
 }
 
@@ -114,9 +126,11 @@ async fn plan_page(
     let mut batch = Batch::default();
     let mut works = prepare(running, page, &mut batch).await?;
     Mapper::new(running.setup).map(&mut works).await?;
+    revive::find_taken(running, &mut works).await?;
     let open = OpenConflicts::read(&running.synced, works.iter().map(|work| &work.pair)).await?;
     let mut decisions: Vec<Decision> = works.iter().map(|work| work.decide(&running.setup.rules)).collect();
     ask_times(running, &mut works, &mut decisions).await?;
+    resolvers::ask(running, &mut works, &mut decisions).await?;
     for (work, decision) in works.into_iter().zip(decisions) {
         planned.pairs += 1;
         running.see(work.id);
@@ -148,6 +162,8 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
             right: None,
             images: Images::default(),
             times: Default::default(),
+            answers: Answers::new(),
+            taken: None,
             swallowed: Vec::new(),
         });
     }

@@ -91,13 +91,14 @@ async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), F
     let at = running.context.world.now();
     let mut batch = Batch::default();
     for (pending, pair) in page.iter_mut().zip(pairs) {
-        let generation = pair.map_or(0, |pair| pair.generation);
+        let (generation, mut previous) = pair.map_or((0, None), |pair| (pair.generation, pair.last_write));
         for (change, sent) in pending.item.changes.iter().zip(&pending.sent) {
             let entry = JournalEntry {
                 run: running.run.id,
                 number: running.run.entries,
                 sync: running.setup.name.clone(),
                 pair: pending.item.pair,
+                previous,
                 create_key: create_key(running, &pending.item, change, generation),
                 change: change.clone(),
                 then: pending.item.then.clone(),
@@ -106,6 +107,7 @@ async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), F
             };
             running.run.entries += 1;
             if matches!(sent, Sent::Not) {
+                previous = Some(entry.id());
                 codec::put(&mut batch, codec::journal(entry.run, entry.number), &entry);
             }
             pending.entries.push(entry);

@@ -9,7 +9,7 @@ use crate::patience::pause;
 use crate::planning::{self, Planned};
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
-use crate::{Batch, BoxFuture, Failure, StoreTable, creates, notice, pairing, pull, push, recover};
+use crate::{Batch, BoxFuture, Failure, StoreTable, creates, notice, pairing, pull, push, recover, retention};
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
 const ROUNDS_MAX: u32 = 8;
@@ -118,10 +118,10 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
         }
         push::push(running, planned.changes).await?;
         if request.only.is_some() || !wait_for_more(running).await? {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    retention::prune(running).await
 }
 
 /// Reads both sides at once.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, ChangeKind, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState, Reason, RecordId, Settled,
-    Side, Tombstone, Value,
+    Agreed, Change, ChangeKind, Conflict, Decided, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState,
+    Reason, RecordId, Settled, Side, Tombstone, Value,
 };
 
 use crate::codec;
@@ -89,19 +89,26 @@ fn settle_item(
     // A change without entry was never sent: its run stopped between finding that out and noting it.
     let all_done = sent.len() == pending.item.changes.len() && sent.iter().all(|sent| matches!(sent, Sent::Done(_)));
     for (entry, sent) in pending.entries.iter_mut().zip(&sent) {
-        journal(running, entry, sent, batch);
+        if journal(running, entry, sent, batch) {
+            pair.last_write = pair.last_write.max(Some(entry.id()));
+        }
         if let Sent::Done(done) = sent {
             take_over(running, pair, entry, done, lessons);
         }
     }
     agree(running, pair, &pending, &sent, rows);
     if all_done {
+        let came_back = |change: &Change| matches!(change.kind, ChangeKind::Restore { .. });
+        if running.run.kind == RunKind::Sync && pending.item.changes.iter().any(came_back) {
+            // What differs from the base by now is merged next.
+            running.synced.queue(batch, 0, id);
+        }
         pair.state = pending.item.then.clone();
         pair.trouble = None;
         let conflicts = pending.item.conflicts;
         match running.run.kind {
             RunKind::Sync => {
-                let decided = conflicts.iter().filter(|conflict| conflict.decided.winner().is_some());
+                let decided = conflicts.iter().filter(|conflict| conflict.decided != Decided::Open);
                 running.run.tally.conflicts += decided.count() as u64;
                 conflicts::keep_all(running, pair, id, conflicts, open, batch);
             }
@@ -118,7 +125,8 @@ fn settle_item(
         // What a person was about to decide is kept as it was.
         let is_rule = running.run.kind == RunKind::Sync;
         let lost = if is_rule { std::mem::take(&mut pending.item.conflicts) } else { Vec::new() };
-        let lost = lost.into_iter().filter(|conflict| conflict.decided.winner().is_some_and(|it| covered(it.other())));
+        let is_lost = |conflict: &Conflict| Side::BOTH.into_iter().any(|it| conflict.decided.covers(it) && covered(it));
+        let lost = lost.into_iter().filter(is_lost);
         // The value that lost may be gone, so its conflict is kept, whatever becomes of the rest.
         for conflict in lost.collect::<Vec<_>>() {
             running.run.tally.conflicts += 1;
@@ -133,10 +141,10 @@ fn settle_item(
     }
 }
 
-/// Settles the journal entry of a change that was sent.
-fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: &mut Batch) {
+/// Settles the journal entry of a change that was sent. Returns false if the journal has none, or was told before.
+fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: &mut Batch) -> bool {
     let outcome = match sent {
-        Sent::Not => return,
+        Sent::Not => return false,
         Sent::Done(done) => Settled::Written {
             record: done.id.clone(),
             stored: entry
@@ -152,9 +160,11 @@ fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: 
         | Sent::Refused { reason, detail, .. } => Settled::NotDone { reason: *reason, detail: detail.clone() },
         Sent::Unknown(detail) => Settled::NotDone { reason: Reason::Uncertain, detail: detail.clone() },
     };
-    if entry.settle(running.context.world.now(), outcome) {
+    let is_new = entry.settle(running.context.world.now(), outcome);
+    if is_new {
         codec::put(batch, codec::journal(entry.run, entry.number), entry);
     }
+    is_new
 }
 
 /// What stands in a written field now: as stored where that is known, else as sent (E6.1).

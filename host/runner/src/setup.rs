@@ -43,9 +43,14 @@ pub struct SyncSetup {
     pub rules: Rules,
     /// The transforms that the rules name.
     pub transforms: BTreeMap<TransformUse, Arc<dyn Transform>>,
+    /// How long decided conflicts are kept, with the values that lost, in milliseconds.
+    pub keep_conflicts_ms: i64,
 }
 
 impl SyncSetup {
+    /// How long decided conflicts are kept unless the user says otherwise (E3.4): 90 days.
+    pub const KEEP_CONFLICTS_MS: i64 = 90 * 24 * 60 * 60 * 1000;
+
     /// Returns one side.
     pub fn side(&self, side: Side) -> &SideSetup {
         side.pick(&self.left, &self.right)

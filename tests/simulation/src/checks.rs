@@ -1,6 +1,6 @@
 //! What must hold once everything has settled.
 
-use syncline_core::{MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
+use syncline_core::{EditDelete, MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
 use syncline_runner::Totals;
 
 use crate::application::loosely;
@@ -150,7 +150,9 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
             && other
                 .as_ref()
                 .is_some_and(|id| state.app(edit.side.other()).entries[id].ever_had(&edit.field, &edit.value));
-        if !(later || told || stands || went_together || merged || anew) {
+        // Where deletes win against edits, the edit is in the journal.
+        let gave_way = entry.taken_by_sync && simulation.setup.rules.edit_delete == EditDelete::DeleteWins;
+        if !(later || told || stands || went_together || merged || anew || gave_way) {
             breaches.push(format!("DESIGN 5.7: lost {edit:?}, pair {pair:?}"));
         }
     }

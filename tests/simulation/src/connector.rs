@@ -468,9 +468,14 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
             app.entries.get_mut(id).expect("it was looked up above").taken_by_sync = true;
             Outcome::Written { id: id.clone(), stored: None, raw: Some("raw".to_owned()) }
         }
-        Action::Restore(_) | Action::Tag(..) => {
-            Outcome::Written { id: own.expect("not a create"), stored: None, raw: None }
+        Action::Restore(id) => {
+            let app = state.app_mut(side);
+            let cells = app.entries[id].past.iter().rev().find_map(|snapshot| snapshot.cells.clone());
+            app.put(now, id, cells, Fate::Deleted);
+            app.entries.get_mut(id).expect("it was looked up above").taken_by_sync = false;
+            written(state.app(side), id.clone(), request, table)
         }
+        Action::Tag(id, _) => Outcome::Written { id: id.clone(), stored: None, raw: None },
     }
 }
 

@@ -1,6 +1,6 @@
 //! A history from a seed: people at work, faults and crashes, several runs, then quiet.
 
-use syncline_core::{ConflictPolicy, DeletePolicy, Side, Times};
+use syncline_core::{ConflictPolicy, DeletePolicy, EditDelete, Side, Times};
 
 use crate::application::Manner;
 use crate::chance::Chance;
@@ -36,6 +36,7 @@ pub fn history(seed: u64) -> History {
     let policies = [DeletePolicy::Ignore, DeletePolicy::Delete, DeletePolicy::Archive];
     rules.deletes_to_left = chance.pick(&policies);
     rules.deletes_to_right = chance.pick(&policies);
+    rules.edit_delete = chance.pick(&[EditDelete::Hold, EditDelete::EditWins, EditDelete::DeleteWins]);
     let simulation = Simulation::new(chance.next_number(), left, right, rules);
     {
         let mut state = simulation.stage.lock();
@@ -43,7 +44,10 @@ pub fn history(seed: u64) -> History {
         state.tell(line);
         let line = format!("right {:?}", state.app(Side::Right).manner);
         state.tell(line);
-        let line = format!("{:?} {:?}", simulation.setup.rules.conflict, simulation.setup.rules.deletes_to_left);
+        let line = {
+            let rules = &simulation.setup.rules;
+            format!("{:?} {:?} {:?}", rules.conflict, rules.deletes_to_left, rules.edit_delete)
+        };
         state.tell(line);
         for word in 0..2 + chance.below(9) as u64 {
             let side = chance.pick(&Side::BOTH);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
-    ConflictPolicy, DeletePolicy, Direction, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple, Mapping,
-    MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value, Writable,
+    ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple,
+    Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value, Writable,
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
@@ -158,6 +158,7 @@ pub fn default_rules() -> Rules {
         conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
         deletes_to_left: DeletePolicy::Ignore,
         deletes_to_right: DeletePolicy::Ignore,
+        edit_delete: EditDelete::Hold,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     }
 }
@@ -208,6 +209,7 @@ impl Simulation {
             right: side(Side::Right),
             rules: rules.clone(),
             transforms: BTreeMap::new(),
+            keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
         };
         let context = Context {
             store: store.clone(),

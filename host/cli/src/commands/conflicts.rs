@@ -121,11 +121,16 @@ fn set_at(at: Option<Moment>, view: View) -> String {
 pub(super) fn ended(conflict: &ShownConflict) -> String {
     let winner = conflict.winner.map(|side| side.to_string()).unwrap_or_default();
     match (conflict.status, conflict.rule) {
-        (ConflictStatus::Open, _) => "waits for a decision".to_owned(),
+        (ConflictStatus::Open, _) => {
+            let detail = conflict.detail.as_deref().map(|detail| format!(": {}", plain(detail)));
+            format!("waits for a decision{}", detail.unwrap_or_default())
+        }
         (ConflictStatus::Settled, _) => "went away by itself".to_owned(),
         (ConflictStatus::DecidedByPerson, _) => format!("a person took the {winner} value"),
         (ConflictStatus::Decided, "newest") => format!("the {winner} value won: it is newer"),
         (ConflictStatus::Decided, "in-doubt") => format!("the {winner} value won: the times do not tell"),
+        (ConflictStatus::Decided, "resolver") => format!("the {winner} value won: the resolver took it"),
+        (ConflictStatus::Decided, "merged") => "the resolver made a value of both".to_owned(),
         (ConflictStatus::Decided, _) => format!("the {winner} value won: its side is preferred"),
     }
 }

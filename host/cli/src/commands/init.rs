@@ -186,7 +186,7 @@ fn render(left: &Answers, right: &Answers, object: &str) -> String {
          right     = {{ connection = {}, object = {object} }}\n\
          direction = \"both\"                                    # both, to-left or to-right\n\
          # match     = {{ by = [\"email\"] }}                      # by default the connectors' own keys\n\
-         conflict  = {{ policy = \"newest\", in_doubt = \"left\" }}  # newest, left, right or manual\n\
+         conflict  = {{ policy = \"newest\", in_doubt = \"left\" }}  # newest, left, right, manual or resolver\n\
          deletes   = {{ to_left = \"ignore\", to_right = \"ignore\" }}  # ignore, tag, archive or delete\n\
          schedule  = \"every 5m\"                                # for `syncline serve`\n\
          active    = true\n\n\

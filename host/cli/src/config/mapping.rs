@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use syncline_core::{ConflictPolicy, Direction, FieldName, MappingRule, Side};
+use syncline_core::{Direction, FieldName, MappingRule, Side};
 use toml::Spanned;
 
-use super::conflict;
+use super::conflict::{self, ConflictChoice};
 use super::mistake::Mistake;
 use super::read::{Item, Reader, Section};
 use super::transform::{self, TransformChoice};
@@ -26,7 +26,7 @@ pub struct MappingConfig {
     /// Makes a left value of a right one.
     pub to_left: Option<TransformChoice>,
     /// Its own conflict policy.
-    pub conflict: Option<ConflictPolicy>,
+    pub conflict: Option<ConflictChoice>,
 }
 
 /// The words of the file.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use syncline_core::{ConnectionName, Side, TransformUse};
+use syncline_core::{ConnectionName, TransformUse};
 use syncline_registry::{
     AuthScheme, HostError, Limits, Manifest, Plugin, PluginError, PluginKind, PluginName, PluginStore, Reach,
     SettingMistake, WrongSetting, reach,
@@ -59,8 +59,7 @@ pub fn admit(config: &Config, store: &PluginStore) -> Result<Admitted, Vec<Mista
         }
     }
     let mut transforms = BTreeMap::new();
-    let mappings = config.syncs.iter().flat_map(|sync| &sync.mappings);
-    for choice in mappings.flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side))).flatten() {
+    for choice in config.syncs.iter().flat_map(super::Sync::components) {
         if let Some(plugin) = finder.transform(choice) {
             transforms.insert(choice.name.get_ref().clone(), plugin);
         }

@@ -60,10 +60,11 @@ pub fn rules(
         direction: sync.direction,
         matching,
         mappings: in_force.iter().map(|mapping| rule(mapping, use_of)).collect(),
-        conflict: sync.conflict,
+        conflict: sync.conflict.choice.policy(use_of),
         deletes_to_left: *sync.deletes.to_left.get_ref(),
         deletes_to_right: *sync.deletes.to_right.get_ref(),
-        skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
+        edit_delete: sync.edit_delete,
+        skew_tolerance_ms: sync.conflict.skew_tolerance_ms,
     })
 }
 
@@ -79,7 +80,7 @@ fn rule(mapping: &InForce<'_>, use_of: &dyn Fn(&TransformChoice) -> TransformUse
         to_left: transform(Side::Left),
         group: mapping.left.group.clone().or_else(|| mapping.right.group.clone()),
         compare: compared_as(mapping.left, mapping.right),
-        conflict: mapping.own.and_then(|own| own.conflict),
+        conflict: mapping.own.and_then(|own| own.conflict.as_ref()).map(|choice| choice.policy(use_of)),
         default: mapping.own.is_none(),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use syncline_core::{ConflictPolicy, Direction, Endpoint, Side, SyncName};
+use syncline_core::{Direction, EditDelete, Endpoint, Side, SyncName};
 use toml::Spanned;
 
+use super::conflict::{self, ConflictChoice, Conflicts};
 use super::deletes::{self, Deletes};
 use super::endpoint::{self, EndpointConfig};
 use super::mapping::{self, MappingConfig};
@@ -12,15 +13,15 @@ use super::matching::{self, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
-use super::{conflict, direction};
+use super::transform::TransformChoice;
+use super::{direction, edit_delete};
 
 /// Keys that a later version knows.
-const LATER: [&str; 12] = [
+const LATER: [&str; 11] = [
     "filter",
     "list",
     "leaving",
     "ambiguous",
-    "edit_delete",
     "create_without_key",
     "record_atomic",
     "index",
@@ -43,9 +44,11 @@ pub struct Sync {
     /// How records find each other.
     pub matching: MatchChoice,
     /// Who wins.
-    pub conflict: ConflictPolicy,
+    pub conflict: Conflicts,
     /// What deletes do.
     pub deletes: Deletes,
+    /// Who wins where one side deleted and the other edited.
+    pub edit_delete: EditDelete,
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
     /// False: a draft.
@@ -70,6 +73,16 @@ impl Sync {
     /// Returns the endpoint on `side`.
     pub fn endpoint(&self, side: Side) -> &Endpoint {
         &side.pick(&self.left, &self.right).endpoint
+    }
+}
+
+impl Sync {
+    /// Returns the components that it names: transforms, then resolvers.
+    pub fn components(&self) -> impl Iterator<Item = &TransformChoice> {
+        let mappings = || self.mappings.iter();
+        let transforms = mappings().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side))).flatten();
+        let own = mappings().filter_map(|mapping| mapping.conflict.as_ref());
+        transforms.chain(std::iter::once(&self.conflict.choice).chain(own).filter_map(ConflictChoice::resolver))
     }
 }
 
@@ -99,9 +112,10 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let direction = section.take("direction").and_then(|entry| direction::read(reader, entry.value));
     let direction = direction.unwrap_or(Direction::Both);
     let matching = section.take("match").and_then(|entry| matching::read(reader, entry.value)).unwrap_or_default();
-    let conflict = section.take("conflict").and_then(|entry| conflict::read(reader, entry.value));
+    let conflict = section.take("conflict").map(|entry| conflict::read_sync(reader, entry.value)).unwrap_or_default();
     let deletes =
         section.take("deletes").map(|entry| deletes::read(reader, entry.value, direction)).unwrap_or_default();
+    let edit_delete = edit_delete::read(reader, section.take("edit_delete"), &deletes);
     let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
     let defaults_off = defaults_off(reader, &mut section);
@@ -113,8 +127,9 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         right: right?,
         direction,
         matching,
-        conflict: conflict.unwrap_or(conflict::DEFAULT),
+        conflict,
         deletes,
+        edit_delete,
         schedule,
         active,
         defaults_off,

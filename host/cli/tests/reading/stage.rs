@@ -120,6 +120,7 @@ impl Stage {
             left: side(Side::Left, self.left.clone()),
             right: side(Side::Right, self.right.clone()),
             transforms: BTreeMap::new(),
+            keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
             rules,
         }
     }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, Fate, FieldName, Mapping,
-    MappingRule, PairState, RecordId, Ruling, RunId, Side, SideTimes, Times, TransformUse, Value, Why, Writable,
+    Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Fate,
+    FieldName, Mapping, MappingRule, PairState, RecordId, Ruling, RunId, Side, SideTimes, Taken, Times, TransformUse,
+    Value, Why, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -60,6 +61,7 @@ fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
 fn read(given: &str) -> World {
     let mut world = World::new(rules(Vec::new()), here(&[]), here(&[]));
     let mut named: Vec<&str> = Vec::new();
+    let mut answers: Vec<(&str, &str)> = Vec::new();
     for words in lines(given) {
         let (word, rest) = (words[0], &words[1..]);
         match word {
@@ -98,6 +100,13 @@ fn read(given: &str) -> World {
                 }
             }
             "state" => world.pair.state = read_state(rest),
+            "edit-delete" => world.rules.edit_delete = read_edit_delete(rest[0]),
+            "offset" => world.clock_offset_ms = rest[0].parse().expect("an offset is a number of milliseconds"),
+            "answer" => answers.extend(pairs(rest)),
+            "taken" => {
+                let comes_back = rest == ["restorable"];
+                world.taken = Some(Taken { record: RecordId::from("r"), raw: Some("raw".to_owned()), comes_back });
+            }
             other => panic!("no line begins with {other}"),
         }
         if matches!(word, "base" | "base-left" | "base-right" | "left" | "right") {
@@ -108,6 +117,10 @@ fn read(given: &str) -> World {
         if !world.rules.mappings.iter().any(|mapping| mapping.left.as_str() == field) {
             world.rules.mappings.push(mapping(field, MappingRule::TwoWay));
         }
+    }
+    for (index, mapping) in world.rules.mappings.iter().enumerate() {
+        let own = answers.iter().filter(|(field, _)| *field == mapping.left.as_str());
+        world.answers.extend(own.map(|(_, answer)| (index, read_answer(answer))));
     }
     for side in Side::BOTH {
         if *world.side(side) == Standing::Never {
@@ -162,10 +175,32 @@ fn read_deletes(word: &str) -> DeletePolicy {
 fn read_policy(words: &[&str]) -> ConflictPolicy {
     match words {
         ["manual"] => ConflictPolicy::Manual,
+        ["resolver"] => ConflictPolicy::Resolver(TransformUse { name: "referee".to_owned(), options: String::new() }),
         ["newest", side] => ConflictPolicy::Newest { in_doubt: word_side(side), times: Times::FieldElseRecord },
         ["newest-field", side] => ConflictPolicy::Newest { in_doubt: word_side(side), times: Times::Field },
         [side] => ConflictPolicy::Prefer(word_side(side)),
         other => panic!("{other:?} is no conflict policy"),
+    }
+}
+
+fn read_edit_delete(word: &str) -> EditDelete {
+    match word {
+        "hold" => EditDelete::Hold,
+        "edit-wins" => EditDelete::EditWins,
+        "delete-wins" => EditDelete::DeleteWins,
+        other => panic!("{other} is no policy for edits against deletes"),
+    }
+}
+
+/// `left`, `right`, `hold`, or a value: `LEFT|RIGHT`, or one for both.
+fn read_answer(word: &str) -> Answer {
+    match word {
+        "left" | "right" => Answer::Take(word_side(word)),
+        "hold" => Answer::Hold(Some("it cannot tell".to_owned())),
+        value => {
+            let (left, right) = value.split_once('|').unwrap_or((value, value));
+            Answer::Value { left: text(left), right: text(right) }
+        }
     }
 }
 
@@ -240,6 +275,9 @@ fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
         told.push(format!("{} {verb} {}", change.side, fields.join(" ")).trim_end().to_owned());
     }
     told.extend(decision.conflicts.iter().map(conflict));
+    told.extend(
+        decision.conflicts.iter().filter_map(|conflict| Some(format!("because {}", conflict.detail.as_ref()?))),
+    );
     if agreed {
         let names: Vec<&str> = decision.agreed.iter().map(|agreed| agreed.left.as_str()).collect();
         told.push(format!("agree {}", names.join(" ")).trim_end().to_owned());
@@ -277,6 +315,7 @@ fn why(why: Why) -> &'static str {
         Why::Rule => "rule",
         Why::New => "new",
         Why::ConflictWon => "won",
+        Why::Merged => "merged",
         Why::Resolved => "resolved",
         Why::Undo => "undo",
     }
@@ -287,6 +326,8 @@ fn conflict(conflict: &Conflict) -> String {
         Decided::Newer(side) => format!("newer {side}"),
         Decided::InDoubt(side) => format!("in-doubt {side}"),
         Decided::Preferred(side) => format!("preferred {side}"),
+        Decided::ByResolver(side) => format!("resolver {side}"),
+        Decided::Merged => "merged".to_owned(),
         Decided::Open => "open".to_owned(),
         Decided::ByPerson(side) => format!("by-person {side}"),
     };

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Base, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, Fate, FieldName, Image,
-    Images, Mapping, MappingRule, Matching, Pair, PairState, Presence, Record, RecordId, Rules, RunId, Side, SideTimes,
-    Situation, Times, TransformUse, Value, Version, Writable, decide, diff,
+    Agreed, Answers, Base, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete, Fate,
+    FieldName, Image, Images, Mapping, MappingRule, Matching, Pair, PairState, Presence, Record, RecordId, Rules,
+    RunId, Side, SideTimes, Situation, Taken, Times, TransformUse, Value, Version, Writable, decide, diff,
 };
 
 /// One side of the pair under test.
@@ -24,6 +24,9 @@ pub(crate) struct World {
     pub(crate) sides: [Standing; 2],
     pub(crate) modified_at: [Option<i64>; 2],
     pub(crate) times: [SideTimes; 2],
+    pub(crate) clock_offset_ms: u64,
+    pub(crate) answers: Answers,
+    pub(crate) taken: Option<Taken>,
 }
 
 pub(crate) fn text(value: &str) -> Value {
@@ -54,6 +57,7 @@ pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
         conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
         deletes_to_left: DeletePolicy::Ignore,
         deletes_to_right: DeletePolicy::Ignore,
+        edit_delete: EditDelete::Hold,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     }
 }
@@ -78,7 +82,16 @@ impl World {
         if pair.left.is_none() || pair.right.is_none() {
             pair.state = PairState::Single;
         }
-        Self { rules, pair, sides: [left, right], modified_at: [None, None], times: Default::default() }
+        Self {
+            rules,
+            pair,
+            sides: [left, right],
+            modified_at: [None, None],
+            times: Default::default(),
+            clock_offset_ms: 0,
+            answers: Answers::new(),
+            taken: None,
+        }
     }
 
     pub(crate) fn base(mut self, side: Side, field: &str, value: Value) -> Self {
@@ -146,6 +159,9 @@ impl World {
             images: &images,
             left_times: &self.times[0],
             right_times: &self.times[1],
+            clock_offset_ms: self.clock_offset_ms,
+            answers: &self.answers,
+            taken: self.taken.as_ref(),
         })
     }
 

@@ -48,7 +48,7 @@ fn worlds() -> Vec<World> {
                                 let mapping = Mapping { right_writable: writable, ..mapping("f", rule) };
                                 let mut rules = rules(vec![mapping]);
                                 rules.direction = direction;
-                                rules.conflict = policy;
+                                rules.conflict = policy.clone();
                                 let mut world = World::new(rules, here(&left), here(&right));
                                 world.modified_at = [Some(1_000), Some(9_000)];
                                 for side in Side::BOTH {
@@ -246,6 +246,7 @@ fn mirror_policy(policy: ConflictPolicy) -> ConflictPolicy {
         ConflictPolicy::Newest { in_doubt, times } => ConflictPolicy::Newest { in_doubt: in_doubt.other(), times },
         ConflictPolicy::Prefer(side) => ConflictPolicy::Prefer(side.other()),
         ConflictPolicy::Manual => ConflictPolicy::Manual,
+        resolver @ ConflictPolicy::Resolver(_) => resolver,
     }
 }
 
@@ -269,7 +270,7 @@ fn mirror_mapping(mapping: &Mapping) -> Mapping {
         to_left: mapping.to_right.clone(),
         group: mapping.group.clone(),
         compare: None,
-        conflict: mapping.conflict.map(mirror_policy),
+        conflict: mapping.conflict.clone().map(mirror_policy),
         default: mapping.default,
     }
 }
@@ -285,7 +286,7 @@ fn mirror_world(world: &World) -> World {
         Direction::ToLeft => Direction::ToRight,
         Direction::ToRight => Direction::ToLeft,
     };
-    mirrored.rules.conflict = mirror_policy(world.rules.conflict);
+    mirrored.rules.conflict = mirror_policy(world.rules.conflict.clone());
     mirrored.rules.mappings = world.rules.mappings.iter().map(mirror_mapping).collect();
     mirrored
 }

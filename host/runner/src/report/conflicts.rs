@@ -71,8 +71,10 @@ pub struct ShownConflict {
     pub at: Moment,
     /// What became of it.
     pub status: ConflictStatus,
-    /// By which rule: `newest`, `in-doubt`, `preferred`, `manual` or `person`.
+    /// By which rule: `newest`, `in-doubt`, `preferred`, `resolver`, `merged`, `manual` or `person`.
     pub rule: &'static str,
+    /// Why nobody decided, where more is known.
+    pub detail: Option<String>,
     /// The side whose value is kept.
     pub winner: Option<Side>,
     /// When the left value was set.
@@ -160,15 +162,22 @@ pub(super) fn shown(
             _ if is_open(conflict, pair) => ConflictStatus::Open,
             Decided::Open => ConflictStatus::Settled,
             Decided::ByPerson(_) => ConflictStatus::DecidedByPerson,
-            Decided::Newer(_) | Decided::InDoubt(_) | Decided::Preferred(_) => ConflictStatus::Decided,
+            Decided::Newer(_)
+            | Decided::InDoubt(_)
+            | Decided::Preferred(_)
+            | Decided::ByResolver(_)
+            | Decided::Merged => ConflictStatus::Decided,
         },
         rule: match decided {
             Decided::Newer(_) => "newest",
             Decided::InDoubt(_) => "in-doubt",
             Decided::Preferred(_) => "preferred",
+            Decided::ByResolver(_) => "resolver",
+            Decided::Merged => "merged",
             Decided::Open => "manual",
             Decided::ByPerson(_) => "person",
         },
+        detail: conflict.conflict.detail.clone(),
         winner: decided.winner(),
         left_time: conflict.conflict.left_time.map(Moment),
         right_time: conflict.conflict.right_time.map(Moment),

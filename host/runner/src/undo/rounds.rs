@@ -88,6 +88,7 @@ mod tests {
                 version: None,
                 fields: fields.iter().map(change).collect(),
             },
+            previous: None,
             create_key: None,
             then: PairState::Linked,
             at: 0,
