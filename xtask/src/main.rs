@@ -8,6 +8,7 @@ mod error;
 mod plugins;
 mod run;
 mod sandbox;
+mod simulate;
 mod test;
 mod workspace;
 
@@ -30,6 +31,7 @@ enum Chore {
     Plugins(plugins::Arguments),
     Test(test::Arguments),
     Sandbox(sandbox::Arguments),
+    Simulate(simulate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Chore::Plugins(arguments) => plugins::plugins(&arguments),
         Chore::Test(arguments) => test::test(&arguments),
         Chore::Sandbox(arguments) => sandbox::sandbox(&arguments),
+        Chore::Simulate(arguments) => simulate::simulate(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -141,10 +141,11 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
     let mut fields = Vec::new();
     for (index, mapping) in situation.rules.mappings.iter().enumerate() {
         let Some(value) = record.get(mapping.field(side)) else { continue };
-        if mapping.rule != crate::MappingRule::Off {
+        let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
+        // A value that the new record does not get is none on which the sides agree.
+        if mapping.rule != crate::MappingRule::Off && (flows || value.is_blank()) {
             decision.agreed.push(Agreed { left: mapping.left.clone(), right: mapping.right.clone() });
         }
-        let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
         if !flows || value.is_blank() {
             continue;
         }

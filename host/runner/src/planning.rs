@@ -260,6 +260,10 @@ async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Fai
             work.pair.aliases.push((side, old));
         }
         work.pair.set_id(side, Some(into));
+        if matches!(work.pair.state, PairState::PairCollision { .. }) {
+            // What it was merged into has lost its own counterpart since.
+            work.pair.state = PairState::Linked;
+        }
         *side.pick(&mut work.left, &mut work.right) = survivor;
         let taken = owner_pair.as_ref().map(Place::of);
         work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
@@ -444,8 +448,8 @@ fn write_down(
         return;
     }
     settle_quietly(running, &mut work, decision, open, batch);
-    if matches!(work.pair.state, PairState::Ambiguous { .. }) {
-        // What was in its way may leave on the other side, which does not list this record.
+    if matches!(work.pair.state, PairState::Ambiguous { .. } | PairState::PairCollision { .. }) {
+        // What is in its way may leave with another pair, which does not list this one.
         let every_ms = running.context.sweep_every_ms.max(1);
         running.synced.queue(batch, (running.context.world.now() / every_ms + 1) * every_ms, work.id);
     }

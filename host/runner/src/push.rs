@@ -78,9 +78,9 @@ async fn prepare(running: &Running<'_>, page: &[Pending], prepared: &mut BTreeSe
 }
 
 async fn push_page(running: &mut Running<'_>, mut page: Vec<Pending>) -> Result<(), Failure> {
-    send::look_before_create(running, &mut page).await?;
+    let looked_at = send::look_before_create(running, &mut page).await?;
     intend(running, &mut page).await?;
-    send::send_all(running, &mut page).await?;
+    send::send_all(running, &mut page, looked_at).await?;
     settle::settle(running, page).await
 }
 

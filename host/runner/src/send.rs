@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    ChangeKind, FieldName, Instant, JournalEntry, KeyField, Reason, RecordId, Side, TRASH_TAG, Value, normal_form,
+    Change, ChangeKind, FieldName, Instant, JournalEntry, KeyField, Reason, RecordId, Side, TRASH_TAG, Value,
+    normal_form,
 };
 
 use crate::endpoint::EndpointAccess;
@@ -16,50 +17,66 @@ use crate::running::Running;
 use crate::sent::{Done, Sent, Stored};
 use crate::{Action, Failure, Fault, Operation, Outcome, Table, Violation, WriteRequest};
 
+/// How old a look for doubles may be when a create is sent, in milliseconds: a budget or a retry may lie between.
+const LOOK_AGE_MS_MAX: i64 = 5_000;
+
 /// Looks for records with the same key just before creates: reads may lag, and people do not wait for us (E1.7).
-pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+/// Returns the time before the first look.
+pub(crate) async fn look_before_create(running: &Running<'_>, page: &mut [Pending]) -> Result<Instant, Failure> {
+    let began = running.context.world.now();
     for pending in page.iter_mut() {
         pending.sent = vec![Sent::Not; pending.item.changes.len()];
     }
     for side in Side::BOTH {
-        let endpoint = running.endpoint(side);
-        let Some(key) = key_to_find(running, endpoint) else { continue };
-        let mut wanted: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-        let mut values: Vec<Value> = Vec::new();
-        for (at, pending) in page.iter().enumerate() {
-            for (index, change) in pending.item.changes.iter().enumerate() {
-                if change.side == side && change.kind == ChangeKind::Create {
-                    let value = change.fields.iter().find(|field| field.field == key.field).map(|field| &field.after);
-                    wanted.extend(value.and_then(|value| Some((normal_form(value, key.form)?, (at, index)))));
-                    values.extend(value.cloned());
-                }
-            }
-        }
-        for chunk in values.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
-            let connector = &endpoint.setup.connector;
-            let columns = endpoint.state.layout.columns.clone();
-            let found = patiently(running.context, side, endpoint.setup, "looking before creating in", || {
-                connector.find(endpoint.setup.target(), key.field.clone(), chunk.to_vec(), columns.clone())
-            })
-            .await?;
-            for index in 0..found.rows.len() {
-                let Some(stored) = Stored::of(&found, index) else { continue };
-                let normal = stored.get(&key.field).and_then(|value| normal_form(value, key.form));
-                let Some(&(at, change)) = normal.and_then(|normal| wanted.get(&normal)) else { continue };
-                let detail = format!("{} has the same {}", stored.row.id, key.field);
-                let learned = vec![stored];
-                page[at].sent[change] = Sent::Anew {
-                    reason: Reason::Duplicate,
-                    detail,
-                    doubtful: false,
-                    ask: None,
-                    learned,
-                    gone: Vec::new(),
-                };
+        let list = unsent(page, side);
+        let changes: Vec<&Change> = list.iter().map(|(at, index)| &page[*at].item.changes[*index]).collect();
+        let doubles = look_for_doubles(running, running.endpoint(side), &changes).await?;
+        for ((at, index), double) in list.into_iter().zip(doubles) {
+            if let Some(double) = double {
+                page[at].sent[index] = double;
             }
         }
     }
-    Ok(())
+    Ok(began)
+}
+
+/// Returns, for each change, what keeps it from being sent: a create whose key a record has already.
+async fn look_for_doubles(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    changes: &[&Change],
+) -> Result<Vec<Option<Sent>>, Failure> {
+    let mut doubles = vec![None; changes.len()];
+    let Some(key) = key_to_find(running, endpoint) else { return Ok(doubles) };
+    let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+    let mut values: Vec<Value> = Vec::new();
+    for (index, change) in changes.iter().enumerate().filter(|(_, change)| change.kind == ChangeKind::Create) {
+        let value = change.fields.iter().find(|field| field.field == key.field).map(|field| &field.after);
+        wanted.extend(value.and_then(|value| Some((normal_form(value, key.form)?, index))));
+        values.extend(value.cloned());
+    }
+    for chunk in values.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
+        let connector = &endpoint.setup.connector;
+        let columns = endpoint.state.layout.columns.clone();
+        let found = patiently(running.context, endpoint.side, endpoint.setup, "looking before creating in", || {
+            connector.find(endpoint.setup.target(), key.field.clone(), chunk.to_vec(), columns.clone())
+        })
+        .await?;
+        for index in 0..found.rows.len() {
+            let Some(stored) = Stored::of(&found, index) else { continue };
+            let normal = stored.get(&key.field).and_then(|value| normal_form(value, key.form));
+            let Some(&change) = normal.and_then(|normal| wanted.get(&normal)) else { continue };
+            doubles[change] = Some(Sent::Anew {
+                reason: Reason::Duplicate,
+                detail: format!("{} has the same {}", stored.row.id, key.field),
+                doubtful: false,
+                ask: None,
+                learned: vec![stored],
+                gone: Vec::new(),
+            });
+        }
+    }
+    Ok(doubles)
 }
 
 /// Returns the field by which a record on this side can be found before it is created.
@@ -70,12 +87,16 @@ fn key_to_find(running: &Running<'_>, endpoint: &EndpointAccess<'_>) -> Option<K
 }
 
 /// Sends the changes of a page to both sides at once and looks up what is unknown.
-pub(crate) async fn send_all(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+pub(crate) async fn send_all(
+    running: &mut Running<'_>,
+    page: &mut [Pending],
+    looked_at: Instant,
+) -> Result<(), Failure> {
     let shared = &*running;
     let lists = Side::BOTH.map(|side| unsent(page, side));
     let (left, right) = tokio::try_join!(
-        send_side(shared, page, &lists[0], Side::Left),
-        send_side(shared, page, &lists[1], Side::Right)
+        send_side(shared, page, &lists[0], Side::Left, looked_at),
+        send_side(shared, page, &lists[1], Side::Right, looked_at)
     )?;
     for ((at, index), sent) in lists.into_iter().flatten().zip(left.into_iter().chain(right)) {
         page[at].sent[index] = sent;
@@ -100,6 +121,7 @@ async fn send_side(
     page: &[Pending],
     list: &[(usize, usize)],
     side: Side,
+    mut looked_at: Instant,
 ) -> Result<Vec<Sent>, Failure> {
     let endpoint = running.endpoint(side);
     let entries: Vec<&JournalEntry> = list.iter().map(|(at, index)| &page[*at].entries[*index]).collect();
@@ -107,7 +129,19 @@ async fn send_side(
     let numbers: Vec<usize> = (0..entries.len()).collect();
     let batch_max = endpoint.described.object.write_batch_max.max(1) as usize;
     let mut batches: Vec<Vec<usize>> = numbers.chunks(batch_max).rev().map(<[usize]>::to_vec).collect();
-    while let Some(batch) = batches.pop() {
+    while let Some(mut batch) = batches.pop() {
+        if running.context.world.now() > looked_at.saturating_add(LOOK_AGE_MS_MAX) {
+            looked_at = running.context.world.now();
+            let changes: Vec<&Change> = batch.iter().map(|&number| &entries[number].change).collect();
+            let doubles = look_for_doubles(running, endpoint, &changes).await?;
+            for (&number, double) in batch.iter().zip(doubles) {
+                sent[number] = double.unwrap_or(Sent::Not);
+            }
+            batch.retain(|&number| sent[number] == Sent::Not);
+        }
+        if batch.is_empty() {
+            continue;
+        }
         let chunk: Vec<&JournalEntry> = batch.iter().map(|&number| entries[number]).collect();
         let (answers, failed_as_a_whole) = send_batch(running, endpoint, &chunk).await?;
         let (mut again, mut settled) = (Vec::new(), Vec::new());

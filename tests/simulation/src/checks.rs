@@ -17,6 +17,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     every_run_adds_up(simulation, &mut breaches);
     every_record_has_one_pair(simulation, &pairs, &mut breaches);
     nothing_is_left_hanging(&pairs, &mut breaches);
+    collisions_last_no_longer_than_their_cause(&pairs, &mut breaches);
     pairs_agree(simulation, &pairs, &mut breaches);
     no_edit_is_lost(simulation, &pairs, &mut breaches);
     deletes_have_a_cause(simulation, &pairs, &mut breaches);
@@ -57,6 +58,16 @@ fn nothing_is_left_hanging(pairs: &[Pair], breaches: &mut Vec<String>) {
         };
         if hangs {
             breaches.push(format!("E8: a pair is left hanging: {pair:?}"));
+        }
+    }
+}
+
+/// A collision needs two pairs.
+fn collisions_last_no_longer_than_their_cause(pairs: &[Pair], breaches: &mut Vec<String>) {
+    for pair in pairs {
+        let PairState::PairCollision { side, into } = &pair.state else { continue };
+        if !pairs.iter().any(|other| other != pair && other.id(*side) == Some(into) && !other.is_free()) {
+            breaches.push(format!("E1.10: {into} is free, and yet it is in the way of {pair:?}"));
         }
     }
 }
@@ -137,7 +148,7 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
         // Who merges decides what is kept; and a record that the sync took away may have been made anew.
         let merged = pair.is_some_and(|pair| {
             let had = |(on, id): &(Side, RecordId)| state.app(*on).entries[id].ever_had(&edit.field, &edit.value);
-            pair.aliases.iter().any(had)
+            pair.aliases.iter().any(had) || !pair.aliases.is_empty() && has_a_later_value(&state, edit)
         });
         let anew = pair.is_none()
             && entry.taken_by_sync
@@ -163,6 +174,13 @@ fn counts(simulation: &Simulation, edit: &Edit) -> bool {
     let mapping = simulation.setup.rules.mappings.iter().find(|mapping| *mapping.field(edit.side) == edit.field);
     let source = mapping.is_some_and(|mapping| simulation.setup.rules.flows_to(mapping, edit.side.other()));
     !edit.in_gap && !edit.value.is_blank() && source
+}
+
+/// The pair through which a later value came may have made way for one that was merged into its record.
+fn has_a_later_value(state: &State, edit: &Edit) -> bool {
+    let value = state.value(edit.side, &edit.id, edit.field.as_str());
+    let later = |other: &&Edit| other.at > edit.at && other.field == edit.field;
+    state.edits.iter().filter(later).any(|other| Some(loosely(&other.value)) == value.as_ref().map(loosely))
 }
 
 fn has(state: &State, side: Side, id: Option<&RecordId>, edit: &Edit) -> bool {

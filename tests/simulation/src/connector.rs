@@ -13,11 +13,17 @@ use syncline_runner::{
 };
 
 use crate::application::{Application, By, Snapshot, loosely};
+use crate::crash::CrashStore;
+use crate::intents::without_intent;
 use crate::stage::{FIELDS, Stage, State, Trick};
+
+/// A create may be sent this long after the last look for doubles, in milliseconds.
+const LOOK_AGE_MS_MAX: i64 = 6_000;
 
 /// A client of one application.
 pub(crate) struct Client {
     pub(crate) stage: Arc<Stage>,
+    pub(crate) store: Arc<CrashStore>,
     pub(crate) side: Side,
 }
 
@@ -28,11 +34,13 @@ impl Client {
         state.calls += 1;
         state.tick();
         let percent = state.people_percent;
-        if with_people && state.chance.percent(percent) {
+        if with_people && state.happens(percent) {
             state.person_acts();
         }
-        let percent = state.fault_percent;
-        if state.chance.percent(percent) {
+        let percent =
+            if state.failing.take_if(|side| *side == self.side).is_some() { 100 } else { state.fault_percent };
+        if state.happens(percent) {
+            state.faults += 1;
             return Err(match state.chance.below(3) {
                 0 => Fault::RetryLater { after_ms: 2_000, reason: "too many requests".to_owned() },
                 1 => Fault::RetryLater { after_ms: 600_000, reason: "the day's budget is used up".to_owned() },
@@ -209,7 +217,11 @@ impl Connector for Client {
     }
 
     fn write(&self, request: WriteRequest) -> BoxFuture<'_, Result<WriteAnswer, Fault>> {
-        done(self.call(true).and_then(|mut state| write(&mut state, self.side, &request)))
+        let silent = without_intent(&self.store, self.side, &request.operations);
+        done(self.call(true).and_then(|mut state| {
+            state.breaches.extend(silent);
+            write(&mut state, self.side, &request)
+        }))
     }
 
     fn find_created(
@@ -250,7 +262,8 @@ fn made(state: &State, side: Side, key: &str, fields: &[FieldName]) -> Option<Ro
 
 fn read(state: &mut State, side: Side, request: &ReadRequest) -> Result<Page, Fault> {
     let percent = state.fault_percent;
-    if request.cursor.is_some() && state.chance.percent(percent / 3) {
+    if request.cursor.is_some() && state.happens(percent / 3) {
+        state.faults += 1;
         return Err(Fault::CursorExpired("it is too old".to_owned()));
     }
     let now = state.now;
@@ -361,7 +374,8 @@ fn write(state: &mut State, side: Side, request: &WriteRequest) -> Result<WriteA
         Some(Trick::LoseRequest) => return Err(Fault::Interrupted("the request timed out".to_owned())),
         _ => {}
     }
-    let lost = trick == Some(Trick::LoseAnswer) || state.chance.percent(percent / 2);
+    let lost = trick == Some(Trick::LoseAnswer) || state.happens(percent / 2);
+    state.faults += u64::from(lost);
     let until = match lost && trick.is_none() {
         true => state.chance.below(request.operations.len() + 1),
         false => request.operations.len(),
@@ -370,7 +384,9 @@ fn write(state: &mut State, side: Side, request: &WriteRequest) -> Result<WriteA
         WriteAnswer { records: Table { columns: request.returning.clone(), rows: Vec::new() }, outcomes: Vec::new() };
     for (index, operation) in request.operations.iter().enumerate().take(until) {
         state.tick();
-        let outcome = match state.chance.percent(percent / 2) {
+        let wrong = state.happens(percent / 2);
+        state.faults += u64::from(wrong);
+        let outcome = match wrong {
             true if state.chance.percent(50) => Outcome::RetryLater { after_ms: 1_000, reason: "busy".to_owned() },
             true => {
                 if state.chance.percent(50) {
@@ -543,7 +559,7 @@ fn notice_doubles(state: &mut State, side: Side, key: &str, sent: &BTreeMap<Fiel
         if entry.by == By::Sync(key.to_owned()) || (entry.by != By::Person && same(serial, entry)) {
             breaches.push(format!("E1.8: a second record on the {side} beside {} for {sent:?}", entry.id));
         }
-        let seen = entry.now().at <= now - lag_ms - 1_000;
+        let seen = entry.now().at <= now - lag_ms - LOOK_AGE_MS_MAX;
         if app.manner.findable_email && seen && same("email", entry) {
             breaches.push(format!("E1.7: {} has the same address as {sent:?}", entry.id));
         }

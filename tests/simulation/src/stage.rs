@@ -1,6 +1,6 @@
 //! Where a history takes place: both applications, their people, time and chance, and the sync between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
@@ -59,8 +59,18 @@ pub struct State {
     pub tricks: Vec<(Side, Trick)>,
     /// True while look-ups cannot tell what creates made.
     pub blind: bool,
+    /// The next call to this side fails.
+    pub failing: Option<Side>,
     /// Breaches noticed while they happened.
     pub breaches: Vec<String>,
+    /// Runs so far.
+    pub runs: u64,
+    /// Calls that went wrong so far.
+    pub faults: u64,
+    /// Things that people did and that went wrong so far.
+    pub happenings: u64,
+    /// Numbers of happenings that do not happen after all.
+    pub skipped: BTreeSet<u64>,
     pub(crate) apps: [Application; 2],
     pub(crate) serial: u64,
     pub(crate) word: u64,
@@ -82,6 +92,16 @@ impl State {
     pub fn tick(&mut self) -> Instant {
         self.now += 1;
         self.now
+    }
+
+    /// Draws whether something happens now, in `percent` of a hundred cases. What happens has a number, so that a
+    /// smaller history can leave it out.
+    pub(crate) fn happens(&mut self, percent: usize) -> bool {
+        if !self.chance.percent(percent) {
+            return false;
+        }
+        self.happenings += 1;
+        !self.skipped.contains(&self.happenings)
     }
 
     pub(crate) fn tell(&mut self, line: String) {
@@ -189,7 +209,12 @@ impl Simulation {
             calls: 0,
             tricks: Vec::new(),
             blind: false,
+            failing: None,
             breaches: Vec::new(),
+            runs: 0,
+            faults: 0,
+            happenings: 0,
+            skipped: BTreeSet::new(),
             apps: [Application::new(left, "L"), Application::new(right, "R")],
             serial: 0,
             word: 0,
@@ -199,7 +224,7 @@ impl Simulation {
         let side = |side: Side| SideSetup {
             address: String::new(),
             endpoint: Endpoint { connection: side.to_string().into(), object: "contacts".into(), container: None },
-            connector: Arc::new(Client { stage: stage.clone(), side }),
+            connector: Arc::new(Client { stage: stage.clone(), store: store.clone(), side }),
             fields: rules.fields(side),
             keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
         };
@@ -223,7 +248,11 @@ impl Simulation {
 
     /// Runs the sync once.
     pub fn run(&self) -> Result<RunReport, Box<Failure>> {
-        self.stage.lock().tell("a run begins".to_owned());
+        {
+            let mut state = self.stage.lock();
+            state.runs += 1;
+            state.tell("a run begins".to_owned());
+        }
         let request = RunRequest { approve: &ApproveAll, only: None };
         let report = wait(run(&self.context, &self.setup, &request));
         let mut state = self.stage.lock();

@@ -1,0 +1,140 @@
+//! What a history is made of: drawn whole from its seed, so that any part of it can be taken away again.
+
+use std::collections::BTreeSet;
+
+use syncline_core::{ConflictPolicy, DeletePolicy, EditDelete, MappingRule, Rules, Side, Times};
+
+use crate::application::Manner;
+use crate::chance::Chance;
+use crate::stage::default_rules;
+
+/// A history before it is played.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Chance within the history starts from here.
+    pub chance: u64,
+    /// How the left application behaves.
+    pub left: Manner,
+    /// How the right application behaves.
+    pub right: Manner,
+    /// The rules of the sync at the beginning.
+    pub rules: Rules,
+    /// Records that are there at the beginning.
+    pub records: usize,
+    /// The runs, and what comes before each.
+    pub visits: Vec<Visit>,
+    /// How many of a hundred calls go wrong.
+    pub fault_percent: usize,
+    /// How many of a hundred calls meet somebody at work.
+    pub people_percent: usize,
+    /// True if people delete and merge.
+    pub deletes: bool,
+    /// Numbers of happenings that do not happen after all.
+    pub skipped: BTreeSet<u64>,
+}
+
+/// A run, and what happens before and in it.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// What people do before it: this many things.
+    pub acts: usize,
+    /// How long nothing happens, in milliseconds.
+    pub pause_ms: i64,
+    /// Somebody changes the rules.
+    pub change: Option<RuleChange>,
+    /// The first call of the run to this side fails.
+    pub fault: Option<Side>,
+    /// The power fails at this commit; true: the commit itself is kept.
+    pub crash: Option<(u64, bool)>,
+}
+
+/// A change of the rules while a sync is in use (B13).
+#[derive(Clone, Debug)]
+pub enum RuleChange {
+    /// The mapping with this number has another rule.
+    Mapping(usize, MappingRule),
+    /// Conflicts are decided otherwise.
+    Conflict(ConflictPolicy),
+    /// Deletes are carried over otherwise.
+    Deletes(DeletePolicy),
+}
+
+impl RuleChange {
+    /// Makes the change.
+    pub fn apply(&self, rules: &mut Rules) {
+        match self {
+            RuleChange::Mapping(number, rule) => rules.mappings[*number].rule = *rule,
+            RuleChange::Conflict(policy) => rules.conflict = policy.clone(),
+            RuleChange::Deletes(policy) => (rules.deletes_to_left, rules.deletes_to_right) = (*policy, *policy),
+        }
+    }
+
+    fn draw(chance: &mut Chance, mappings: usize) -> Self {
+        match chance.below(4) {
+            0 => RuleChange::Conflict(conflict_policy(chance)),
+            1 => RuleChange::Deletes(delete_policy(chance)),
+            _ => RuleChange::Mapping(
+                chance.below(mappings),
+                chance.pick(&[MappingRule::TwoWay, MappingRule::Off, MappingRule::ToRight, MappingRule::ToLeft]),
+            ),
+        }
+    }
+}
+
+fn conflict_policy(chance: &mut Chance) -> ConflictPolicy {
+    chance.pick(&[
+        ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
+        ConflictPolicy::Newest { in_doubt: Side::Right, times: Times::FieldElseRecord },
+        ConflictPolicy::Newest { in_doubt: Side::Right, times: Times::Field },
+        ConflictPolicy::Prefer(Side::Left),
+        ConflictPolicy::Prefer(Side::Right),
+        ConflictPolicy::Manual,
+    ])
+}
+
+fn delete_policy(chance: &mut Chance) -> DeletePolicy {
+    chance.pick(&[DeletePolicy::Ignore, DeletePolicy::Delete, DeletePolicy::Archive])
+}
+
+impl Script {
+    /// Draws the script of `seed`: 2 to 20 records, 3 to 5 runs, at least one fault and one power failure.
+    pub fn draw(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let (left, right) = (Manner::draw(&mut chance), Manner::draw(&mut chance));
+        let mut rules = default_rules();
+        rules.conflict = conflict_policy(&mut chance);
+        rules.deletes_to_left = delete_policy(&mut chance);
+        rules.deletes_to_right = delete_policy(&mut chance);
+        rules.edit_delete = chance.pick(&[EditDelete::Hold, EditDelete::EditWins, EditDelete::DeleteWins]);
+        let records = match chance.percent(80) {
+            true => 2 + chance.below(9),
+            false => 11 + chance.below(10),
+        };
+        let runs = 3 + chance.below(3);
+        let (crash, fault) = (chance.below(runs), chance.below(runs));
+        let mut visits = Vec::new();
+        for number in 0..runs {
+            let change =
+                (number > 0 && chance.percent(12)).then(|| RuleChange::draw(&mut chance, rules.mappings.len()));
+            visits.push(Visit {
+                acts: chance.below(6),
+                pause_ms: chance.pick(&[1_000, 60_000, 600_000, 90_000_000]),
+                change,
+                fault: (number == fault).then(|| chance.pick(&Side::BOTH)),
+                crash: (number == crash).then(|| (chance.below(40) as u64, chance.percent(50))),
+            });
+        }
+        Self {
+            chance: chance.next_number(),
+            left,
+            right,
+            rules,
+            records,
+            visits,
+            fault_percent: chance.pick(&[0, 3, 10]),
+            people_percent: chance.pick(&[0, 5, 20]),
+            deletes: chance.percent(60),
+            skipped: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Small histories cut out of seeded ones that broke a promise once, named by the rule.
+
+use syncline_core::{FieldName, MappingRule, PairState, RecordId, Side};
+use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+
+fn plain() -> Simulation {
+    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, default_rules())
+}
+
+fn run(simulation: &Simulation) {
+    simulation.stage.lock().now += 600_000;
+    simulation.run().expect("nothing goes wrong in this run");
+}
+
+fn create(simulation: &Simulation, side: Side, email: &str, name: &str) -> RecordId {
+    simulation.stage.lock().person_creates(side, &[("email", email), ("name", name)])
+}
+
+fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
+    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
+}
+
+/// Lets everything settle and holds it against every promise.
+fn rest(simulation: &Simulation) {
+    assert!(simulation.settle().is_some(), "it does not come to rest");
+    assert_eq!(check(simulation), Vec::<String>::new());
+}
+
+#[test]
+fn e2_9_a_mapping_that_becomes_two_way_carries_what_never_agreed() {
+    let mut simulation = plain();
+    let right = create(&simulation, RIGHT, "ada@x", "Ada");
+    simulation.stage.lock().person_edits(RIGHT, &right, "note", "only here");
+    // `note` goes to the right only: the new left record does not get it.
+    run(&simulation);
+    let left = simulation.pair_of(RIGHT, &right).and_then(|pair| pair.left).expect("it was created");
+    for mapping in simulation.setup.rules.mappings.iter_mut().filter(|mapping| mapping.left == FieldName::from("note"))
+    {
+        mapping.rule = MappingRule::TwoWay;
+    }
+    run(&simulation);
+    assert_eq!(simulation.stage.lock().value(LEFT, &left, "note"), Some(text("only here")));
+    rest(&simulation);
+}
+
+#[test]
+fn e1_10_a_collision_ends_when_what_is_in_its_way_leaves() {
+    let simulation = plain();
+    let (ada, eve) = (create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve"));
+    run(&simulation);
+    let (right_ada, right_eve) = (partner(&simulation, &ada), partner(&simulation, &eve));
+    simulation.stage.lock().person_merges(LEFT, &ada, &eve);
+    run(&simulation);
+    let pair = simulation.pair_of(RIGHT, &right_ada).expect("it has a pair");
+    assert!(matches!(pair.state, PairState::PairCollision { .. }), "{pair:?}");
+    simulation.stage.lock().person_deletes(RIGHT, &right_eve);
+    rest(&simulation);
+    let pair = simulation.pair_of(RIGHT, &right_ada).expect("it has a pair");
+    assert_eq!((pair.state, pair.left), (PairState::Linked, Some(eve)));
+}
