@@ -7,6 +7,7 @@
 pub mod args;
 pub mod commands;
 pub mod config;
+pub mod memory;
 pub mod output;
 pub mod progress;
 pub mod render;
@@ -26,6 +27,7 @@ use terminal::Terminal;
 
 /// Runs the command line and returns how it ended.
 pub fn main() -> ExitCode {
+    memory::share_one_pool();
     let args = Args::parse();
     let terminal = Terminal::new(&args.global);
     log(args.global.verbose, terminal.colour);

@@ -286,7 +286,7 @@ impl<'a> Replica<'a> {
         *sequence += 1;
         after.sequence = *sequence;
         batch.put(codec::change(self.space, after.sequence), id.as_str().as_bytes().to_vec());
-        self.move_keys(id, before, &after, batch, touched);
+        self.move_keys(id, before, &mut after, batch, touched);
         codec::put(batch, codec::replica(self.space, id), &after);
     }
 
@@ -294,16 +294,12 @@ impl<'a> Replica<'a> {
         &self,
         id: &RecordId,
         before: Option<StoredRow>,
-        after: &StoredRow,
+        after: &mut StoredRow,
         batch: &mut Batch,
         touched: &mut BTreeSet<Vec<u8>>,
     ) {
-        let digests = |row: StoredRow| match self.known(id, row) {
-            Known::Here(record) => self.digests(&record),
-            Known::Gone(_) => Vec::new(),
-        };
-        let old = before.map(digests).unwrap_or_default();
-        let new = digests(after.clone());
+        let old = before.map(|mut row| self.digests_of(id, &mut row)).unwrap_or_default();
+        let new = self.digests_of(id, after);
         for (tuple, digest) in old.iter().filter(|key| !new.contains(key)) {
             batch.delete(codec::match_key(self.space, *tuple, digest, id));
             touched.insert(codec::match_prefix(*tuple, digest));
@@ -311,6 +307,26 @@ impl<'a> Replica<'a> {
         for (tuple, digest) in new.iter().filter(|key| !old.contains(key)) {
             batch.put(codec::match_key(self.space, *tuple, digest, id), Vec::new());
         }
+    }
+
+    /// The same of a stored row, whose cells are lent to a record for as long as that takes.
+    fn digests_of(&self, id: &RecordId, row: &mut StoredRow) -> Vec<(u64, KeyDigest)> {
+        let Body::Here(cells) = &mut row.body else { return Vec::new() };
+        // A row of an older layout says nothing about the fields until it is read again.
+        if row.layout != self.layout.number {
+            return Vec::new();
+        }
+        let record = Record {
+            id: id.clone(),
+            version: None,
+            created_at: None,
+            modified_at: None,
+            columns: self.columns.clone(),
+            cells: std::mem::take(cells),
+        };
+        let digests = self.digests(&record);
+        *cells = record.cells;
+        digests
     }
 
     fn digests(&self, record: &Record) -> Vec<(u64, KeyDigest)> {

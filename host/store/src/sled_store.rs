@@ -6,6 +6,7 @@
 //! Invariant: a page shows all of a commit or nothing of it. The tree alone does not promise that, since a scan takes
 //! its lock anew for each row; so a read holds a lock that the writer takes alone while it applies a batch.
 
+mod blocks;
 mod disk;
 mod dropping;
 mod failure;
@@ -58,7 +59,7 @@ pub struct SledOptions {
 impl Default for SledOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 24 * 1024 * 1024,
+            cache_bytes: 8 * 1024 * 1024,
             open_time_max: Duration::from_secs(300),
             high_water_every: Duration::from_secs(2),
             range_rows_max: 1_000,
@@ -352,9 +353,11 @@ fn create(disk: &Disk, above: &Path, newest: u32) -> Result<(), StoreError> {
 }
 
 fn get(disk: &Disk, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let mut near = None;
     let value_of = |key: &Key| {
         let key = row::row_key(key);
-        disk.read(&key)?.map(|stored| row::whole_value(&key, &stored, |piece| disk.read(piece))).transpose()
+        let Some(row::Value { kind, body }) = disk.read_near(&key, &mut near)? else { return Ok(None) };
+        row::whole_value(&key, kind, &body, |piece| disk.read(piece)).map(Some)
     };
     keys.iter().map(value_of).collect()
 }
@@ -369,9 +372,9 @@ fn scan(disk: &Disk, prefix: row::Prefix, after: &[u8], limit: usize) -> Result<
         // The first key past `after`.
         start.push(0);
     }
-    disk.range(&start, &row::prefix_end(prefix), |key, stored| {
-        let value = row::whole_value(&key, &stored, |piece| disk.read(piece))?;
-        rows.push((row::id_of(&key).to_vec(), value));
+    disk.range(&start, &row::prefix_end(prefix), |key, kind, body| {
+        let value = row::whole_value(key, kind, body, |piece| disk.read(piece))?;
+        rows.push((row::id_of(key).to_vec(), value));
         Ok(rows.len() < limit)
     })?;
     Ok(rows)

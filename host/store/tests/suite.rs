@@ -175,6 +175,7 @@ fn suite(store: Arc<dyn Store>) {
         joined_commits_see_each_other(&store).await;
         pages_show_whole_commits(&store).await;
         dropped_ranges_are_gone_at_once(&store).await;
+        many_small_rows_come_and_go(&store).await;
         odd_input_is_refused_or_kept(&store).await;
         closed_stores_say_so(&store).await;
     });
@@ -261,6 +262,48 @@ async fn dropped_ranges_are_gone_at_once(store: &Arc<dyn Store>) {
         assert_eq!(put.expect("committed").number, dropped.expect("committed").number + 1);
         let page = store.scan(Space(4), StoreTable::Seen, vec![], 10).await.expect("a page");
         assert_eq!(page, [(last.id, vec![9])]);
+    }
+}
+
+/// Enough rows to be stored together, divided, and taken apart again: in order, anywhere, and from the front.
+async fn many_small_rows_come_and_go(store: &Arc<dyn Store>) {
+    let space = Space(7);
+    let mut model = Model::default();
+    let mut chance = 1_u32;
+    let mut draw = |below: u32| {
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (chance >> 8) % below
+    };
+    for round in 0..40_u32 {
+        let mut batch = Batch::default();
+        for at in 0..200 {
+            let number = if round < 10 { round * 200 + at } else { draw(3_000) };
+            let table = if draw(2) == 0 { StoreTable::Seen } else { StoreTable::Change };
+            let key = Key::new(space, table, format!("{number:05}"));
+            match draw(if round < 20 { 8 } else { 3 }) {
+                0 => batch.delete(key),
+                length => batch.put(key, vec![round as u8; (length * draw(80)) as usize]),
+            }
+        }
+        if round % 8 == 7 {
+            let to = Some(format!("{:05}", round * 20).into_bytes());
+            let (table, from) = (StoreTable::Seen, Vec::new());
+            batch.writes.push(Write::DeleteRange { space, table, from, to });
+        }
+        model.commit(&batch).expect("nothing is expected");
+        store.commit(batch).await.expect("committed");
+        for table in [StoreTable::Seen, StoreTable::Change] {
+            let (mut after, limit) = (Vec::new(), 1 + draw(400) as usize);
+            loop {
+                let page = store.scan(space, table, after.clone(), limit).await.expect("read");
+                assert!(page == model.scan(space, table, &after, limit), "round {round}, {table:?} after {after:?}");
+                let Some((last, _)) = page.last() else { break };
+                after.clone_from(last);
+            }
+            let keys: Vec<Key> = (0..50).map(|_| Key::new(space, table, format!("{:05}", draw(3_000)))).collect();
+            let expected: Vec<_> = keys.iter().map(|key| model.rows.get(key).cloned()).collect();
+            assert!(store.get(keys).await.expect("read") == expected, "round {round}, {table:?}");
+        }
     }
 }
 

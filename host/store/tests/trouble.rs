@@ -168,7 +168,9 @@ async fn a_garbled_row_is_told_with_its_table() {
     let dir = filled().await;
     let db = sled::open(dir.path()).expect("the database itself");
     let key = [&[0, 0, 0, 1, StoreTable::Replica as u8][..], &7_u32.to_be_bytes()].concat();
-    let mut stored = db.get(&key).expect("read").expect("there").to_vec();
+    // Small rows lie together, under the key of one of them.
+    let (key, stored) = db.range(..=key).next_back().expect("there").expect("read");
+    let mut stored = stored.to_vec();
     stored[20] ^= 1;
     db.insert(key, stored).expect("written");
     drop(db);
@@ -177,10 +179,10 @@ async fn a_garbled_row_is_told_with_its_table() {
     assert!(error.contains("table replica of space 1"), "{error}");
     let page = store.scan(Space(1), StoreTable::Replica, vec![], 1_000).await;
     assert!(matches!(page, Err(StoreError::Damaged(_))));
-    // The rest is readable, and a new value heals the row.
+    // The rest is readable. What lies beside a garbled row is not written over, since that would lose it for good.
     assert_rows(&store, 8..100).await;
-    commit(&store, 7..8).await.expect("committed");
-    assert_rows(&store, 0..100).await;
+    let refused = commit(&store, 7..8).await.expect_err("refused").to_string();
+    assert!(refused.contains("table replica of space 1"), "{refused}");
 }
 
 #[tokio::test]

@@ -133,6 +133,8 @@ pub(crate) fn root() -> PathBuf {
 }
 
 fn main() -> ExitCode {
+    // As `syncline` does, since it is measured in its place.
+    syncline_cli::memory::share_one_pool();
     match go(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -17,8 +17,10 @@ use sled::IVec;
 use syncline_runner::StoreError;
 
 use super::SledOptions;
+use super::blocks::{self, Block};
 use super::dropping::Range;
 use super::failure::{Failure, from_io, from_panic, guarded};
+use super::row::{self, Kind, Prefix, Value};
 
 /// How often the database collects its garbage; it does so nowhere else.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -88,27 +90,51 @@ impl Disk {
         self.dropping = ranges;
     }
 
-    /// Reads what is stored at `key`.
-    pub(super) fn read(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    /// Reads what is stored of the row at `key`.
+    pub(super) fn read(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
+        self.read_near(key, &mut None)
+    }
+
+    /// The same, which first looks into the block of the row before, and leaves that of this one.
+    pub(super) fn read_near(&self, key: &[u8], near: &mut Option<Block>) -> Result<Option<Value>, StoreError> {
         if self.dropping.iter().any(|range| range.contains(key)) {
             return Ok(None);
         }
-        Ok(guarded("reading", || self.db.get(key))?)
+        let Some(prefix) = row::prefix_of(key).filter(|prefix| blocks::is_packed(*prefix)) else {
+            let Some(stored) = guarded("reading", || self.db.get(key))? else { return Ok(None) };
+            let (kind, body) = row::decode(key, &stored)?;
+            return Ok(Some(Value { kind, body: stored.subslice(stored.len() - body.len(), body.len()) }));
+        };
+        if !near.as_ref().map_or(Ok(false), |block| block.spans(key))? {
+            *near = self.block_of(prefix, key)?;
+        }
+        near.as_ref().map_or(Ok(None), |block| block.find(key))
     }
 
-    /// Gives the rows from `start` on, up to but without `end`, to `take`, until it answers false.
+    /// Returns the block in which the row at `key` lies, or would lie; none if it would be the first of its table.
+    pub(super) fn block_of(&self, prefix: Prefix, key: &[u8]) -> Result<Option<Block>, StoreError> {
+        let found = guarded("reading", || self.db.range::<&[u8], _>(&prefix[..]..=key).next_back().transpose())?;
+        found.map(|(key, stored)| Block::read(key, &stored)).transpose()
+    }
+
+    /// Returns the first stored key after `key`.
+    pub(super) fn key_after(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        Ok(guarded("reading", || self.db.get_gt(key))?.map(|(key, _)| key))
+    }
+
+    /// Gives the rows from `start` on, up to but without `end`, all of one table, to `take`, until it answers false.
     pub(super) fn range(
         &self,
         start: &[u8],
         end: &[u8],
-        mut take: impl FnMut(IVec, IVec) -> Result<bool, StoreError>,
+        mut take: impl FnMut(&[u8], Kind, &[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let mut start = start.to_vec();
         loop {
             let mut passed_over = None;
-            self.stored_range(&start, end, |key, stored| {
-                passed_over = self.dropping.iter().find(|range| range.contains(&key));
-                if passed_over.is_some() { Ok(false) } else { take(key, stored) }
+            self.stored_range(&start, end, |key, kind, body| {
+                passed_over = self.dropping.iter().find(|range| range.contains(key));
+                if passed_over.is_some() { Ok(false) } else { take(key, kind, body) }
             })?;
             match passed_over {
                 Some(range) => start.clone_from(&range.end),
@@ -122,15 +148,23 @@ impl Disk {
         &self,
         start: &[u8],
         end: &[u8],
-        mut take: impl FnMut(IVec, IVec) -> Result<bool, StoreError>,
+        mut take: impl FnMut(&[u8], Kind, &[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         if start >= end {
             return Ok(());
         }
-        let mut rows = self.db.range(start..end);
-        while let Some((key, stored)) = guarded("reading", || rows.next().transpose())? {
-            if !take(key, stored)? {
-                break;
+        let packed = row::prefix_of(start).filter(|prefix| blocks::is_packed(*prefix));
+        let first = packed.map_or(Ok(None), |prefix| self.block_of(prefix, start))?;
+        let from = first.as_ref().map_or(start, |block| block.key());
+        let mut stored_rows = self.db.range(from..end);
+        let mut key = Vec::new();
+        while let Some((stored_at, stored)) = guarded("reading", || stored_rows.next().transpose())? {
+            let block = Block::read(stored_at, &stored)?;
+            for at in block.position(start)?..block.rows() {
+                let (kind, body) = block.get(at, &mut key)?;
+                if key.as_slice() >= end || !take(&key, kind, body)? {
+                    return Ok(());
+                }
             }
         }
         Ok(())

@@ -10,8 +10,10 @@
 use sled::Batch;
 use syncline_runner::StoreError;
 
+use super::blocks;
 use super::disk::Disk;
 use super::row::{self, Kind, LongHead};
+use super::stage::Changes;
 
 /// Rows deleted in one batch.
 const ROWS_AT_ONCE: usize = 1_000;
@@ -47,8 +49,7 @@ pub(super) fn put_marks(batch: &mut Batch, ranges: &[Range]) {
 /// Returns the ranges whose marks are in the database.
 pub(super) fn marked(disk: &Disk) -> Result<Vec<Range>, StoreError> {
     let mut ranges = Vec::new();
-    disk.range(&row::own_key(MARK), &mark_key(u32::MAX), |key, stored| {
-        let (_, body) = row::decode(&key, &stored)?;
+    disk.range(&row::own_key(MARK), &mark_key(u32::MAX), |_, _, body| {
         let range = body.split_first_chunk().and_then(|(length, keys)| {
             let (start, end) = keys.split_at_checked(u32::from_be_bytes(*length) as usize)?;
             Some(Range { start: start.to_vec(), end: end.to_vec() })
@@ -61,18 +62,20 @@ pub(super) fn marked(disk: &Disk) -> Result<Vec<Range>, StoreError> {
 
 /// Returns the next batch of deletions in `range`; `None` when no row is left.
 pub(super) fn next_batch(disk: &Disk, range: &Range) -> Result<Option<Batch>, StoreError> {
-    let mut batch = Batch::default();
+    let mut changes = Changes::new();
     let mut rows = 0;
-    disk.stored_range(&range.start, &range.end, |key, stored| {
+    disk.stored_range(&range.start, &range.end, |key, kind, body| {
         rows += 1;
-        if let Ok((Kind::Long, body)) = row::decode(&key, &stored) {
-            for number in 0..LongHead::from_body(&key, body)?.pieces() {
-                batch.remove(row::piece_key(&key, number));
+        if kind == Kind::Long {
+            for number in 0..LongHead::from_body(key, body)?.pieces() {
+                changes.insert(row::piece_key(key, number), None);
             }
         }
-        batch.remove(key);
+        changes.insert(key.to_vec(), None);
         Ok(rows < ROWS_AT_ONCE)
     })?;
+    let mut batch = Batch::default();
+    blocks::pack(disk, changes, &mut batch)?;
     Ok((rows > 0).then_some(batch))
 }
 

@@ -71,9 +71,8 @@ pub(super) fn migrate(disk: &Disk, found: u32, migrations: &[Migration]) -> Resu
 
 fn read_fact<const LENGTH: usize>(disk: &Disk, name: &str) -> Result<Option<[u8; LENGTH]>, StoreError> {
     let key = row::own_key(name);
-    let Some(stored) = disk.read(&key)? else { return Ok(None) };
-    let (_, body) = row::decode(&key, &stored)?;
-    let fact = body.try_into().map_err(|_| StoreError::Damaged(format!("the store's {name} number is garbled")))?;
+    let Some(row::Value { body, .. }) = disk.read(&key)? else { return Ok(None) };
+    let fact = (*body).try_into().map_err(|_| StoreError::Damaged(format!("the store's {name} number is garbled")))?;
     Ok(Some(fact))
 }
 
@@ -118,10 +117,9 @@ mod tests {
         to: 3,
         run: |disk| {
             let key = row::row_key(&Key::new(Space(1), StoreTable::Meta, [9]));
-            let stored = disk.read(&key)?.ok_or(StoreError::Full)?;
-            let (_, body) = row::decode(&key, &stored)?;
+            let row::Value { body, .. } = disk.read(&key)?.ok_or(StoreError::Full)?;
             let mut batch = sled::Batch::default();
-            let stored = row::encode(&key, Kind::Plain, &[body, &[3]].concat());
+            let stored = row::encode(&key, Kind::Plain, &[&*body, &[3]].concat());
             batch.insert(key, stored);
             disk.apply(batch)?;
             Ok(())

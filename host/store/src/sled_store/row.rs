@@ -3,6 +3,7 @@
 //! A key is the space (4 bytes, big-endian), the table (1 byte) and the id, so bytewise order is the order of [`Key`].
 //! A value is a kind byte, a checksum of 4 bytes over key, kind and body, and the body. The pieces of a long value lie
 //! in a table of their own, the row's table with the highest bit set, where no reader looks.
+//! Small rows that lie next to each other are stored as one (`blocks`).
 //!
 //! Invariant: no row's stored value is longer than [`PIECE_LENGTH_MAX`] and its header, because sled keeps larger pages
 //! in files that it never syncs.
@@ -35,6 +36,22 @@ pub(super) enum Kind {
     Long = 1,
     /// A piece of a long value.
     Piece = 2,
+    /// Several rows.
+    Block = 3,
+}
+
+impl Kind {
+    /// Returns the kind with a stored number.
+    pub(super) fn of(number: u8) -> Option<Self> {
+        [Kind::Plain, Kind::Long, Kind::Piece, Kind::Block].into_iter().find(|kind| *kind as u8 == number)
+    }
+}
+
+/// What is stored of a row beside its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) kind: Kind,
+    pub(super) body: IVec,
 }
 
 /// What stands in the row of a long value.
@@ -139,33 +156,27 @@ pub(super) fn decode<'stored>(key: &[u8], stored: &'stored [u8]) -> Result<(Kind
     if u32::from_be_bytes([a, b, c, d]) != checksum(key, kind, body) {
         return Err(garbled(key));
     }
-    match kind {
-        0 => Ok((Kind::Plain, body)),
-        1 => Ok((Kind::Long, body)),
-        2 => Ok((Kind::Piece, body)),
-        _ => Err(garbled(key)),
-    }
+    Kind::of(kind).map(|kind| (kind, body)).ok_or_else(|| garbled(key))
 }
 
 /// Returns the value of the row at `key` from what is stored there, with its pieces read through `read`.
 pub(super) fn whole_value(
     key: &[u8],
-    stored: &[u8],
-    read: impl Fn(&[u8]) -> Result<Option<IVec>, StoreError>,
+    kind: Kind,
+    body: &[u8],
+    read: impl Fn(&[u8]) -> Result<Option<Value>, StoreError>,
 ) -> Result<Vec<u8>, StoreError> {
-    let (kind, body) = decode(key, stored)?;
     match kind {
         Kind::Plain => return Ok(body.to_vec()),
-        Kind::Piece => return Err(garbled(key)),
+        Kind::Piece | Kind::Block => return Err(garbled(key)),
         Kind::Long => {}
     }
     let head = LongHead::from_body(key, body)?;
     let mut value = Vec::new();
     for number in 0..head.pieces() {
         let piece_key = piece_key(key, number);
-        let stored = read(&piece_key)?.ok_or_else(|| garbled(key))?;
-        match decode(&piece_key, &stored)? {
-            (Kind::Piece, body) => value.extend_from_slice(body),
+        match read(&piece_key)? {
+            Some(Value { kind: Kind::Piece, body }) => value.extend_from_slice(&body),
             _ => return Err(garbled(key)),
         }
     }
@@ -180,7 +191,8 @@ fn checksum(key: &[u8], kind: u8, body: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-fn garbled(key: &[u8]) -> StoreError {
+/// Says that what is stored at `key` is not what was written there.
+pub(super) fn garbled(key: &[u8]) -> StoreError {
     let place = match prefix_of(key) {
         Some([0, 0, 0, 0, OWN_TABLE]) => "the store's own facts".to_owned(),
         Some([a, b, c, d, table]) => {

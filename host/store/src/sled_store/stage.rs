@@ -6,15 +6,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sled::IVec;
 use syncline_runner::{Batch, Expect, StoreError, Write};
 
+use super::blocks;
 use super::disk::Disk;
 use super::dropping::{self, Range};
-use super::row::{self, Kind, LongHead, PIECE_LENGTH_MAX, Prefix};
+use super::row::{self, Kind, LongHead, PIECE_LENGTH_MAX, Prefix, Value};
 
 /// Stored rows to set, or to drop where `None`.
-type Changes = BTreeMap<Vec<u8>, Option<IVec>>;
+pub(super) type Changes = BTreeMap<Vec<u8>, Option<Value>>;
 
 /// Which tables may have values in pieces. Others are spared a read per write.
 #[derive(Debug, Default)]
@@ -79,16 +79,11 @@ impl<'store> Stage<'store> {
     }
 
     /// Returns the joined batch for the database, and the ranges to delete once it is applied.
-    pub(super) fn into_batch(self) -> (sled::Batch, Vec<Range>) {
+    pub(super) fn into_batch(self) -> Result<(sled::Batch, Vec<Range>), StoreError> {
         let mut batch = sled::Batch::default();
         dropping::put_marks(&mut batch, &self.drops);
-        for (key, stored) in self.joined {
-            match stored {
-                Some(stored) => batch.insert(key, stored),
-                None => batch.remove(key),
-            }
-        }
-        (batch, self.drops)
+        blocks::pack(self.disk, self.joined, &mut batch)?;
+        Ok((batch, self.drops))
     }
 
     fn holds(&self, expect: &Expect) -> Result<bool, StoreError> {
@@ -96,8 +91,8 @@ impl<'store> Stage<'store> {
             Expect::Absent(key) => Ok(self.read(&row::row_key(key))?.is_none()),
             Expect::Equals(key, value) => {
                 let key = row::row_key(key);
-                let Some(stored) = self.read(&key)? else { return Ok(false) };
-                Ok(row::whole_value(&key, &stored, |piece| self.read(piece))? == *value)
+                let Some(Value { kind, body }) = self.read(&key)? else { return Ok(false) };
+                Ok(row::whole_value(&key, kind, &body, |piece| self.read(piece))? == *value)
             }
         }
     }
@@ -110,8 +105,7 @@ impl<'store> Stage<'store> {
         }
         self.drop_pieces(&key)?;
         if value.len() <= PIECE_LENGTH_MAX {
-            let stored = row::encode(&key, Kind::Plain, value);
-            self.current.insert(key, Some(stored));
+            self.current.insert(key, Some(Value { kind: Kind::Plain, body: value.into() }));
             return Ok(());
         }
         if let Some(prefix) = row::prefix_of(&key) {
@@ -119,11 +113,10 @@ impl<'store> Stage<'store> {
         }
         for (number, body) in (0..).zip(value.chunks(PIECE_LENGTH_MAX)) {
             let piece_key = row::piece_key(&key, number);
-            let stored = row::encode(&piece_key, Kind::Piece, body);
-            self.current.insert(piece_key, Some(stored));
+            self.current.insert(piece_key, Some(Value { kind: Kind::Piece, body: body.into() }));
         }
-        let stored = row::encode(&key, Kind::Long, &LongHead::of(value).to_body());
-        self.current.insert(key, Some(stored));
+        let body = LongHead::of(value).to_body().as_slice().into();
+        self.current.insert(key, Some(Value { kind: Kind::Long, body }));
         Ok(())
     }
 
@@ -147,7 +140,7 @@ impl<'store> Stage<'store> {
     /// Deletes the rows of `range`, those in the database only if they are not more than `rows_max`; tells whether so.
     fn delete_range_up_to(&mut self, range: &Range, rows_max: usize) -> Result<bool, StoreError> {
         let mut keys = Vec::new();
-        self.disk.range(&range.start, &range.end, |key, _| {
+        self.disk.range(&range.start, &range.end, |key, _, _| {
             keys.push(key.to_vec());
             Ok(keys.len() <= rows_max)
         })?;
@@ -170,9 +163,8 @@ impl<'store> Stage<'store> {
         if !self.may_have_pieces(key)? {
             return Ok(());
         }
-        let Some(stored) = self.read(key)? else { return Ok(()) };
-        if let (Kind::Long, body) = row::decode(key, &stored)? {
-            for number in 0..LongHead::from_body(key, body)?.pieces() {
+        if let Some(Value { kind: Kind::Long, body }) = self.read(key)? {
+            for number in 0..LongHead::from_body(key, &body)?.pieces() {
                 self.current.insert(row::piece_key(key, number), None);
             }
         }
@@ -186,7 +178,7 @@ impl<'store> Stage<'store> {
         }
         let pieces = row::pieces_prefix(prefix);
         let mut found = false;
-        self.disk.range(&pieces, &row::prefix_end(pieces), |_, _| {
+        self.disk.range(&pieces, &row::prefix_end(pieces), |_, _, _| {
             found = true;
             Ok(false)
         })?;
@@ -194,7 +186,7 @@ impl<'store> Stage<'store> {
         Ok(found)
     }
 
-    fn read(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+    fn read(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
         match self.current.get(key).or_else(|| self.joined.get(key)) {
             Some(staged) => Ok(staged.clone()),
             None => self.disk.read(key),

@@ -191,7 +191,7 @@ impl Writer {
                 });
                 waiting.push((reply, place, answer));
             }
-            stage.into_batch()
+            stage.into_batch()?
         };
         for request in behind.into_iter().rev() {
             self.set_aside.push_front(request);
