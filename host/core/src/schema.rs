@@ -119,6 +119,11 @@ impl Schema {
     pub fn field(&self, name: &FieldName) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == *name)
     }
+
+    /// Returns the field whose value a record keeps when its id changes (E1.10).
+    pub fn identity(&self) -> Option<&FieldName> {
+        self.fields.iter().find(|field| field.meaning.as_deref() == Some("identity")).map(|field| &field.name)
+    }
 }
 
 /// How a connector keeps the promise that no record is created twice.

@@ -105,7 +105,9 @@ impl<'a> EndpointAccess<'a> {
     /// Takes up fields and keys that are new: a new field costs one announced read of everything, a new key a pass
     /// over the replica.
     async fn lay_out(&mut self) -> Result<(), Failure> {
+        let identity = self.described.schema.identity().cloned();
         let mut fields = self.setup.fields.clone();
+        fields.extend(identity.clone());
         fields.retain(|field| self.described.schema.field(field).is_some());
         fields.sort();
         fields.dedup();
@@ -137,7 +139,8 @@ impl<'a> EndpointAccess<'a> {
             self.commit(batch).await?;
         }
         let new_keys = self.setup.keys.iter().any(|tuple| !self.state.layout.keys.contains(tuple));
-        if new_keys {
+        if new_keys || identity != self.state.layout.identity {
+            self.state.layout.identity = identity;
             self.reindex().await?;
         }
         Ok(())
@@ -193,7 +196,7 @@ pub(crate) fn all_seen(space: Space) -> Write {
 
 fn fresh(setup: &SideSetup) -> State {
     State {
-        layout: Layout { number: 1, columns: Vec::new(), keys: setup.keys.clone() },
+        layout: Layout { number: 1, columns: Vec::new(), keys: setup.keys.clone(), identity: None },
         reading: Reading::Full { cursor: None, noting: false, unbroken: true },
         sequence: 0,
         swept_at: 0,

@@ -22,6 +22,7 @@ mod planning;
 mod pull;
 mod push;
 mod recover;
+mod rename;
 mod replica;
 pub mod report;
 mod resolve;

@@ -8,7 +8,8 @@ use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::EndpointAccess;
 use crate::replica::Known;
 use crate::synced::{SyncState, Synced};
-use crate::{Batch, Failure, StoreTable};
+use crate::totals::Place;
+use crate::{Batch, Failure, StoreTable, rename};
 
 /// Sets the create keys of a record's later pairs apart from those of its first: what these made is another's now.
 const LATER: u32 = 1 << 31;
@@ -31,7 +32,7 @@ pub(crate) async fn notice(
         let ids: Vec<RecordId> = rows.iter().map(|(_, id)| RecordId::new(codec::text(id, 0))).collect();
         let pairs = synced.pairs_of(side, &ids).await?;
         let pointed_at: Vec<PairId> = pairs.iter().copied().flatten().collect();
-        let there: BTreeMap<PairId, Pair> = pointed_at
+        let mut there: BTreeMap<PairId, Pair> = pointed_at
             .iter()
             .copied()
             .zip(synced.pairs(&pointed_at).await?)
@@ -39,12 +40,26 @@ pub(crate) async fn notice(
             .collect();
         let known = endpoint.replica().get(&ids).await?;
         let mut batch = Batch::default();
+        let renamed = rename::follow(synced, side, endpoint, &ids, (&mut batch, &mut state.totals)).await?;
+        there.extend(renamed.values().cloned());
         for ((id, pair), known) in ids.into_iter().zip(pairs).zip(known) {
             // A pair that another one took the record of is gone, and one whose record was made anew goes on without the
             // old one; should that be there, it is on its own.
             let had_one = pair.is_some();
             let is_its_own = |pair: &PairId| there.get(pair).is_some_and(|pair| has(pair, side, &id));
-            let pair = match (pair.filter(is_its_own), known) {
+            let mut pair = renamed.get(&id).map(|(pair, _)| *pair).or(pair).filter(is_its_own);
+            let is_here = matches!(known, Some(Known::Here(_)));
+            if let Some((number, former)) = pair.and_then(|pair| Some((pair, there.get_mut(&pair)?)))
+                && former.id(side) != Some(&id)
+                && is_here
+            {
+                // The pair went over to another record, and now this one is back: it is on its own too.
+                let before = Place::of(former);
+                former.aliases.retain(|alias| *alias != (side, id.clone()));
+                synced.put(&mut batch, &mut state.totals, number, (Some(before), former));
+                pair = None;
+            }
+            let pair = match (pair, known) {
                 (Some(pair), _) => pair,
                 // Gone before this sync ever saw it.
                 (None, None | Some(Known::Gone(_))) => continue,

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{
-    Columns, Fate, FieldName, Instant, KeyDigest, KeyField, Record, RecordId, Tombstone, Value, Version, key_digest,
+    Columns, Fate, FieldName, Instant, KeyDigest, KeyField, KeyForm, Record, RecordId, Tombstone, Value, Version,
+    key_digest,
 };
 
 use crate::codec::{self, PAGE_ROWS};
@@ -29,7 +30,12 @@ struct StoredRow {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Body {
     Here(Vec<Option<Value>>),
-    Gone { fate: Fate, at: Option<Instant> },
+    Gone {
+        fate: Fate,
+        at: Option<Instant>,
+        /// What the record keeps where it went on under another id (E1.10).
+        identity: Option<KeyDigest>,
+    },
 }
 
 /// What is known of one record.
@@ -50,6 +56,8 @@ pub struct Layout {
     pub columns: Vec<FieldName>,
     /// The key tuples by which records are found.
     pub keys: Vec<Vec<KeyField>>,
+    /// The field whose value a record keeps when its id changes (E1.10).
+    pub identity: Option<FieldName>,
 }
 
 /// The replica of one endpoint, opened for one step.
@@ -157,8 +165,9 @@ impl<'a> Replica<'a> {
             if !written.insert(tombstone.id.clone()) {
                 continue;
             }
+            let identity = self.identity(&tombstone.id, before.clone());
             let after = StoredRow {
-                body: Body::Gone { fate: tombstone.fate.clone(), at: tombstone.at },
+                body: Body::Gone { fate: tombstone.fate.clone(), at: tombstone.at, identity },
                 version: None,
                 ..before.clone()
             };
@@ -188,6 +197,30 @@ impl<'a> Replica<'a> {
                 batch.put(codec::match_key(self.space, tuple, &digest, id), Vec::new());
             }
         }
+    }
+
+    /// Reads the identities of records, also of those that were deleted.
+    pub(crate) async fn identities(&self, ids: &[RecordId]) -> Result<Vec<Option<KeyDigest>>, StoreError> {
+        if self.layout.identity.is_none() {
+            return Ok(vec![None; ids.len()]);
+        }
+        let rows = self.rows(ids).await?;
+        Ok(rows.into_iter().zip(ids).map(|(row, id)| self.identity(id, row?)).collect())
+    }
+
+    /// Returns the ids of the records with this identity, of those that are there or of those that were deleted.
+    pub(crate) async fn with_identity(&self, end: End, digest: &KeyDigest) -> Result<Vec<RecordId>, StoreError> {
+        match &self.layout.identity {
+            Some(field) => self.with_prefix(&codec::match_prefix(identity_number(field, end), digest)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// True if any record with an identity was deleted: only then one can have gone on under another id.
+    pub(crate) async fn has_departed(&self) -> Result<bool, StoreError> {
+        let Some(field) = &self.layout.identity else { return Ok(false) };
+        let prefix = identity_number(field, End::Departed).to_be_bytes();
+        Ok(!self.rows_with_prefix(&prefix, 1).await?.is_empty())
     }
 
     async fn rows(&self, ids: &[RecordId]) -> Result<Vec<Option<StoredRow>>, StoreError> {
@@ -311,7 +344,13 @@ impl<'a> Replica<'a> {
 
     /// The same of a stored row, whose cells are lent to a record for as long as that takes.
     fn digests_of(&self, id: &RecordId, row: &mut StoredRow) -> Vec<(u64, KeyDigest)> {
-        let Body::Here(cells) = &mut row.body else { return Vec::new() };
+        let cells = match &mut row.body {
+            Body::Here(cells) => cells,
+            Body::Gone { .. } => {
+                let departed = self.layout.identity.as_ref().map(|field| identity_number(field, End::Departed));
+                return departed.zip(self.identity(id, row.clone())).into_iter().collect();
+            }
+        };
         // A row of an older layout says nothing about the fields until it is read again.
         if row.layout != self.layout.number {
             return Vec::new();
@@ -331,7 +370,26 @@ impl<'a> Replica<'a> {
 
     fn digests(&self, record: &Record) -> Vec<(u64, KeyDigest)> {
         let keys = self.layout.keys.iter();
-        keys.filter_map(|tuple| Some((tuple_number(tuple), key_digest(record, tuple)?))).collect()
+        let living = self.layout.identity.as_ref().map(|field| identity_number(field, End::Living));
+        keys.filter_map(|tuple| Some((tuple_number(tuple), key_digest(record, tuple)?)))
+            .chain(living.zip(self.identity_of(record)))
+            .collect()
+    }
+
+    fn identity_of(&self, record: &Record) -> Option<KeyDigest> {
+        let field = self.layout.identity.clone()?;
+        key_digest(record, &[KeyField { field, form: KeyForm::Text }])
+    }
+
+    /// What a stored record keeps under another id, while it is there and once it was deleted.
+    fn identity(&self, id: &RecordId, row: StoredRow) -> Option<KeyDigest> {
+        if let Body::Gone { fate, identity, .. } = &row.body {
+            return identity.filter(|_| *fate == Fate::Deleted);
+        }
+        match self.known(id, row) {
+            Known::Here(record) => self.identity_of(&record),
+            Known::Gone(_) => None,
+        }
     }
 
     /// Marks the records that shared a key with one that left as changed: an ambiguity may have ended.
@@ -358,6 +416,21 @@ impl<'a> Replica<'a> {
         }
         Ok(())
     }
+}
+
+/// Which records with one identity are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Those that are there.
+    Living,
+    /// Those that were deleted.
+    Departed,
+}
+
+/// Returns the number under which identities are kept; none of a key tuple is the same.
+fn identity_number(field: &FieldName, end: End) -> u64 {
+    let text = format!("identity {end:?} {field}");
+    codec::number(blake3::hash(text.as_bytes()).as_bytes())
 }
 
 /// Returns the number under which the keys of a tuple are kept: the same for the same fields and forms.

@@ -47,6 +47,8 @@ pub struct Manner {
     pub validates: bool,
     /// Its lists name every record there is.
     pub complete: bool,
+    /// Its records keep a serial number when people give them another id.
+    pub identity: bool,
 }
 
 impl Manner {
@@ -71,6 +73,7 @@ impl Manner {
         answers_with_rows: true,
         validates: false,
         complete: true,
+        identity: false,
     };
 
     /// Draws a manner.
@@ -99,6 +102,7 @@ impl Manner {
             answers_with_rows: chance.percent(80),
             validates: chance.percent(30),
             complete: chance.percent(80),
+            identity: lag_ms == 0,
         }
     }
 }

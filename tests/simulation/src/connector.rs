@@ -15,7 +15,7 @@ use syncline_runner::{
 use crate::application::{Application, By, Snapshot, loosely};
 use crate::crash::CrashStore;
 use crate::intents::without_intent;
-use crate::stage::{FIELDS, Stage, State, Trick};
+use crate::stage::{FIELDS, Stage, State, Trick, identity};
 
 /// A create may be sent this long after the last look for doubles, in milliseconds.
 const LOOK_AGE_MS_MAX: i64 = 6_000;
@@ -138,7 +138,7 @@ impl Connector for Client {
             options: Vec::new(),
             length_max: None,
             group: None,
-            meaning: None,
+            meaning: (manner.identity && name == identity(self.side)).then(|| "identity".to_owned()),
             slot_of: None,
         };
         done(Ok(Schema { fields: FIELDS.iter().map(|name| field(name)).collect(), fingerprint: "1".to_owned() }))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syncline_core::{Fate, FieldName, Instant, RecordId, Side, Value};
 
 use crate::application::By;
-use crate::stage::{State, text};
+use crate::stage::{State, identity, text};
 
 /// One value that a person wrote.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl State {
         cells.extend(fields.iter().map(|(field, value)| (FieldName::from(*field), text(value))));
         self.serial += 1;
         let serial = text(&format!("s{}", self.serial));
-        cells.insert(FieldName::from(side.pick("left-serial", "right-serial")), serial);
+        cells.insert(FieldName::from(identity(side)), serial);
         let now = self.tick();
         let id = self.app_mut(side).create(now, By::Person, cells);
         self.tell(format!("a person creates {id} on the {side} with {fields:?}"));
@@ -75,6 +75,19 @@ impl State {
     /// A person merges a record into another one of the same application.
     pub fn person_merges(&mut self, side: Side, from: &RecordId, into: &RecordId) {
         self.take(side, from, Fate::MergedInto(into.clone()));
+    }
+
+    /// A person gives a record another id, which shows as one record gone and another made. Returns the new id.
+    pub fn person_renames(&mut self, side: Side, id: &RecordId) -> RecordId {
+        let cells = self.app(side).entries[id].cells().cloned().unwrap_or_default();
+        let now = self.tick();
+        let to = self.app_mut(side).create(now, By::Person, cells);
+        self.tell(format!("a person renames {id} to {to}"));
+        self.take(side, id, Fate::Deleted);
+        for edit in self.edits.iter_mut().filter(|edit| edit.side == side && edit.id == *id) {
+            edit.id = to.clone();
+        }
+        to
     }
 
     fn take(&mut self, side: Side, id: &RecordId, fate: Fate) {

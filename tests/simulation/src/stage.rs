@@ -120,6 +120,11 @@ impl State {
     }
 }
 
+/// The field whose value a record of `side` keeps, whatever its id.
+pub(crate) fn identity(side: Side) -> &'static str {
+    side.pick("left-serial", "right-serial")
+}
+
 /// Both applications, time and chance, shared by connectors and people.
 #[derive(Debug)]
 pub struct Stage(Mutex<State>);

@@ -243,6 +243,88 @@ fn e1_10_a_merge_of_a_record_without_counterpart_leaves_nothing_to_decide() {
     rest(&simulation);
 }
 
+fn with_identity(rules: Rules) -> Simulation {
+    let manner = Manner { identity: true, ..Manner::PLAIN };
+    Simulation::new(1, manner.clone(), manner, rules)
+}
+
+#[test]
+fn e1_10_a_renamed_record_keeps_its_pair_and_its_base() {
+    let simulation = with_identity(deleting(DeletePolicy::Delete));
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = simulation.pair_of(LEFT, &ada).and_then(|pair| pair.right).expect("it was created");
+    let mut before = ada.clone();
+    for name in ["Eda", "Ida"] {
+        let renamed = simulation.stage.lock().person_renames(LEFT, &before);
+        edit(&simulation, LEFT, &renamed, "name", name);
+        let report = run(&simulation);
+        assert_eq!(report.record.tally.writes(), 1, "the edit and nothing else");
+        let pair = simulation.pair_of(LEFT, &renamed).expect("it has a pair");
+        assert_eq!((&pair.left, &pair.right), (&Some(renamed.clone()), &Some(right.clone())));
+        assert!(pair.aliases.contains(&(LEFT, before)), "{:?}", pair.aliases);
+        assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text(name)));
+        before = renamed;
+    }
+    simulation.stage.lock().person_restores(LEFT, &ada);
+    run(&simulation);
+    let own = simulation.pair_of(LEFT, &ada).expect("what is back under an old id has a pair of its own");
+    assert_eq!(own.left, Some(ada));
+    rest(&simulation);
+}
+
+#[test]
+fn e1_10_a_record_renamed_there_and_back_keeps_its_pair() {
+    let simulation = with_identity(deleting(DeletePolicy::Delete));
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let renamed = simulation.stage.lock().person_renames(LEFT, &ada);
+    run(&simulation);
+    simulation.stage.lock().person_restores(LEFT, &ada);
+    simulation.stage.lock().person_deletes(LEFT, &renamed);
+    assert_eq!(run(&simulation).record.tally.writes(), 0);
+    let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
+    assert_eq!((pair.left, pair.aliases), (Some(ada), vec![(LEFT, renamed)]));
+    assert_eq!(pair.state, PairState::Linked);
+    rest(&simulation);
+}
+
+#[test]
+fn e1_10_a_rename_that_the_feed_does_not_tell_is_found_by_the_sweep() {
+    let manner = Manner { identity: true, feed_deletes: false, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, manner, Manner::PLAIN, deleting(DeletePolicy::Delete));
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let renamed = simulation.stage.lock().person_renames(LEFT, &ada);
+    run(&simulation);
+    assert!(
+        matches!(state_of(&simulation, LEFT, &renamed), PairState::Ambiguous { .. }),
+        "both are there, as it seems"
+    );
+    rest(&simulation);
+    assert_eq!(state_of(&simulation, LEFT, &renamed), PairState::Linked);
+    assert_eq!(count(&simulation, RIGHT), 1);
+}
+
+#[test]
+fn e1_10_two_records_with_one_identity_are_no_rename() {
+    let simulation = with_identity(deleting(DeletePolicy::Delete));
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let copy = simulation.stage.lock().person_renames(LEFT, &ada);
+    simulation.stage.lock().person_restores(LEFT, &ada);
+    edit(&simulation, LEFT, &copy, "email", "copy@x");
+    run(&simulation);
+    let (pair, other) = (simulation.pair_of(LEFT, &ada), simulation.pair_of(LEFT, &copy));
+    let right = |pair: Option<syncline_core::Pair>| pair.and_then(|pair| pair.right).expect("it has a counterpart");
+    assert_ne!(right(pair), right(other.clone()));
+    simulation.stage.lock().person_deletes(LEFT, &ada);
+    run(&simulation);
+    assert_eq!(simulation.pair_of(LEFT, &copy), other, "the other one is as it was");
+    // Not at rest for the stage, which takes a serial for that of one record.
+    assert_eq!(count(&simulation, RIGHT), 1, "what was deleted was deleted");
+}
+
 #[test]
 fn e4_2_not_seen_is_confirmed_by_id_before_anything_is_deleted() {
     // A list that leaves records out and says that it did not: only what a look-up confirms is gone.
