@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::digest::Login;
 use crate::secret::Secret;
 
 /// What the host adds to a request so that the server knows the user.
@@ -20,6 +21,13 @@ pub enum Credential {
     Bearer(Secret),
     /// `Authorization: Basic …`.
     Basic {
+        /// The user's name; not a secret.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// `Authorization: Basic …`, or `Digest` where the server asks for that instead.
+    BasicOrDigest {
         /// The user's name; not a secret.
         user: String,
         /// The password.
@@ -46,7 +54,9 @@ impl Credential {
     pub(crate) fn header_name(&self) -> Option<&str> {
         match self {
             Credential::None | Credential::Query { .. } => None,
-            Credential::Bearer(_) | Credential::Basic { .. } => Some("authorization"),
+            Credential::Bearer(_) | Credential::Basic { .. } | Credential::BasicOrDigest { .. } => {
+                Some("authorization")
+            }
             Credential::Header { name, .. } => Some(name),
         }
     }
@@ -56,10 +66,11 @@ impl Credential {
         let (value, name) = match self {
             Credential::None => return None,
             Credential::Bearer(token) => (token, "authorization"),
-            Credential::Basic { user, .. } if user.contains(':') => {
-                return Some("a user name for basic authentication must not contain a colon".to_owned());
+            Credential::Basic { user, .. } | Credential::BasicOrDigest { user, .. } => {
+                let unusable = user.contains(':').then_some("must not contain a colon");
+                let unusable = unusable.or(user.contains(char::is_control).then_some("contains a control character"));
+                return unusable.map(|why| format!("the user name {why}"));
             }
-            Credential::Basic { .. } => return None,
             Credential::Header { name, value } => (value, name.as_str()),
             Credential::Query { name, value } => {
                 return (name.is_empty() || value.is_empty())
@@ -87,7 +98,7 @@ impl Credential {
                 return Ok(());
             }
             Credential::Bearer(token) => (AUTHORIZATION, Zeroizing::new(format!("Bearer {}", token.expose()))),
-            Credential::Basic { user, password } => {
+            Credential::Basic { user, password } | Credential::BasicOrDigest { user, password } => {
                 (AUTHORIZATION, Zeroizing::new(format!("Basic {}", basic(user, password).as_str())))
             }
             Credential::Header { name, value } => {
@@ -106,17 +117,25 @@ impl Credential {
     /// The token or key, which is all of the credential.
     pub(crate) fn token(&self) -> Option<&Secret> {
         match self {
-            Credential::None | Credential::Basic { .. } => None,
+            Credential::None | Credential::Basic { .. } | Credential::BasicOrDigest { .. } => None,
             Credential::Bearer(value) | Credential::Header { value, .. } | Credential::Query { value, .. } => {
                 Some(value)
             }
         }
     }
 
+    /// User and password, where they may answer a digest challenge.
+    pub(crate) fn digest_login(&self) -> Option<Login<'_>> {
+        match self {
+            Credential::BasicOrDigest { user, password } => Some(Login { user, password }),
+            _ => None,
+        }
+    }
+
     /// User and password as they are sent, and the password by itself.
     pub(crate) fn login(&self) -> Option<(Secret, Secret)> {
         match self {
-            Credential::Basic { user, password } => {
+            Credential::Basic { user, password } | Credential::BasicOrDigest { user, password } => {
                 Some((Secret::new(format!("{user}:{}", password.expose())), password.clone()))
             }
             _ => None,

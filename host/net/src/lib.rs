@@ -14,6 +14,7 @@ mod address;
 mod audit;
 mod counters;
 mod credential;
+mod digest;
 mod error;
 mod failure;
 mod gateway;

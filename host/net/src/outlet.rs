@@ -16,6 +16,7 @@ use url::Url;
 use crate::USER_AGENT;
 use crate::counters::{Counters, CountersSnapshot};
 use crate::credential::Credential;
+use crate::digest::Sessions;
 use crate::error::{NetError, SendError};
 use crate::grant::Grant;
 use crate::rate::{BudgetState, Gate, RateLimit};
@@ -125,6 +126,7 @@ pub(crate) struct Inner {
     pub(crate) private_client: reqwest::Client,
     pub(crate) gate: Gate,
     pub(crate) redactor: Redactor,
+    pub(crate) digests: Sessions,
     pub(crate) counters: Counters,
 }
 
@@ -142,6 +144,7 @@ impl Outlet {
             gate,
             redactor: Redactor::new(&config.credential, &config.other_secrets),
             counters: Counters::default(),
+            digests: Sessions::default(),
             client,
             private_client,
             config,

@@ -62,6 +62,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// The server refused the request with a challenge that can be answered now.
+    pub(crate) is_challenge: bool,
 }
 
 impl Answer {
@@ -81,7 +83,8 @@ impl Answer {
             allowance.take(chunk.len())?;
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer { status: response.status(), headers, body, is_challenge: false })
     }
 
     /// How long the server wants to be left alone.
@@ -154,7 +157,8 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let wait = |status: u16, text: &'static str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            let answer = Answer { status: StatusCode::from_u16(status).expect("a status"), headers, body: Vec::new() };
+            let status = StatusCode::from_u16(status).expect("a status");
+            let answer = Answer { status, headers, body: Vec::new(), is_challenge: false };
             answer.retry_after().map(|wait| wait.as_secs())
         };
         assert_eq!(wait(429, "17"), Some(17));

@@ -7,7 +7,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::{sleep, timeout};
+use url::Url;
 
 use crate::address::{AddressClass, classify};
 use crate::audit::AuditLine;
@@ -23,6 +25,9 @@ use crate::target::{self, Target};
 /// Quick repeats of safe requests; the longer ones are the runner's.
 const REPEATS_MAX: u32 = 2;
 const REPEAT_WAIT_MS: u64 = 100;
+
+/// Challenges that one request answers: the first one, and that of a server which has forgotten what it asked.
+const CHALLENGES_MAX: u32 = 2;
 
 /// Time spent on the network by one request of a plugin, over its repeats and redirects.
 struct Clock {
@@ -78,8 +83,18 @@ impl Errand {
         let inner = &*self.outlet.0;
         inner.check_reachable(target)?;
         let mut repeats = 0;
+        let (mut challenges, mut turn) = (0, None);
         loop {
+            if signed && turn.is_none() && inner.digests.has_asked(target.url()) {
+                let _waiting = self.waits.begin();
+                turn = Some(inner.digests.turn().await);
+            }
             let answer = self.exchange(target, message, signed, clock).await;
+            // What was refused for its signature was not done, so it may be sent again, whatever it is.
+            if challenges < CHALLENGES_MAX && answer.as_ref().is_ok_and(|answer| answer.is_challenge) {
+                challenges += 1;
+                continue;
+            }
             if repeats == REPEATS_MAX || !message.is_safe() || !is_worth_repeating(&answer) {
                 return answer.map_err(|failed| failed.error);
             }
@@ -123,6 +138,13 @@ impl Errand {
 struct Outgoing<'outlet> {
     request: reqwest::Request,
     client: &'outlet reqwest::Client,
+    /// Said where a challenge may be answered.
+    signature: Option<Signature>,
+}
+
+/// How a request was signed: with this nonce, or with the password itself.
+struct Signature {
+    nonce: Option<String>,
 }
 
 impl Chain {
@@ -195,17 +217,33 @@ impl Inner {
         let mut url = target.url().clone();
         let mut headers = message.headers.clone();
         let mut client = &self.client;
+        let mut signature = None;
         if signed && self.config.credential_grants.iter().any(|grant| grant.covers(target)) {
             if target.url().scheme() != "https" && !matches!(self.config.credential, Credential::None) {
                 self.check_confidential(target)?;
                 client = &self.private_client;
             }
-            self.config.credential.apply(&mut url, &mut headers).map_err(SendError::Credential)?;
+            signature = self.sign(message, &mut url, &mut headers).map_err(SendError::Credential)?;
         }
         let mut request = reqwest::Request::new(message.method.clone(), url);
         *request.headers_mut() = headers;
         *request.body_mut() = message.body.clone().map(reqwest::Body::from);
-        Ok(Outgoing { request, client })
+        Ok(Outgoing { request, client, signature })
+    }
+
+    fn sign(&self, message: &Message, url: &mut Url, headers: &mut HeaderMap) -> Result<Option<Signature>, String> {
+        let credential = &self.config.credential;
+        let Some(login) = credential.digest_login() else {
+            return credential.apply(url, headers).map(|()| None);
+        };
+        let Some((text, nonce)) = self.digests.sign(login, &message.method, url) else {
+            return credential.apply(url, headers).map(|()| Some(Signature { nonce: None }));
+        };
+        let mut value = HeaderValue::from_bytes(text.as_bytes())
+            .map_err(|_| "the server's challenge cannot be answered in a header".to_owned())?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+        Ok(Some(Signature { nonce: Some(nonce) }))
     }
 
     /// A credential in clear text stays inside the private network; a name is judged when it is resolved.
@@ -227,10 +265,15 @@ impl Inner {
         target: &Target,
         allowance: &Allowance,
     ) -> Result<Answer, Failed> {
-        let sent = outgoing.client.execute(outgoing.request).await;
+        let Outgoing { request, client, signature } = outgoing;
+        let url = request.url().clone();
+        let sent = client.execute(request).await;
         let response = sent.map_err(|error| self.failure(&error, target))?;
-        let answer = Answer::read(response, self.config.limits.response_bytes_max, allowance).await?;
+        let mut answer = Answer::read(response, self.config.limits.response_bytes_max, allowance).await?;
         self.counters.received(answer.body.len());
+        if let Some(Signature { nonce }) = signature {
+            answer.is_challenge = self.digests.learn(&url, nonce.as_deref(), answer.status.as_u16(), &answer.headers);
+        }
         Ok(answer)
     }
 }

@@ -172,7 +172,12 @@ mod tests {
             agreed_at: Timestamp::UNIX_EPOCH,
             wishes: Wishes {
                 hosts: vec!["https://a.org".into()],
-                auth: vec![AuthWish { scheme: AuthScheme::Bearer, header: None, scopes: vec!["read".into()] }],
+                auth: vec![AuthWish {
+                    scheme: AuthScheme::Bearer,
+                    header: None,
+                    digest: false,
+                    scopes: vec!["read".into()],
+                }],
                 limits: Limits { memory_mib: Some(64), rate: vec![RateLimit::new(1, 2)], ..Limits::default() },
             },
         }

@@ -87,6 +87,9 @@ pub struct AuthWish {
     /// The name of the header, where the scheme is `header`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
+    /// With `basic`: a server may ask for a digest instead, which the host answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub digest: bool,
     /// The rights that the credential needs.
     #[serde(default)]
     pub scopes: Vec<String>,
@@ -266,6 +269,9 @@ fn check_lists(hosts: &[String], auth: &[AuthWish], objects: &[ObjectHint]) -> R
     for wish in auth {
         if !schemes.insert(wish.scheme) {
             return Err(invalid("auth", format!("`{}` is there twice", wish.scheme)));
+        }
+        if wish.digest && wish.scheme != AuthScheme::Basic {
+            return Err(invalid("auth", format!("the scheme `{}` takes no `digest`", wish.scheme)));
         }
         match (wish.scheme, &wish.header) {
             (AuthScheme::Header, None) => {

@@ -116,6 +116,7 @@ mod tests {
             auth: vec![AuthWish {
                 scheme: AuthScheme::Bearer,
                 header: None,
+                digest: false,
                 scopes: scopes.iter().map(ToString::to_string).collect(),
             }],
             limits: Limits { memory_mib, ..Limits::default() },

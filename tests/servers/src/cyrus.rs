@@ -2,7 +2,7 @@
 //!
 //! It must be started as root, and goes on as the user `cyrus`, who owns its folder.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -62,6 +62,17 @@ impl Cyrus {
             }
         }
         Ok(format!("http://127.0.0.1:{}{path}", self.http_port))
+    }
+
+    /// Starts the server again so that it takes no password by HTTP, but asks for a digest.
+    pub fn ask_for_digests(&mut self) -> Result<(), ServerError> {
+        self.stop();
+        let doing = "configuring Cyrus";
+        let path = self.folder.path().join("imapd.conf");
+        let mut file = OpenOptions::new().append(true).open(path).map_err(ServerError::io(doing))?;
+        file.write_all(b"http_allowplaintext: no\nhttp_sasl_mech_list: DIGEST-MD5\n")
+            .map_err(ServerError::io(doing))?;
+        self.resume()
     }
 
     /// Stops the server; its cards stay.

@@ -83,6 +83,9 @@ impl Auth {
     pub fn credential(&self, secret: Secret, wish: Option<&AuthWish>) -> Credential {
         match &self.kind {
             AuthKind::Token(_) => Credential::Bearer(secret),
+            AuthKind::Login { user, .. } if wish.is_some_and(|wish| wish.digest) => {
+                Credential::BasicOrDigest { user: user.clone(), password: secret }
+            }
             AuthKind::Login { user, .. } => Credential::Basic { user: user.clone(), password: secret },
             AuthKind::Key { header, .. } => {
                 let name = wish.and_then(|wish| wish.header.clone()).or_else(|| header.clone()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod budgets;
+mod digests;
 mod proxy;
 mod redirects;
 mod refusals;
