@@ -145,7 +145,7 @@ pub(crate) const FIELDS: &[Known] = &[
     known("url", "Website", Part::Url, "url", ""),
     known("note", "Note", Part::Text("NOTE"), "note", ""),
     known("categories", "Categories", Part::Categories, "categories", ""),
-    known("uid", "Identifier", Part::ReadOnly("UID"), "", ""),
+    known("uid", "Identifier", Part::ReadOnly("UID"), "identity", ""),
     known("rev", "Revision", Part::ReadOnly("REV"), "", ""),
 ];
 

@@ -3,6 +3,8 @@
 //! Invariant: an existing card is only replaced under the etag that it was patched from, and a new one only where there
 //! was none, so nothing that anybody else wrote is overwritten. A server without strong etags cannot promise that: there a
 //! card is compared once more right before it is written, and only what is edited within that moment is overwritten.
+//! Invariant: an address is looked at before a new card goes there, with the same look that fetches the current cards. Some
+//! servers (Zimbra, SOGo) ignore `If-None-Match`, and would put what an earlier attempt made over what was edited since.
 //! Invariant: a request whose answer did not come is `unknown`; it is not sent again here.
 
 mod refusal;
@@ -92,12 +94,12 @@ impl Batch<'_> {
     /// Fetches what is to be changed, and makes the requests.
     fn prepare(&mut self) -> Result<Vec<Job>, Fault> {
         let mut ids: Vec<String> = Vec::new();
-        let mut creates = false;
         for operation in self.request.views() {
             match operation.action() {
                 Action::Update(id) | Action::Delete(id) | Action::Tag((id, _)) => ids.push(id.clone()),
-                Action::Create(_) => creates = true,
-                Action::Archive(_) | Action::Restore(_) => {}
+                Action::Create(key) => ids.push(record_id(key)),
+                Action::Restore(id) => ids.push(id.clone()),
+                Action::Archive(_) => {}
             }
         }
         ids.sort_unstable();
@@ -106,6 +108,8 @@ impl Batch<'_> {
         api::fetch(self.collection, &ids, |id, fetched| {
             current.insert(id.to_owned(), fetched);
         })?;
+        let is_new = |key: &String| !matches!(current.get(&record_id(key)), Some(Fetched::Card(_)));
+        let creates = self.request.views().any(|view| matches!(view.action(), Action::Create(key) if is_new(key)));
         let version = if creates { self.card_version() } else { Version::V3 };
         let mut jobs = Vec::new();
         let request = self.request;
@@ -138,14 +142,14 @@ impl Batch<'_> {
             Action::Create(key) => {
                 let changes = changes(operation.cells());
                 let card = records::create(version, key, &changes).map_err(Outcome::Invalid)?;
-                Ok(self.create(at, record_id(key), key.clone(), card))
+                self.create(at, record_id(key), key.clone(), card, current)
             }
             Action::Restore(id) => {
                 let raw =
                     operation.raw().ok_or_else(|| Outcome::Unsupported("the deleted card was not kept".into()))?;
                 let card = Card::parse(raw).map_err(|error| invalid("invalid-card", error.to_string()))?;
                 let uid = card.text("UID").unwrap_or_default();
-                Ok(self.create(at, id.clone(), uid, card))
+                self.create(at, id.clone(), uid, card, current)
             }
             Action::Archive(_) => Err(Outcome::Unsupported("an address book has no archive".to_owned())),
             Action::Update(id) => {
@@ -190,10 +194,32 @@ impl Batch<'_> {
         }
     }
 
-    fn create(&self, at: usize, id: String, uid: String, card: Card) -> Job {
+    /// A request for a new card; none where its address is taken.
+    fn create(
+        &mut self,
+        at: usize,
+        id: String,
+        uid: String,
+        card: Card,
+        current: &HashMap<String, Fetched>,
+    ) -> Result<Job, Outcome> {
+        // What could not be looked at is left to the server and the request's condition.
+        if let Some(Fetched::Card(stored)) = current.get(&id) {
+            return Err(self.occupied(&id, &uid, stored));
+        }
         let request = Request::put(self.collection.member(&id)).header("If-None-Match", "*");
         let request = request.text(CARD_TYPE, card.to_text());
-        Job { at, id, request, kind: Kind::Create { uid, card: Box::new(card) }, unguarded: None }
+        Ok(Job { at, id, request, kind: Kind::Create { uid, card: Box::new(card) }, unguarded: None })
+    }
+
+    /// What a card at the address of a new one means.
+    fn occupied(&mut self, id: &str, uid: &str, stored: &Stored) -> Outcome {
+        if uid_of(&stored.text).as_deref() == Some(uid) {
+            // It was made by an earlier attempt; what was edited since then stays.
+            Outcome::done(id, self.row(id, stored))
+        } else {
+            Outcome::DuplicateOf(Some(id.to_owned()))
+        }
     }
 
     /// A request for the patched card; none where the patch changed nothing.
@@ -330,11 +356,7 @@ impl Batch<'_> {
                 let sent = Stored { etag, modified_at: None, text: card.to_text() };
                 Outcome::done(id, self.row(id, &sent))
             }
-            (Look::Occupied { uid }, Some(stored)) if uid_of(&stored.text).as_ref() == Some(&uid) => {
-                // It was made by an earlier attempt; what was edited since then stays.
-                Outcome::done(id, self.row(id, stored))
-            }
-            (Look::Occupied { .. }, Some(_)) => Outcome::DuplicateOf(Some(id.to_owned())),
+            (Look::Occupied { uid }, Some(stored)) => self.occupied(id, &uid, stored),
             (Look::Occupied { .. }, None) => {
                 Outcome::Unknown(format!("an object stands at {id}, but cannot be read {reason}"))
             }

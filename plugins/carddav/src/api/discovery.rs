@@ -1,6 +1,6 @@
 //! Finds the address books behind the one address that a user gave.
 
-use syncline_sdk::http::Response;
+use syncline_sdk::http::{HttpError, Response};
 use syncline_sdk::value::Fault;
 
 use crate::api::{fault_of, fault_of_error, multistatus, request};
@@ -129,7 +129,8 @@ fn from_principal(address: &str, properties: Properties) -> Result<Option<Site>,
 fn describe(address: &str, depth: &'static str) -> Result<(String, Vec<Member>), Fault> {
     let mut address = address.to_owned();
     for _ in 0..REDIRECTS_MAX {
-        let response = request(&address, dav::describe(depth)).send().map_err(fault_of_error)?;
+        let sent = request(&address, dav::describe(depth)).send();
+        let response = sent.map_err(|error| fault_of_refusal(&address, error))?;
         let Some(target) = redirect(&response) else {
             if !response.url().is_empty() {
                 address = resolve(&address, response.url());
@@ -143,6 +144,21 @@ fn describe(address: &str, depth: &'static str) -> Result<(String, Vec<Member>),
         address = next;
     }
     Err(Fault::misconfigured("url", "redirect", "the server redirects without end"))
+}
+
+/// What the host lets nobody ask is a matter of the setting: it alone says to which host a connection and its password go.
+fn fault_of_refusal(address: &str, error: HttpError) -> Fault {
+    match (error, split_origin(address).0) {
+        (HttpError::Denied(reason), "") => Fault::misconfigured("url", "redirect", reason),
+        (HttpError::Denied(_), origin) => {
+            let message = format!(
+                "this account has its address books on another host, {origin}, where the password does not go unasked; \
+                 if that is the right server, set url = \"{address}\", and agree to that host"
+            );
+            Fault::misconfigured("url", "other-host", message)
+        }
+        (error, _) => fault_of_error(error),
+    }
 }
 
 fn redirect(response: &Response) -> Option<&str> {

@@ -74,6 +74,26 @@ fn a_server_root_leads_to_its_address_books() {
 }
 
 #[test]
+fn address_books_on_another_host_are_named_with_what_to_set() {
+    let ask = |home: &'static str| {
+        let host = TestHost::new(move |request| match request.url() {
+            "/" if home.is_empty() => {
+                Err(HttpError::Denied("the server redirected to another origin, `other.h`".into()))
+            }
+            "/" => Ok(answer(&found("/", home))),
+            _ => Err(HttpError::Denied("`https://other.h` was not granted".into())),
+        });
+        let fault = host.settings(&json!({"url": "https://h/"})).run(discover).err();
+        let Some(Fault::Misconfigured(violations)) = fault else { panic!("{fault:?}") };
+        assert_eq!(violations[0].field.as_deref(), Some("url"));
+        violations[0].message.clone()
+    };
+    let message = ask("<c:addressbook-home-set><d:href>https://other.h/u/</d:href></c:addressbook-home-set>");
+    assert!(message.contains("https://other.h") && message.contains("set url = \"https://other.h/u/\""), "{message}");
+    assert!(ask("").contains("redirected"), "a redirect is told as the host tells it");
+}
+
+#[test]
 fn the_address_of_an_address_book_is_enough() {
     let host = TestHost::new(|_| Ok(answer(&found("/u/ab/", BOOK)))).settings(&json!({"url": "https://h/u/ab"}));
     let site = host.run(discover).expect("it is an address book");

@@ -22,6 +22,7 @@ pub(crate) struct RealHost {
     agent: Agent,
     url: String,
     sync: Sync,
+    ignores_conditions: Cell<bool>,
     requests: Cell<usize>,
 }
 
@@ -32,7 +33,18 @@ impl RealHost {
             .max_redirects(0)
             .allow_non_standard_methods(true)
             .build();
-        RealHost { agent: config.into(), url: url.to_owned(), sync, requests: Cell::new(0) }
+        RealHost {
+            agent: config.into(),
+            url: url.to_owned(),
+            sync,
+            ignores_conditions: Cell::new(false),
+            requests: Cell::new(0),
+        }
+    }
+
+    /// Lets the server not see that a card is to be made only where there is none, as if it did not know of that.
+    pub(crate) fn ignore_conditions(&self, ignores: bool) {
+        self.ignores_conditions.set(ignores);
     }
 
     /// How many requests were sent since this was asked last.
@@ -57,7 +69,8 @@ impl RealHost {
             request.url().to_owned()
         };
         let mut sent = ureq::http::Request::builder().method(request.method()).uri(target);
-        for (name, value) in request.headers() {
+        let is_hidden = |name: &str| self.ignores_conditions.get() && name.eq_ignore_ascii_case("If-None-Match");
+        for (name, value) in request.headers().iter().filter(|(name, _)| !is_hidden(name)) {
             sent = sent.header(name, value);
         }
         let sent = sent.header(AUTHORIZATION, format!("Basic {}", credential()));

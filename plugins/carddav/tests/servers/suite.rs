@@ -143,6 +143,8 @@ pub(crate) fn run(host: &RealHost, book: &str, peer: Peer) {
     let start = creating(peer, start);
     let start = patching(host, book, peer, start);
     let start = deleting(start);
+    let start = overwriting(host, book, start);
+    let start = renaming(host, book, start);
     same_uid(host, book, peer);
     finding(peer);
     paging(host, &start);
@@ -275,6 +277,44 @@ fn deleting(start: String) -> String {
     next
 }
 
+/// Where a server ignores `If-None-Match`, a repeated create still leaves what was edited since (E1.8).
+fn overwriting(host: &RealHost, book: &str, start: String) -> String {
+    let create = || write_one(Action::Create(key("again")), None, None, &[("name.given", Value::from("Again"))]);
+    host.ignore_conditions(true);
+    let (outcome, _) = create();
+    assert!(matches!(outcome, Outcome::Written(_)), "{outcome:?}");
+    let address = path(book, &format!("{}.vcf", key("again")));
+    let edited = host.other_client("GET", &address, &[], "").text().replace("END:VCARD", "NOTE:edited\r\nEND:VCARD");
+    assert!(host.other_client("PUT", &address, &[], &edited).is_success());
+    let (outcome, row) = create();
+    let row = row.unwrap_or_else(|| panic!("{outcome:?}"));
+    assert_eq!(cell(&row, "note"), &Value::from("edited"));
+    assert!(host.other_client("GET", &address, &[], "").text().contains("NOTE:edited"));
+    let (outcome, _) = write_one(Action::Delete(row.id), None, None, &[]);
+    assert!(matches!(outcome, Outcome::Written(_)), "{outcome:?}");
+    host.ignore_conditions(false);
+    read_all(ReadMode::Changes, Some(start), 10).2
+}
+
+/// A card that moved is a card gone and a card with its `UID`, by which the host follows it (E1.10).
+fn renaming(host: &RealHost, book: &str, start: String) -> String {
+    let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:rename-1\r\nFN:Moved\r\nN:Moved;;;;\r\nEND:VCARD\r\n";
+    assert!(host.other_client("PUT", &path(book, "before.vcf"), &[], card).is_success());
+    let (rows, _, next) = read_all(ReadMode::Changes, Some(start), 10);
+    let identity = rows.first().map(|row| cell(row, "uid").clone());
+    assert_eq!(identity, Some(Value::from("rename-1")));
+    let folder = &book[..book.rfind('/').expect("the address has a path")];
+    let after = [("Destination", &*format!("{folder}/after.vcf")), ("Overwrite", "F")];
+    let moved = host.other_client("MOVE", &path(book, "before.vcf"), &after, "");
+    assert!(moved.is_success(), "{} {}", moved.status(), moved.text());
+    let (rows, gone, next) = read_all(ReadMode::Changes, Some(next), 10);
+    assert_eq!((ids(&rows), gone), (vec!["after.vcf"], vec!["before.vcf".to_owned()]));
+    assert_eq!(rows.first().map(|row| cell(row, "uid").clone()), identity);
+    let (outcome, _) = write_one(Action::Delete("after.vcf".into()), None, None, &[]);
+    assert!(matches!(outcome, Outcome::Written(_)), "{outcome:?}");
+    read_all(ReadMode::Changes, Some(next), 10).2
+}
+
 fn same_uid(host: &RealHost, book: &str, peer: Peer) {
     let key = key("moved");
     let card = format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{key}\r\nFN:Moved\r\nN:Moved;;;;\r\nEND:VCARD\r\n");
@@ -358,8 +398,12 @@ pub(crate) fn discovery(book: &str) {
 pub(crate) fn down() {
     assert!(matches!(CardDav::check(), Err(Fault::Transient(_))));
     assert!(matches!(read(ReadMode::Full, None, 10), Err(Fault::Transient(_))));
-    let (outcome, _) = write_one(Action::Create(key("later")), None, None, &[("name.given", Value::from("Later"))]);
-    assert!(matches!(outcome, Outcome::RetryLater(_)), "{outcome:?}");
+    let operation =
+        Operation { action: Action::Create(key("later")), expected_version: None, raw: None, cells: Vec::new() };
+    let request =
+        WriteRequest { endpoint: contacts(), columns: Vec::new(), operations: vec![operation], returning: Vec::new() };
+    let fault = CardDav::write(request).err();
+    assert!(matches!(fault, Some(Fault::Transient(_))), "{fault:?}");
 }
 
 /// It listens again.

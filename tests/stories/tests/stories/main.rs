@@ -6,6 +6,7 @@ mod faults;
 mod first;
 mod hostile;
 mod kills;
+mod moves;
 mod pairs;
 mod plans;
 mod serving;
