@@ -246,6 +246,7 @@ impl Session {
         };
         for (side, setup) in [(Side::Left, &mut left), (Side::Right, &mut right)] {
             setup.fields = rules.fields(side);
+            setup.sweep_every_ms = sync.sweep.and_then(|sweep| i64::try_from(sweep.every_ms).ok());
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
         }
         let transforms = self.transforms(&rules).await?;
@@ -271,7 +272,14 @@ impl Session {
         let connector = self.connector(&endpoint.connection).await?;
         let reach = &self.admitted.connections[&endpoint.connection].reach;
         let address = reach.base_url.as_ref().map(ToString::to_string).unwrap_or_default();
-        Ok(SideSetup { endpoint: endpoint.clone(), connector, address, fields: Vec::new(), keys: Vec::new() })
+        Ok(SideSetup {
+            endpoint: endpoint.clone(),
+            connector,
+            address,
+            fields: Vec::new(),
+            keys: Vec::new(),
+            sweep_every_ms: None,
+        })
     }
 
     /// Connects one connection.

@@ -137,14 +137,18 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
 /// True if only another read of everything can tell what is gone, since there is no list of ids.
 fn owes_a_read(endpoint: &EndpointAccess<'_>) -> bool {
     let age = endpoint.context.world.now() - endpoint.state.swept_at;
-    endpoint.state.unswept && !endpoint.described.object.abilities.ids && age >= endpoint.context.sweep_every_ms
+    endpoint.state.unswept && !endpoint.described.object.abilities.ids && age >= sweep_every_ms(endpoint)
 }
 
 /// True if it is time to look for what the feed does not tell (E8.4).
 fn sweep_is_due(endpoint: &EndpointAccess<'_>) -> bool {
     let abilities = endpoint.described.object.abilities;
     let age = endpoint.context.world.now() - endpoint.state.swept_at;
-    abilities.ids && age >= endpoint.context.sweep_every_ms
+    abilities.ids && age >= sweep_every_ms(endpoint)
+}
+
+fn sweep_every_ms(endpoint: &EndpointAccess<'_>) -> i64 {
+    endpoint.setup.sweep_every_ms.unwrap_or(endpoint.context.sweep_every_ms)
 }
 
 /// Lists every id and asks about those that are missing.

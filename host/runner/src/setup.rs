@@ -21,6 +21,8 @@ pub struct SideSetup {
     pub fields: Vec<FieldName>,
     /// The key tuples by which this sync matches.
     pub keys: Vec<Vec<KeyField>>,
+    /// How often what its feed does not tell is looked for; none for as often as [`Context::sweep_every_ms`] says.
+    pub sweep_every_ms: Option<i64>,
 }
 
 impl SideSetup {
@@ -68,7 +70,7 @@ pub struct Context {
     pub stop: Stop,
     /// Hears how the run is getting on.
     pub listener: Arc<dyn Listener>,
-    /// How often what a feed does not tell is looked for, in milliseconds.
+    /// How often schemas, what is ambiguous, and what a feed does not tell are looked at again, in milliseconds.
     pub sweep_every_ms: i64,
 }
 

@@ -227,6 +227,7 @@ impl Simulation {
         let stage = Arc::new(Stage(Mutex::new(state)));
         let store = Arc::new(CrashStore::default());
         let side = |side: Side| SideSetup {
+            sweep_every_ms: None,
             address: String::new(),
             endpoint: Endpoint { connection: side.to_string().into(), object: "contacts".into(), container: None },
             connector: Arc::new(Client { stage: stage.clone(), store: store.clone(), side }),

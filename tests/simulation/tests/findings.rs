@@ -299,3 +299,22 @@ fn e8_4_a_resumed_read_of_everything_is_followed_by_a_sweep() {
         assert_eq!(simulation.stage.lock().ids(RIGHT).len(), 599, "commit {commits}");
     }
 }
+
+#[test]
+fn e8_4_a_sweep_comes_as_often_as_the_sync_says() {
+    let manner = Manner { feed_deletes: false, ..Manner::PLAIN };
+    let rules = Rules { deletes_to_right: DeletePolicy::Delete, ..default_rules() };
+    for (sweep_every_ms, left_over) in [(Some(3_600_000), 99), (None, 100)] {
+        let mut simulation = Simulation::new(1, manner.clone(), Manner::PLAIN, rules.clone());
+        simulation.setup.left.sweep_every_ms = sweep_every_ms;
+        let ids: Vec<RecordId> =
+            (0..100).map(|number| create(&simulation, LEFT, &format!("{number}@x"), "Ada")).collect();
+        run(&simulation);
+        simulation.stage.lock().person_deletes(LEFT, &ids[50]);
+        run(&simulation);
+        assert_eq!(simulation.stage.lock().ids(RIGHT).len(), 100, "no sweep is due");
+        simulation.stage.lock().now += 3_600_000;
+        run(&simulation);
+        assert_eq!(simulation.stage.lock().ids(RIGHT).len(), left_over, "{sweep_every_ms:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! `schedule`: when `serve` runs a sync.
+//! `schedule`: when `serve` runs a sync; `sweep`: how often a run lists all ids.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ const UNITS: [(char, u64); 4] = [('d', 86_400_000), ('h', 3_600_000), ('m', 60_0
 /// The longest time between two runs: beyond it vendors forget what was deleted.
 const EVERY_MS_MAX: u64 = 31 * 86_400_000;
 
-pub(super) fn read(reader: &mut Reader, item: &Item<'_>) -> Option<Schedule> {
-    let text = reader.text(item, "`schedule`")?;
+pub(super) fn read(reader: &mut Reader, item: &Item<'_>, key: &str) -> Option<Schedule> {
+    let text = reader.text(item, &format!("`{key}`"))?;
     match parse(text.get_ref()) {
         Ok(schedule) => Some(schedule),
         Err(reason) => {
-            let mistake = Mistake::new(&text.span(), format!("{} is no schedule: {reason}", shown(text.get_ref())));
+            let mistake = Mistake::new(&text.span(), format!("{} is no {key}: {reason}", shown(text.get_ref())));
             reader.wrong(mistake.mend("write \"every\", a number and s, m, h or d, such as \"every 5m\""));
             None
         }

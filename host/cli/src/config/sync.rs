@@ -51,6 +51,8 @@ pub struct Sync {
     pub edit_delete: EditDelete,
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
+    /// How often all ids are listed to find what the applications do not tell; none for daily.
+    pub sweep: Option<Schedule>,
     /// False: a draft.
     pub active: bool,
     /// The default mappings that are switched off, by the name of the field on either side.
@@ -116,7 +118,8 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let deletes =
         section.take("deletes").map(|entry| deletes::read(reader, entry.value, direction)).unwrap_or_default();
     let edit_delete = edit_delete::read(reader, section.take("edit_delete"), &deletes);
-    let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value));
+    let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, "schedule"));
+    let sweep = section.take("sweep").and_then(|entry| schedule::read(reader, entry.value, "sweep"));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
     let defaults_off = defaults_off(reader, &mut section);
     let mappings = section.take("mappings").map(|entry| mapping::read_all(reader, entry.value, direction));
@@ -131,6 +134,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         deletes,
         edit_delete,
         schedule,
+        sweep,
         active,
         defaults_off,
         mappings: mappings.unwrap_or_default(),

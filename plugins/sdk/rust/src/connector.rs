@@ -119,6 +119,9 @@ pub struct CreatedQuery {
 }
 
 /// Exports a type that implements [`Connector`] as this crate's component.
+///
+/// A connector that only reads takes it too, and leaves `write` as it is: what counts is what its objects' abilities say.
+/// The world `reader` is for languages without such defaults.
 #[macro_export]
 macro_rules! connector {
     ($connector:ty) => {
