@@ -66,7 +66,8 @@ impl Book {
         assert_eq!(listing.status(), 207, "a listing");
         let text = listing.body_mut().read_to_string().expect("a listing is text");
         let names = hrefs(&text).filter(|href| !href.ends_with('/'));
-        names.map(|href| (href.clone(), self.entry(&href).expect("what is listed is there"))).collect()
+        // What is deleted since the listing is not there.
+        names.filter_map(|href| Some((href.clone(), self.entry(&href)?))).collect()
     }
 
     /// The card at a path.
@@ -137,7 +138,12 @@ impl Book {
     /// Deletes the card of a person.
     pub fn delete(&self, email: &str) {
         let (path, _) = self.find(email).unwrap_or_else(|| panic!("{email} is not in the address book"));
-        let status = self.ask("DELETE", &self.place(&path), &[], "").status();
+        self.delete_entry(&path);
+    }
+
+    /// Deletes the card at a path.
+    pub fn delete_entry(&self, path: &str) {
+        let status = self.ask("DELETE", &self.place(path), &[], "").status();
         assert!(status.is_success(), "DELETE {path}: {status}");
     }
 

@@ -9,6 +9,7 @@ mod card;
 mod chance;
 mod config;
 mod crm;
+mod crowd;
 mod world;
 
 pub use binary::{Ran, Started};
@@ -17,6 +18,7 @@ pub use card::{Card, Line};
 pub use chance::Chance;
 pub use config::{carddav, hubspot, sync};
 pub use crm::Crm;
+pub use crowd::{Account, Busy, Crowd};
 pub use world::{SYNC, World};
 
 use std::collections::BTreeMap;
