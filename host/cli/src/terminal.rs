@@ -1,8 +1,14 @@
 //! What is on the other end: a person at a terminal, or a program.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use syncline_runner::Stop;
 
 use crate::args::{ColourWhen, Global};
+
+/// How soon a wait notices that it is to end.
+pub const STOP_LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How to speak.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +48,41 @@ impl Terminal {
         Ok(if answer.is_empty() { proposal.unwrap_or_default().to_owned() } else { answer.to_owned() })
     }
 
-    /// Asks for yes; anything else is no.
+    /// Asks for yes; no answer is no, and what is neither is asked again.
     pub fn agrees(&self, question: &str) -> io::Result<bool> {
-        let answer = self.ask(&format!("{question} [y/N]"), None)?.to_lowercase();
-        Ok(matches!(answer.as_str(), "y" | "yes"))
+        loop {
+            let answer = match self.ask(&format!("{question} [y/N]"), None) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    eprintln!();
+                    return Ok(false);
+                }
+                answer => answer?,
+            };
+            match answer.to_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "" | "n" | "no" => return Ok(false),
+                _ => eprintln!("please answer y or n"),
+            }
+        }
+    }
+
+    /// The same within a command that a signal stops: whoever stops it does not agree.
+    pub async fn agrees_unless(self, stop: &Stop, question: &str) -> io::Result<bool> {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        let question = question.to_owned();
+        // A read of the terminal cannot be called off, so it has a thread that nobody waits for.
+        std::thread::spawn(move || sender.send(self.agrees(&question)));
+        tokio::select! {
+            answer = answer => answer.unwrap_or(Ok(false)),
+            () = stop_asked(stop) => Ok(false),
+        }
+    }
+}
+
+/// Returns once somebody asked to stop.
+pub async fn stop_asked(stop: &Stop) {
+    while !stop.is_asked() {
+        tokio::time::sleep(STOP_LOOK_EVERY).await;
     }
 }
 

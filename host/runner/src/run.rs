@@ -212,6 +212,7 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
         Ok(()) if !running.run.anomalies.is_empty() => RunOutcome::Partial { why: running.run.anomalies.join("; ") },
         Ok(()) if let Some((until, why)) = budget => RunOutcome::Waiting { until, why },
+        Ok(()) if left == 1 => RunOutcome::Partial { why: "1 record is tried again".to_owned() },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {
             RunOutcome::Partial { why: format!("{} items of the plan have drifted", report.drifted) }

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use pty_process::blocking::Pts;
 use serde_json::Value;
 
 /// How long a command may take.
@@ -51,7 +52,11 @@ pub(crate) fn components() -> &'static Path {
 /// The binary, with nothing of this process's own settings.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(&*BINARY);
-    command.env_remove("SYNCLINE_CONFIG").env_remove("SYNCLINE_LOG").env("SYNCLINE_PLUGINS", components());
+    command
+        .env_remove("SYNCLINE_CONFIG")
+        .env_remove("SYNCLINE_LOG")
+        .env_remove("NO_COLOR")
+        .env("SYNCLINE_PLUGINS", components());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -111,6 +116,10 @@ impl std::fmt::Display for Ran {
     }
 }
 
+fn line(command: &Command) -> String {
+    command.get_args().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
 /// A command that is running.
 #[derive(Debug)]
 pub struct Started {
@@ -155,11 +164,32 @@ impl Reading {
 
 impl Started {
     pub(crate) fn new(mut command: Command) -> Started {
-        let line = command.get_args().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+        let line = line(&command);
         let mut child = command.spawn().expect("the binary starts");
         let out = child.stdout.take().map(Reading::of);
         let err = child.stderr.take().map(Reading::of);
         Started { line, child, began: Instant::now(), out, err }
+    }
+
+    /// The same on a terminal: what it says in both ways is read from `screen`.
+    pub(crate) fn on_terminal(command: &Command, screen: impl Read + Send + 'static, terminal: Pts) -> Started {
+        let mut there = pty_process::blocking::Command::new(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            there = match value {
+                Some(value) => there.env(name, value),
+                None => there.env_remove(name),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            there = there.current_dir(folder);
+        }
+        let child = there.spawn(terminal).expect("the binary starts");
+        Started { line: line(command), child, began: Instant::now(), out: Some(Reading::of(screen)), err: None }
+    }
+
+    /// What its terminal shows so far.
+    pub(crate) fn shown(&self) -> String {
+        self.out.as_ref().map(Reading::so_far).unwrap_or_default()
     }
 
     /// Sends a signal, such as `TERM`.

@@ -10,6 +10,7 @@ mod chance;
 mod config;
 mod crm;
 mod crowd;
+mod person;
 mod world;
 
 pub use binary::{Ran, Started};
@@ -19,6 +20,7 @@ pub use chance::Chance;
 pub use config::{carddav, hubspot, sync};
 pub use crm::Crm;
 pub use crowd::{Account, Busy, Crowd};
+pub use person::{Person, has_colours};
 pub use world::{SYNC, World};
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::binary::{self, Ran, Started};
-use crate::{Book, Crm, carddav, hubspot, sync};
+use crate::{Book, Crm, Person, carddav, hubspot, sync};
 
 /// The sync that most stories have.
 pub const SYNC: &str = "people";
@@ -122,6 +122,16 @@ impl World {
     /// Starts a command with another data folder.
     pub fn start_in(&self, data: &Path, arguments: &[&str]) -> Started {
         Started::new(self.command(arguments, data))
+    }
+
+    /// Somebody starts a command at a terminal.
+    pub fn at_terminal(&self, arguments: &[&str]) -> Person {
+        Person::starts(&self.command(arguments, &self.data()))
+    }
+
+    /// The same where the environment asks for no colours.
+    pub fn at_plain_terminal(&self, arguments: &[&str]) -> Person {
+        Person::starts(self.command(arguments, &self.data()).env("NO_COLOR", "1"))
     }
 
     /// Runs a command to its end.

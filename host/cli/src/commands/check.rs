@@ -7,14 +7,14 @@ use syncline_runner::{Account, CheckReport, Verdict};
 use crate::commands::{CommandError, Exit, sentence};
 use crate::config::{ConfigError, Connection, Mistake, Sync, report};
 use crate::output::Output;
-use crate::render::paint::Paint;
-use crate::render::table::Table;
+use crate::render::paint::{Paint, Style};
+use crate::render::table::{Entry, Table};
 use crate::render::text::plain;
 use crate::session::{Session, SessionError};
 
 /// What was found so far.
-#[derive(Default)]
 struct Findings {
+    paint: Paint,
     text: String,
     connections: Vec<Value>,
     syncs: Vec<Value>,
@@ -23,12 +23,12 @@ struct Findings {
 }
 
 /// Checks everything that the session names; with `offline` only what needs no connection, which opening it has done.
-pub async fn check(session: &Session, offline: bool) -> Result<Output, CommandError> {
+pub async fn check(session: &Session, offline: bool, paint: Paint) -> Result<Output, CommandError> {
     if offline {
         let text = "configuration, plugins and secrets are well; nothing was connected\n";
         return Ok(Output::ok(text, json!({ "ok": true, "connections": [], "syncs": [] })));
     }
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(paint);
     for connection in &session.config.connections {
         findings.connection(session, connection).await;
     }
@@ -40,6 +40,21 @@ pub async fn check(session: &Session, offline: bool) -> Result<Output, CommandEr
 }
 
 impl Findings {
+    fn new(paint: Paint) -> Findings {
+        Findings {
+            paint,
+            text: String::new(),
+            connections: Vec::new(),
+            syncs: Vec::new(),
+            mistakes: Vec::new(),
+            has_failed: false,
+        }
+    }
+
+    fn failed(&self) -> String {
+        self.paint.paint(Style::Red, "FAILED")
+    }
+
     async fn connection(&mut self, session: &Session, connection: &Connection) {
         let name = connection.name();
         let checked = match session.connector(name).await {
@@ -54,7 +69,7 @@ impl Findings {
             }
             Err(why) => {
                 self.has_failed = true;
-                self.text.push_str(&format!("connection {name}: FAILED: {why}\n"));
+                self.text.push_str(&format!("connection {name}: {}: {why}\n", self.failed()));
                 self.connections.push(json!({ "connection": name, "error": why }));
             }
         }
@@ -64,16 +79,16 @@ impl Findings {
         let mut table = Table::default();
         let mut items = Vec::new();
         for item in &report.items {
-            let word = match item.verdict {
-                Verdict::Pass => "ok",
-                Verdict::Fail => "FAILED",
-                Verdict::CannotTell => "cannot tell",
+            let (word, style) = match item.verdict {
+                Verdict::Pass => ("ok", Style::Green),
+                Verdict::Fail => ("FAILED", Style::Red),
+                Verdict::CannotTell => ("cannot tell", Style::Yellow),
             };
             self.has_failed |= item.verdict == Verdict::Fail;
-            table.row([plain(&item.name).into(), word.into(), plain(&item.detail).into()]);
+            table.row([plain(&item.name).into(), Entry::painted(style, word), plain(&item.detail).into()]);
             items.push(json!({ "name": item.name, "verdict": word, "detail": item.detail }));
         }
-        self.text.push_str(&table.draw(Paint { colour: false }, 2));
+        self.text.push_str(&table.draw(self.paint, 2));
         items
     }
 
@@ -87,14 +102,14 @@ impl Findings {
             }
             Err(SessionError::Config(ConfigError::Mistakes(mistakes))) => {
                 let error = format!("mistakes in {}", mistakes.source.name());
-                self.text.push_str(&format!("sync {}: FAILED: {error}, see below\n", sync.name()));
+                self.text.push_str(&format!("sync {}: {}: {error}, see below\n", sync.name(), self.failed()));
                 self.syncs.push(json!({ "sync": sync.name(), "error": error }));
                 self.mistakes.extend(mistakes.list);
             }
             Err(error) => {
                 self.has_failed = true;
                 let why = sentence(&error);
-                self.text.push_str(&format!("sync {}: FAILED: {why}\n", sync.name()));
+                self.text.push_str(&format!("sync {}: {}: {why}\n", sync.name(), self.failed()));
                 self.syncs.push(json!({ "sync": sync.name(), "error": why }));
             }
         }
@@ -104,7 +119,7 @@ impl Findings {
         let mut json = json!({ "connections": self.connections, "syncs": self.syncs });
         let mut exit = if self.has_failed { Exit::Failed } else { Exit::Ok };
         if let Err(ConfigError::Mistakes(mistakes)) = session.config.verdict(self.mistakes) {
-            self.text.push_str(&format!("\n{}", report::render(&mistakes, false)));
+            self.text.push_str(&format!("\n{}", report::render(&mistakes, self.paint.colour)));
             json["mistakes"] = report::to_json(&mistakes)["mistakes"].take();
             exit = exit.max(Exit::Usage);
         }

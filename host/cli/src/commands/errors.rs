@@ -2,6 +2,7 @@
 //!
 //! `syncline.errors/1`: `run`, and `errors` (each an [`ErrorRow`]). CSV and JSON lines have the same fields.
 
+use csv::{Terminator, WriterBuilder};
 use syncline_core::RunId;
 use syncline_runner::Store;
 use syncline_runner::report::{self, ErrorRow, ErrorsFrom};
@@ -90,11 +91,12 @@ const COLUMNS: [&str; 14] = [
     "next_action",
 ];
 
+/// Writes a table as RFC 4180 has it.
 fn csv(rows: &[ErrorRow]) -> String {
-    let mut text = COLUMNS.join(",") + "\r\n";
-    for row in rows {
-        let optional = |text: Option<String>| text.unwrap_or_default();
-        let cells: [String; 14] = [
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    let optional = |text: Option<String>| text.unwrap_or_default();
+    let cells = rows.iter().map(|row| {
+        [
             row.time.to_string(),
             row.sync.to_string(),
             row.run.0.to_string(),
@@ -109,36 +111,30 @@ fn csv(rows: &[ErrorRow]) -> String {
             row.message.clone(),
             optional(row.attempt.map(|attempt| attempt.to_string())),
             row.next_action.clone(),
-        ];
-        text.push_str(&cells.map(|cell| csv_cell(&cell)).join(","));
-        text.push_str("\r\n");
+        ]
+    });
+    for cells in std::iter::once(COLUMNS.map(str::to_owned)).chain(cells) {
+        writer.write_record(cells.map(no_formula)).expect("rows of one length are written to memory");
     }
-    text
+    let bytes = writer.into_inner().expect("memory takes everything");
+    String::from_utf8(bytes).expect("cells are UTF-8")
 }
 
-/// Quotes a cell where it needs it (RFC 4180). Text from outside must not become a formula in whatever opens the file.
-fn csv_cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+/// Text from outside must not become a formula in whatever opens the file.
+fn no_formula(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::csv_cell;
+    use super::no_formula;
 
     #[test]
-    fn cells_are_quoted_and_no_formulas() {
-        let cases = [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"no\"", "\"say \"\"no\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=1+1", "'=1+1"),
-            ("@cmd,x", "\"'@cmd,x\""),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(csv_cell(text), expected);
+    fn no_cell_is_a_formula() {
+        for (text, expected) in
+            [("plain", "plain"), ("=1+1", "'=1+1"), ("@cmd,x", "'@cmd,x"), ("\t=1", "'\t=1"), ("-1", "'-1"), ("", "")]
+        {
+            assert_eq!(no_formula(text.to_owned()), expected);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::json;
-use syncline_registry::{AuthScheme, Manifest, PluginKind, PluginName, PluginStore};
+use serde_json::{Map, json};
+use syncline_registry::{AuthScheme, Manifest, PluginKind, PluginName, PluginStore, WrongSetting};
 
 use super::{CommandError, Exit};
 use crate::args::InitArgs;
@@ -16,7 +16,7 @@ use crate::terminal::{Terminal, print_json, print_text};
 struct Answers {
     connection: String,
     manifest: Manifest,
-    settings: Vec<(String, String)>,
+    settings: Vec<(String, toml::Value)>,
     user: Option<String>,
 }
 
@@ -87,23 +87,17 @@ fn side(
     terminal: Terminal,
 ) -> Result<Answers, CommandError> {
     let question = format!("Connector of the {side} side ({})", connectors.join(", "));
-    let connector = answer(connector, &question, None, &format!("--{side}"), terminal)?;
-    let name: PluginName = connector.parse().map_err(|error| CommandError::Usage(format!("{error}")))?;
-    let manifest = store.find(&name)?.manifest;
-    if manifest.kind != PluginKind::Connector {
-        return Err(CommandError::Usage(format!(
-            "{name} is a {}, and a connector is needed; there are {}",
-            manifest.kind,
-            connectors.join(", ")
-        )));
-    }
+    let known = |text: &str| manifest(text, connectors, store);
+    let manifest = answer(connector, &question, None, &format!("--{side}"), terminal, known)?;
+    let name = &manifest.name;
     let given = given_settings(settings, side)?;
     let mut answered = Vec::new();
     for (setting, words, required) in manifest.settings.describe() {
         let known = given.iter().find(|(name, _)| name == setting).map(|(_, value)| value.as_str());
         if required || known.is_some() {
             let question = format!("{name}, {setting} ({})", words.unwrap_or("a setting"));
-            let value = answer(known, &question, None, &format!("--{side}-setting {setting}=…"), terminal)?;
+            let flag = format!("--{side}-setting {setting}=…");
+            let value = answer(known, &question, None, &flag, terminal, |text| typed(&manifest, setting, text))?;
             answered.push((setting.to_owned(), value));
         }
     }
@@ -114,11 +108,23 @@ fn side(
     }
     let user = match scheme(&manifest) {
         AuthScheme::Basic => {
-            Some(answer(user, &format!("{name}, name of the user"), None, &format!("--{side}-user"), terminal)?)
+            let question = format!("{name}, name of the user");
+            Some(answer(user, &question, None, &format!("--{side}-user"), terminal, as_it_is)?)
         }
         AuthScheme::Bearer | AuthScheme::Header | AuthScheme::None => None,
     };
     Ok(Answers { connection: name.to_string(), manifest, settings: answered, user })
+}
+
+/// Finds the connector that an answer names.
+fn manifest(text: &str, connectors: &[String], store: &PluginStore) -> Result<Manifest, CommandError> {
+    let name: PluginName = text.parse().map_err(|error| CommandError::Usage(format!("{error}")))?;
+    let manifest = store.find(&name)?.manifest;
+    if manifest.kind == PluginKind::Connector {
+        return Ok(manifest);
+    }
+    let (kind, connectors) = (manifest.kind, connectors.join(", "));
+    Err(CommandError::Usage(format!("{name} is a {kind}, and a connector is needed; there are {connectors}")))
 }
 
 fn given_settings(settings: &[String], side: &str) -> Result<Vec<(String, String)>, CommandError> {
@@ -127,34 +133,44 @@ fn given_settings(settings: &[String], side: &str) -> Result<Vec<(String, String
     settings.iter().map(|text| pair(text).ok_or_else(wrong)).collect()
 }
 
-fn answer(
+/// Takes what a flag gave, or asks until there is an answer that `read` can make something of.
+fn answer<T>(
     given: Option<&str>,
     question: &str,
     proposal: Option<&str>,
     flag: &str,
     terminal: Terminal,
-) -> Result<String, CommandError> {
+    read: impl Fn(&str) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     if let Some(given) = given {
-        return Ok(given.to_owned());
+        return read(given);
     }
     if !terminal.can_ask {
         return match proposal {
-            Some(proposal) => Ok(proposal.to_owned()),
+            Some(proposal) => read(proposal),
             None => Err(CommandError::Usage(format!("nobody can be asked here; add `{flag}`"))),
         };
     }
     loop {
         let answer = terminal.ask(question, proposal)?;
-        if !answer.is_empty() {
-            return Ok(answer);
+        if answer.is_empty() {
+            continue;
+        }
+        match read(&answer) {
+            Ok(read) => return Ok(read),
+            Err(error) => error.report(terminal),
         }
     }
+}
+
+fn as_it_is(text: &str) -> Result<String, CommandError> {
+    Ok(text.to_owned())
 }
 
 fn object(given: Option<&str>, left: &Manifest, right: &Manifest, terminal: Terminal) -> Result<String, CommandError> {
     let both = |name: &&str| right.objects.iter().any(|object| object.name == **name);
     let common = left.objects.iter().map(|object| object.name.as_str()).find(both);
-    answer(given, "Object to sync", Some(common.unwrap_or("contacts")), "--object", terminal)
+    answer(given, "Object to sync", Some(common.unwrap_or("contacts")), "--object", terminal, as_it_is)
 }
 
 /// The way to sign in that is asked for first.
@@ -208,11 +224,7 @@ fn connection(answers: &Answers) -> String {
     let mut text =
         format!("[connections.{}]\nconnector = {}\n", answers.connection, quoted(answers.manifest.name.as_str()));
     if !answers.settings.is_empty() {
-        let settings: Vec<String> = answers
-            .settings
-            .iter()
-            .map(|(name, value)| format!("{name} = {}", typed(&answers.manifest, name, value)))
-            .collect();
+        let settings: Vec<String> = answers.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         text.push_str(&format!("settings  = {{ {} }}\n", settings.join(", ")));
     }
     if let Some(name) = variable(answers) {
@@ -230,15 +242,25 @@ fn connection(answers: &Answers) -> String {
     text
 }
 
-/// Writes a setting in the type that the manifest wants.
-fn typed(manifest: &Manifest, name: &str, value: &str) -> String {
-    match value.parse::<toml::Value>() {
+/// Reads a setting in the type that the manifest wants.
+fn typed(manifest: &Manifest, name: &str, text: &str) -> Result<toml::Value, CommandError> {
+    let typed = match text.parse::<toml::Value>() {
         Ok(parsed @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_)))
             if !manifest.settings.is_text(name) =>
         {
-            parsed.to_string()
+            parsed
         }
-        _ => quoted(value),
+        _ => toml::Value::from(text),
+    };
+    let value = serde_json::to_value(&typed).map_err(|error| CommandError::Usage(format!("{name}: {error}")))?;
+    let mistakes = manifest.settings.complete(&Map::from_iter([(name.to_owned(), value)])).err();
+    let wrong = mistakes.into_iter().flatten().find_map(|mistake| match mistake.wrong {
+        WrongSetting::Value(wrong) if mistake.setting == name => Some(wrong),
+        _ => None,
+    });
+    match wrong {
+        Some(wrong) => Err(CommandError::Usage(format!("{}, {name}: {wrong}", manifest.name))),
+        None => Ok(typed),
     }
 }
 

@@ -37,8 +37,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     let store = match open_store(&folders.data) {
         Ok(store) => store,
         Err(SessionError::Store { source: StoreError::Busy, .. }) => {
-            away.store(true, Ordering::Relaxed);
-            return elsewhere(command, folders, terminal).await;
+            return elsewhere(command, folders, terminal, &stop, &away).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -53,7 +52,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
             let listener: Arc<dyn Listener> = progress.clone();
             let session = Session::on(folders, Arc::clone(&store), listener, stop)?;
             let here = std::env::current_dir()?;
-            perform(command, &session, &here, terminal.can_ask.then_some(terminal), terminal.json).await
+            perform(command, &session, &here, terminal.can_ask.then_some(terminal), view).await
         }
     };
     progress.clear();
@@ -103,7 +102,13 @@ fn listen_for_stop(stop: Stop, away: Arc<AtomicBool>) {
 }
 
 /// Asks the process that holds the store to do it.
-async fn elsewhere(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Output, CommandError> {
+async fn elsewhere(
+    command: &Command,
+    folders: &Folders,
+    terminal: Terminal,
+    stop: &Stop,
+    away: &AtomicBool,
+) -> Result<Output, CommandError> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     if terminal.can_ask
         && let Some(question) = question(command)
@@ -111,17 +116,17 @@ async fn elsewhere(command: &Command, folders: &Folders, terminal: Terminal) -> 
         let asked = match question {
             Question::Plain(question) => question,
             Question::After(words) => {
-                let plan = ask(folders, words, terminal).await?;
+                let plan = ask(folders, words, terminal, away).await?;
                 eprint!("{}", plan.text);
                 "write this?".to_owned()
             }
         };
-        if !terminal.agrees(&asked)? {
+        if !terminal.agrees_unless(stop, &asked).await? {
             return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
         arguments.push("--yes".to_owned());
     }
-    ask(folders, arguments, terminal).await
+    ask(folders, arguments, terminal, away).await
 }
 
 /// What is asked here, since the other process can ask nobody.
@@ -149,10 +154,18 @@ fn question(command: &Command) -> Option<Question> {
     }
 }
 
-async fn ask(folders: &Folders, arguments: Vec<String>, terminal: Terminal) -> Result<Output, CommandError> {
+async fn ask(
+    folders: &Folders,
+    arguments: Vec<String>,
+    terminal: Terminal,
+    away: &AtomicBool,
+) -> Result<Output, CommandError> {
     let config = folders.config.canonicalize()?;
     let request = Request { arguments, folder: std::env::current_dir()?, config, colour: terminal.colour };
-    match beside::ask(&folders.data, &request).await {
+    away.store(true, Ordering::Relaxed);
+    let answer = beside::ask(&folders.data, &request).await;
+    away.store(false, Ordering::Relaxed);
+    match answer {
         Ok(response) if response.is_error => Err(CommandError::Elsewhere { text: response.text, exit: response.exit }),
         Ok(response) => Ok(response.into_output()),
         Err(Unanswered::NotThere(_)) => Err(CommandError::Failed(format!(

@@ -12,6 +12,7 @@ use super::{CommandError, check, plan, resolve, run, undo};
 use crate::args::{Command, ResolveArgs, RunArgs, SideWord, UndoArgs};
 use crate::config::Sync as SyncConfig;
 use crate::output::Output;
+use crate::render::View;
 use crate::render::text::plain;
 use crate::session::Session;
 use crate::terminal::Terminal;
@@ -41,24 +42,24 @@ impl Command {
     }
 }
 
-/// Does a command; relative paths in it start at `folder`, and questions go to `terminal` where there is one. With `json`
-/// its answer is for a program.
+/// Does a command; relative paths in it start at `folder`, questions go to `terminal` where there is one, and `view` says
+/// for whom the answer is.
 pub async fn perform(
     command: &Command,
     session: &Session,
     folder: &Path,
     terminal: Option<Terminal>,
-    json: bool,
+    view: View,
 ) -> Result<Output, CommandError> {
     if command.reaches_out() {
         session.check_secrets()?;
     }
     match command {
-        Command::Check(args) => check::check(session, args.offline).await,
+        Command::Check(args) => check::check(session, args.offline, view.paint()).await,
         Command::Plan(args) => {
             let out = args.out.as_deref().map(|path| folder.join(path));
             let syncs = chosen(session, args.sync.as_deref())?;
-            plan::plan(session, &syncs, args.all, json, out.as_deref()).await
+            plan::plan(session, &syncs, args.all, view.json, out.as_deref()).await
         }
         Command::Run(args) => run_it(session, args, folder, terminal).await,
         Command::Resolve(args) => {
@@ -122,7 +123,7 @@ async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>)
     if !args.yes {
         let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
         eprint!("{}", undo::plan(session, &sync, run).await?.text);
-        if !terminal.agrees("take this back?")? {
+        if !terminal.agrees_unless(&session.context.stop, "take this back?").await? {
             return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
     }

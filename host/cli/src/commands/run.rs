@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 use syncline_runner::{
-    Approve, ApproveAll, BoxFuture, Context, Failure, Planned, RunOutcome, RunReport, RunRequest, SyncSetup, Tally,
+    Approve, ApproveAll, BoxFuture, Context, Failure, Planned, RunOutcome, RunReport, RunRequest, Stop, SyncSetup,
+    Tally,
 };
 
 use super::perform::nobody;
@@ -51,7 +52,7 @@ pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result
 async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Output, CommandError> {
     // Before the connection is looked at: that it leads elsewhere now may be the reason for the fresh start.
     if options.reset {
-        if !options.yes && !agrees_to_reset(sync, options.terminal)? {
+        if !options.yes && !agrees_to_reset(sync, options.terminal, &session.context.stop).await? {
             return Ok(Output::ok("nothing was written\n", json!({ "sync": sync.name(), "written": false })));
         }
         let endpoints = [&sync.left.endpoint, &sync.right.endpoint];
@@ -79,9 +80,9 @@ pub fn reset_question(sync: &str) -> String {
     format!("forget what is known of {}, and read and match both sides anew?", plain(sync))
 }
 
-fn agrees_to_reset(sync: &Sync, terminal: Option<Terminal>) -> Result<bool, CommandError> {
+async fn agrees_to_reset(sync: &Sync, terminal: Option<Terminal>, stop: &Stop) -> Result<bool, CommandError> {
     let terminal = terminal.ok_or_else(|| nobody("syncline status"))?;
-    Ok(terminal.agrees(&reset_question(sync.name().as_str()))?)
+    Ok(terminal.agrees_unless(stop, &reset_question(sync.name().as_str())).await?)
 }
 
 /// Shows the plan on a terminal and asks.
@@ -99,7 +100,8 @@ impl Approve for Ask<'_> {
             eprintln!("{}: {changes} to {records}", self.setup.name);
             eprint!("{}", shown.text);
             // An answer that cannot be read is no yes.
-            Ok(self.terminal.is_some_and(|terminal| terminal.agrees("write this?").unwrap_or(false)))
+            let Some(terminal) = self.terminal else { return Ok(false) };
+            Ok(terminal.agrees_unless(&self.context.stop, "write this?").await.unwrap_or(false))
         })
     }
 }

@@ -21,12 +21,10 @@ use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::render::View;
 use crate::session::{Folders, RealWorld, Session, SessionError};
+use crate::terminal::{STOP_LOOK_EVERY, stop_asked};
 
 /// How often the configuration is looked at when nothing else happens.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-
-/// How soon a wait between two runs notices that it is to end.
-const STOP_LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How long whoever asked may take to read the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -85,13 +83,6 @@ fn wrote(output: &Output) -> bool {
     let changed =
         |run: &serde_json::Value| run["record"]["tally"]["changed"].as_u64().is_some_and(|changed| changed > 0);
     output.json["runs"].as_array().is_some_and(|runs| runs.iter().any(changed))
-}
-
-/// Returns once somebody asked to stop.
-async fn stop_asked(stop: &Stop) {
-    while !stop.is_asked() {
-        tokio::time::sleep(STOP_LOOK_EVERY).await;
-    }
 }
 
 impl Server {
@@ -223,6 +214,6 @@ impl Server {
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
-        perform(&args.command, &session, &request.folder, None, args.global.json).await
+        perform(&args.command, &session, &request.folder, None, view).await
     }
 }

@@ -1,5 +1,6 @@
 //! The real binary, the real components, real servers: what people live through with them.
 
+mod asking;
 mod cards;
 mod days;
 mod faults;
