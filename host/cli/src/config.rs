@@ -9,11 +9,11 @@
 
 pub mod abilities;
 pub mod auth;
-pub mod compatible;
 pub mod conflict;
 pub mod connection;
 pub mod deletes;
 pub mod direction;
+pub mod drift;
 mod edit_delete;
 pub mod endpoint;
 pub mod fields;
@@ -22,6 +22,7 @@ pub mod limits;
 pub mod mapping;
 pub mod matching;
 pub mod mistake;
+pub mod options;
 pub mod plugins;
 mod read;
 pub mod report;
@@ -33,6 +34,7 @@ pub mod source;
 pub mod sync;
 mod syntax;
 pub mod transform;
+pub mod zone;
 
 use std::io;
 use std::path::Path;

@@ -6,7 +6,7 @@
 use crate::merge::{self, Images, SideTimes};
 use crate::{
     Agreed, Answers, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Fate, FieldChange, Pair,
-    PairState, Question, Reason, Record, RecordId, Rules, Side, Why, Writable,
+    PairState, Question, Reason, Record, RecordId, Rules, RunId, Side, Why, Writable,
 };
 
 /// What is known of one side of a pair.
@@ -43,6 +43,8 @@ pub struct Situation<'a> {
     pub right: Presence<'a>,
     /// The values of each side as they would be on the other.
     pub images: &'a Images,
+    /// Since which run each mapping is what it is now, in the order of the rules (E2.9); none is named: since ever.
+    pub since: &'a [RunId],
     /// When fields changed on the left, where the application tells.
     pub left_times: &'a SideTimes,
     /// When fields changed on the right.
@@ -84,6 +86,8 @@ pub struct Decision {
     pub conflicts: Vec<Conflict>,
     /// The state of the pair once the changes are done.
     pub then: PairState,
+    /// The fields that are left out, and why; everything else goes on.
+    pub left_out: Vec<Blocked>,
     /// Why nothing is written although something should be.
     pub blocked: Option<Blocked>,
     /// Whom to ask about which conflicts; with the answers it is decided again.
@@ -96,6 +100,7 @@ impl Decision {
             changes: Vec::new(),
             agreed: Vec::new(),
             conflicts: Vec::new(),
+            left_out: Vec::new(),
             then: state,
             blocked: None,
             questions: Vec::new(),
@@ -141,10 +146,11 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
     let mut fields = Vec::new();
     for (index, mapping) in situation.rules.mappings.iter().enumerate() {
         let Some(value) = record.get(mapping.field(side)) else { continue };
+        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone() };
         let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
         // A value that the new record does not get is none on which the sides agree.
         if mapping.rule != crate::MappingRule::Off && (flows || value.is_blank()) {
-            decision.agreed.push(Agreed { left: mapping.left.clone(), right: mapping.right.clone() });
+            decision.agreed.push(agreed.clone());
         }
         if !flows || value.is_blank() {
             continue;
@@ -157,20 +163,30 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
                 after: image.clone(),
                 why: Why::New,
             }),
-            Some(Err(detail)) => decision.blocked = Some(merge::untransformable(mapping, target, detail)),
+            Some(Err(unfit)) => {
+                let blocked = merge::unfit_for(mapping, target, unfit);
+                match merge::rejects_record(mapping, unfit) {
+                    true => decision.blocked = Some(blocked),
+                    false => {
+                        decision.agreed.retain(|known| *known != agreed);
+                        decision.left_out.push(blocked);
+                    }
+                }
+            }
             None => {}
         }
     }
     if fields.is_empty() && decision.blocked.is_none() {
-        decision.blocked = Some(Blocked {
+        decision.blocked = Some(decision.left_out.first().cloned().unwrap_or_else(|| Blocked {
             reason: Reason::Validation,
             side: target,
             field: None,
             detail: "none of its mapped fields has a value to write".to_owned(),
-        });
+        }));
     }
     if decision.blocked.is_some() {
         decision.agreed.clear();
+        decision.left_out.clear();
         decision.then = situation.pair.state.clone();
         return decision;
     }

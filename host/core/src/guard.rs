@@ -339,6 +339,7 @@ mod tests {
             changes: vec![Change { side: Side::Left, kind, record: Some(id.into()), version: None, fields }],
             agreed: Vec::new(),
             conflicts: Vec::new(),
+            left_out: Vec::new(),
             then: PairState::Linked,
         }
     }

@@ -6,7 +6,10 @@
 //!
 //! Not here: in which order a run happens (`syncline-runner`), how anything is kept, sent or shown.
 
+mod carry;
+mod compatible;
 mod decide;
+mod groups;
 mod guard;
 mod ids;
 mod journal;
@@ -19,9 +22,13 @@ mod reason;
 mod record;
 mod rules;
 mod schema;
+mod sets;
 mod value;
 
+pub use carry::{Conversion, Step, Unfit, carried, is_zone};
+pub use compatible::{Carry, carry, goes_both_ways, option_map, steps};
 pub use decide::{Decision, Presence, Situation, Taken, create, decide, take_away};
+pub use groups::standard_group;
 pub use guard::{Asked, Breaker, Guards, PlanCount, PlanDigest, Ruling, Share, Surroundings, asked, is_far, tripped};
 pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ObjectName, RecordId, Side, SyncName, Version,
@@ -35,8 +42,8 @@ pub use policy::{Answer, Answers, ConflictPolicy, EditDelete, Question, Times};
 pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{
-    DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Rules, TRASH_TAG,
-    TransformUse, Writable,
+    DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm, OnInvalid, Rules,
+    TRASH_TAG, TargetDrift, TransformUse, Writable,
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use value::{InvalidValue, Reference, Value};

@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 
 use crate::decide::{Decision, Situation};
+use crate::sets::{self, Edits, Entries};
 use crate::{
     Agreed, Answer, Blocked, Change, ChangeKind, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange,
-    FieldName, Instant, Mapping, MappingRule, Pair, PairState, Question, Reason, Record, Rules, Side, Times, Value,
-    Why, Writable, normal_form,
+    FieldName, Instant, Mapping, MappingRule, MergeForm, OnInvalid, Pair, PairState, Question, Reason, Record, Rules,
+    RunId, Side, TargetDrift, Times, Unfit, Value, Why, Writable, carried, normal_form,
 };
 
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
-pub type Image = Option<Result<Value, String>>;
+pub type Image = Option<Result<Value, Unfit>>;
 
 /// When fields changed on one side.
 pub type SideTimes = BTreeMap<FieldName, Instant>;
@@ -29,7 +30,7 @@ pub struct Images {
 
 impl Images {
     /// Returns the image of mapping number `index` for `side`.
-    pub fn to(&self, side: Side, index: usize) -> Option<&Result<Value, String>> {
+    pub fn to(&self, side: Side, index: usize) -> Option<&Result<Value, Unfit>> {
         side.pick(&self.to_left, &self.to_right).get(index)?.as_ref()
     }
 }
@@ -45,12 +46,14 @@ pub struct Touched {
     pub left: bool,
     /// The right value differs from its base.
     pub right: bool,
+    /// The mapping is new or was changed since the pair was in step (E2.9).
+    pub renewed: bool,
 }
 
 impl Touched {
     /// True if there is something to decide.
     pub fn any(self) -> bool {
-        self.known && (!self.based || self.left || self.right)
+        self.known && (!self.based || self.left || self.right || self.renewed)
     }
 
     fn side(self, side: Side) -> bool {
@@ -59,31 +62,36 @@ impl Touched {
 }
 
 /// Tells for each mapping which sides changed since they last agreed: raw values against raw base, before any
-/// transform.
-pub fn diff(rules: &Rules, pair: &Pair, left: &Record, right: &Record) -> Vec<Touched> {
-    let touched = |mapping: &Mapping| {
+/// transform. `since` says since which run each mapping is what it is now.
+pub fn diff(rules: &Rules, since: &[RunId], pair: &Pair, left: &Record, right: &Record) -> Vec<Touched> {
+    let touched = |(index, mapping): (usize, &Mapping)| {
         let (Some(left_value), Some(right_value)) = (left.get(&mapping.left), right.get(&mapping.right)) else {
             return Touched::default();
         };
         if mapping.rule == MappingRule::Off {
             return Touched::default();
         }
+        let since = since.get(index).copied().unwrap_or(RunId(0));
         match (pair.base.left.get(&mapping.left), pair.base.right.get(&mapping.right)) {
-            (Some(left_base), Some(right_base)) => Touched {
-                known: true,
-                based: true,
-                left: *left_value != left_base.value,
-                right: *right_value != right_base.value,
-            },
-            _ => Touched { known: true, based: false, left: true, right: true },
+            (Some(left_base), Some(right_base)) => {
+                let renewed = left_base.run.min(right_base.run) < since;
+                let (left, right) = (*left_value != left_base.value, *right_value != right_base.value);
+                // Nobody edited it, so neither side is newer than the other: compared as at first pairing.
+                let anew = renewed && !left && !right;
+                Touched { known: true, based: !anew, left: left || anew, right: right || anew, renewed }
+            }
+            _ => {
+                let renewed = pair.base.left.values().any(|cell| cell.run < since);
+                Touched { known: true, based: false, left: true, right: true, renewed }
+            }
         }
     };
-    rules.mappings.iter().map(touched).collect()
+    rules.mappings.iter().enumerate().map(touched).collect()
 }
 
 /// Merges a pair of which both records are there.
 pub(crate) fn merge(situation: &Situation<'_>, left: &Record, right: &Record) -> Decision {
-    let touched = diff(situation.rules, situation.pair, left, right);
+    let touched = diff(situation.rules, situation.since, situation.pair, left, right);
     let mut merging = Merging { situation, left, right, touched, fields: [Vec::new(), Vec::new()], decision: None };
     for unit in units(situation.rules) {
         merging.unit(&unit);
@@ -92,13 +100,20 @@ pub(crate) fn merge(situation: &Situation<'_>, left: &Record, right: &Record) ->
 }
 
 /// Says that a value cannot be carried over.
-pub(crate) fn untransformable(mapping: &Mapping, target: Side, detail: &str) -> Blocked {
+pub(crate) fn unfit_for(mapping: &Mapping, target: Side, unfit: &Unfit) -> Blocked {
     Blocked {
-        reason: Reason::Validation,
+        reason: unfit.reason,
         side: target,
         field: Some(mapping.field(target).clone()),
-        detail: format!("{} of the {} side: {detail}", mapping.field(target.other()), target.other()),
+        detail: format!("{} of the {} side: {}", mapping.field(target.other()), target.other(), unfit.detail),
     }
+}
+
+/// True if nothing of a record is written while this value cannot be carried over (F12).
+///
+/// An option without counterpart concerns its field alone (E2.6).
+pub(crate) fn rejects_record(mapping: &Mapping, unfit: &Unfit) -> bool {
+    mapping.on_invalid == OnInvalid::RejectRecord && unfit.reason != Reason::UnmappedOption
 }
 
 /// Returns the mappings that are merged as one: each group together, every other mapping alone, in order.
@@ -112,8 +127,9 @@ fn units(rules: &Rules) -> Vec<Vec<usize>> {
             && Side::BOTH
                 .into_iter()
                 .all(|side| rules.direction.writes(side) && mapping.writable(side) == Writable::Always);
-        match mapping.group.as_ref().filter(|_| both_ways) {
-            Some(group) => match groups.get(group.as_str()) {
+        let group = if rules.record_atomic { Some("the record") } else { mapping.group.as_deref() };
+        match group.filter(|_| both_ways && mapping.rule != MappingRule::Off) {
+            Some(group) => match groups.get(group) {
                 Some(&unit) => units[unit].push(index),
                 None => {
                     groups.insert(group, units.len());
@@ -132,8 +148,12 @@ enum Take {
     Nothing,
     Agree,
     Write(Side, Why),
+    Drifted(Side),
     Conflict,
 }
+
+/// A write of the other side's value.
+type Writing = (Side, usize, Why);
 
 struct Merging<'a> {
     situation: &'a Situation<'a>,
@@ -151,6 +171,7 @@ impl Merging<'_> {
             changes: Vec::new(),
             agreed: Vec::new(),
             conflicts: Vec::new(),
+            left_out: Vec::new(),
             then: PairState::Linked,
             blocked: None,
             questions: Vec::new(),
@@ -185,7 +206,7 @@ impl Merging<'_> {
         let image = |target| self.situation.images.to(target, index).and_then(|image| image.as_ref().ok());
         let is_there = |target| matches!((image(target), self.value(target, index)), (Some(a), Some(b)) if same(a, b));
         // Where both ways go through one transform, both sides may hold a form that it would still change.
-        let one_transform = mapping.to_left.is_some() && mapping.to_left == mapping.to_right;
+        let one_transform = !mapping.to_left.is_empty() && mapping.to_left == mapping.to_right;
         let meet = || matches!((image(Side::Left), image(Side::Right)), (Some(a), Some(b)) if same(a, b));
         Side::BOTH.into_iter().any(is_there) || (one_transform && meet())
     }
@@ -193,20 +214,120 @@ impl Merging<'_> {
     /// Merges the mappings of one unit.
     fn unit(&mut self, unit: &[usize]) {
         let members: Vec<usize> = unit.iter().copied().filter(|&index| self.touched[index].any()).collect();
+        if let [index] = members[..]
+            && self.is_set(index)
+        {
+            return self.set(index);
+        }
         let takes: Vec<Take> = members.iter().map(|&index| self.take(index)).collect();
         // Half of each side's edits would make a row that nobody entered (E2.5).
         let writes = |side| takes.iter().any(|take| matches!(take, Take::Write(to, Why::Changed) if *to == side));
         if takes.contains(&Take::Conflict) || (writes(Side::Left) && writes(Side::Right)) {
             return self.conflict(unit, &members);
         }
-        for (index, take) in members.into_iter().zip(takes) {
+        let chosen = || members.iter().copied().zip(takes.iter().copied());
+        let writings: Vec<Writing> = chosen()
+            .filter_map(|(index, take)| if let Take::Write(side, why) = take { Some((side, index, why)) } else { None })
+            .collect();
+        if !self.fits(&writings) {
+            return;
+        }
+        for (index, take) in chosen() {
             match take {
                 Take::Nothing => {}
                 Take::Agree => self.agree(index),
                 Take::Write(side, why) => self.write(side, index, why),
+                Take::Drifted(side) => self.drifted(side, index),
                 Take::Conflict => unreachable!("a unit with a conflict is decided as a whole above"),
             }
         }
+    }
+
+    /// Returns true if every value can be carried over; else leaves the whole unit out, or the record.
+    fn fits(&mut self, writings: &[Writing]) -> bool {
+        let situation = self.situation;
+        let unfit = writings.iter().find_map(|&(side, index, _)| {
+            let unfit = situation.images.to(side, index)?.as_ref().err()?;
+            Some((&situation.rules.mappings[index], side, unfit))
+        });
+        let Some((mapping, side, unfit)) = unfit else { return true };
+        let blocked = unfit_for(mapping, side, unfit);
+        match rejects_record(mapping, unfit) {
+            true => self.decision().blocked = Some(blocked),
+            false => self.decision().left_out.push(blocked),
+        }
+        false
+    }
+
+    /// Tells that the target of a one-way field was edited (E2.3).
+    fn drifted(&mut self, side: Side, index: usize) {
+        let field = self.mapping(index).field(side).clone();
+        let detail = format!(
+            "{field} of the {side} side was edited, and its mapping only writes it; edit the {} side, or put it back",
+            side.other()
+        );
+        self.decision().left_out.push(Blocked { reason: Reason::TargetDrift, side, field: Some(field), detail });
+    }
+
+    /// True if what each side added and took away goes to the other (E2.7): order alone is no change then.
+    fn is_set(&self, index: usize) -> bool {
+        let mapping = self.mapping(index);
+        let both =
+            mapping.rule == MappingRule::TwoWay && Side::BOTH.into_iter().all(|side| self.may_write(side, index));
+        let values = Side::BOTH.map(|side| self.value(side, index));
+        mapping.merge == MergeForm::Set
+            && both
+            && Side::BOTH.into_iter().all(|side| mapping.transforms_to(side).next().is_none())
+            && values.iter().all(|value| value.is_some_and(sets::is_set))
+            && values.iter().any(|value| value.is_some_and(|value| !value.is_blank()))
+    }
+
+    /// Merges the entries of one field: what each side added and took away goes to the other (E2.7).
+    fn set(&mut self, index: usize) {
+        if self.equal(index) {
+            return self.agree(index);
+        }
+        let mapping = &self.situation.rules.mappings[index];
+        let own = Side::BOTH.map(|side| self.edits(side, index));
+        let mut written = Vec::new();
+        for side in Side::BOTH {
+            let (Some(now), [left, right]) = (self.value(side, index), &own) else { return };
+            let (own, other) = side.pick((left, right), (right, left));
+            let carry = |value: &Value| carried(mapping.steps_to(side), value).unwrap_or_else(|| Ok(value.clone()));
+            let merged = carry(&other.added).and_then(|added| {
+                let other = Edits { added, removed: carry(&other.removed)? };
+                Ok(sets::applied(now, own, &other, mapping.compare))
+            });
+            match merged {
+                Ok(merged) => written.push((side, now.clone(), merged)),
+                Err(unfit) => {
+                    let blocked = unfit_for(mapping, side, &unfit);
+                    return match rejects_record(mapping, &unfit) {
+                        true => self.decision().blocked = Some(blocked),
+                        false => self.decision().left_out.push(blocked),
+                    };
+                }
+            }
+        }
+        let touched = self.touched[index];
+        let why = |before: &Value| match before.is_blank() && !touched.based {
+            _ if touched.renewed => Why::Mapping,
+            true => Why::FillBlank,
+            false => Why::Changed,
+        };
+        for (side, before, after) in written.into_iter().filter(|(_, before, after)| before != after) {
+            let field = mapping.field(side).clone();
+            self.fields[side.pick(0, 1)].push(FieldChange { field, why: why(&before), before: Some(before), after });
+        }
+        self.agree(index);
+    }
+
+    fn edits(&self, side: Side, index: usize) -> Edits {
+        let mapping = self.mapping(index);
+        let based = self.touched[index].based;
+        let base = self.situation.pair.base.side(side).get(mapping.field(side)).filter(|_| based);
+        let now = self.value(side, index).unwrap_or(&Value::Clear);
+        sets::edits(&Entries { now, base: base.map(|cell| &cell.value) }, mapping.compare)
     }
 
     /// Decides one mapping by itself, by the table of E2.2 and the rules of E2.4.
@@ -218,8 +339,10 @@ impl Merging<'_> {
         if self.equal(index) {
             return Take::Agree;
         }
-        let write =
-            |side: Side, why: Why| if self.may_write(side, index) { Take::Write(side, why) } else { Take::Nothing };
+        let write = |side: Side, why: Why| match self.may_write(side, index) {
+            true => Take::Write(side, if touched.renewed { Why::Mapping } else { why }),
+            false => Take::Nothing,
+        };
         let fill = |side: Side| {
             let (target, source) = side.pick((left, right), (right, left));
             if target.is_blank() && !source.is_blank() { write(side, Why::FillBlank) } else { Take::Nothing }
@@ -244,16 +367,28 @@ impl Merging<'_> {
                 }
                 match (touched.left, touched.right) {
                     (false, false) => Take::Nothing,
-                    (true, false) => write(Side::Right, Why::Changed),
-                    (false, true) => write(Side::Left, Why::Changed),
+                    (true, false) => self.follow(Side::Left, index),
+                    (false, true) => self.follow(Side::Right, index),
                     (true, true) => match (self.may_write(Side::Left, index), self.may_write(Side::Right, index)) {
                         (true, true) => Take::Conflict,
-                        (true, false) => Take::Write(Side::Left, Why::Rule),
-                        (false, true) => Take::Write(Side::Right, Why::Rule),
+                        (true, false) => write(Side::Left, Why::Rule),
+                        (false, true) => write(Side::Right, Why::Rule),
                         (false, false) => Take::Nothing,
                     },
                 }
             }
+        }
+    }
+
+    /// Only `side` changed: the other follows, or `side` was not to be edited (E2.3).
+    fn follow(&self, side: Side, index: usize) -> Take {
+        let (source, target) = (self.may_write(side.other(), index), self.may_write(side, index));
+        let why = if self.touched[index].renewed { Why::Mapping } else { Why::Changed };
+        match (source, target, self.mapping(index).target_drift) {
+            (true, _, _) => Take::Write(side.other(), why),
+            (false, false, _) | (false, true, TargetDrift::Ignore) => Take::Nothing,
+            (false, true, TargetDrift::Revert) => Take::Write(side, Why::Drift),
+            (false, true, TargetDrift::Error) => Take::Drifted(side),
         }
     }
 
@@ -266,22 +401,16 @@ impl Merging<'_> {
     /// Plans the image of the other side's value for `side`.
     fn write(&mut self, side: Side, index: usize, why: Why) {
         let mapping = self.mapping(index);
-        match self.situation.images.to(side, index) {
-            Some(Ok(image)) => {
-                let change = FieldChange {
-                    field: mapping.field(side).clone(),
-                    before: self.value(side, index).cloned(),
-                    after: image.clone(),
-                    why,
-                };
-                self.fields[side.pick(0, 1)].push(change);
-                self.agree(index);
-            }
-            Some(Err(detail)) => {
-                let blocked = untransformable(mapping, side, detail);
-                self.decision().blocked = Some(blocked);
-            }
-            None => {}
+        // A unit with a value that cannot be carried over is left out as a whole.
+        if let Some(Ok(image)) = self.situation.images.to(side, index) {
+            let change = FieldChange {
+                field: mapping.field(side).clone(),
+                before: self.value(side, index).cloned(),
+                after: image.clone(),
+                why,
+            };
+            self.fields[side.pick(0, 1)].push(change);
+            self.agree(index);
         }
     }
 
@@ -290,15 +419,21 @@ impl Merging<'_> {
         let differing: Vec<usize> = members.iter().copied().filter(|&index| !self.equal(index)).collect();
         let [left_time, right_time] = Side::BOTH.map(|side| self.time(side, &differing));
         let (decided, detail) = self.referee(unit, &differing, left_time, right_time);
+        let writings: Vec<Writing> = match decided.winner() {
+            Some(winner) => differing.iter().filter_map(|&index| self.won(winner, index)).collect(),
+            None => Vec::new(),
+        };
+        if !self.fits(&writings) {
+            return;
+        }
         for &index in members.iter().filter(|index| !differing.contains(index)) {
             self.agree(index);
         }
-        for &index in &differing {
-            match decided.winner() {
-                Some(winner) => self.take_side(index, winner),
-                None if decided == Decided::Merged => self.take_value(index),
-                None => {}
-            }
+        for (side, index, why) in writings {
+            self.write(side, index, why);
+        }
+        if decided == Decided::Merged {
+            differing.iter().for_each(|&index| self.take_value(index));
         }
         let beside = unit.iter().filter(|index| !differing.contains(index));
         let conflict = Conflict {
@@ -310,18 +445,6 @@ impl Merging<'_> {
             detail,
         };
         self.decision().conflicts.push(conflict);
-    }
-
-    /// Writes the value of the side that won.
-    fn take_side(&mut self, index: usize, winner: Side) {
-        // At first pairing a blank erases nothing, also if its side wins (E3.3).
-        let blank = self.value(winner, index).is_some_and(Value::is_blank);
-        match blank && !self.touched[index].based {
-            true if self.may_write(winner, index) => self.write(winner, index, Why::FillBlank),
-            true => {}
-            false if self.may_write(winner.other(), index) => self.write(winner.other(), index, Why::ConflictWon),
-            false => {}
-        }
     }
 
     /// Writes the value that the resolver made to each side that does not hold it.
@@ -336,6 +459,15 @@ impl Merging<'_> {
             }
         }
         self.agree(index);
+    }
+
+    /// Returns what is written for one member of a conflict that `winner` won.
+    fn won(&self, winner: Side, index: usize) -> Option<Writing> {
+        let touched = self.touched[index];
+        // At first pairing a blank erases nothing, also if its side wins (E3.3).
+        let fills = !touched.based && self.value(winner, index).is_some_and(Value::is_blank);
+        let (side, why) = if fills { (winner, Why::FillBlank) } else { (winner.other(), Why::ConflictWon) };
+        self.may_write(side, index).then_some((side, index, if touched.renewed { Why::Mapping } else { why }))
     }
 
     fn conflict_field(&self, index: usize) -> Option<ConflictField> {
@@ -431,6 +563,7 @@ impl Merging<'_> {
             decision.agreed.clear();
             decision.conflicts.clear();
             decision.questions.clear();
+            decision.left_out.clear();
         } else {
             for ((side, record), fields) in Side::BOTH.into_iter().zip(records).zip([left, right]) {
                 if !fields.is_empty() {

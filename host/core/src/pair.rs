@@ -242,6 +242,7 @@ impl Pair {
                 | Reason::UnmappedOption
                 | Reason::TooManyValues
                 | Reason::ReadOnly
+                | Reason::TargetDrift
                 | Reason::Duplicate => Standing::Rejected(trouble.reason),
                 reason => Standing::Failed(reason),
             };

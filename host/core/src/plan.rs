@@ -16,6 +16,10 @@ pub enum Why {
     Rule,
     /// The record is new here.
     New,
+    /// The mapping is new or was changed, and the sides are not in step under it (E2.9).
+    Mapping,
+    /// The target of a one-way field was edited, and the source's value is put back (E2.3).
+    Drift,
     /// The other side won a conflict (E3).
     ConflictWon,
     /// A resolver made a value of its own of both (E3.1).
@@ -34,6 +38,8 @@ impl Why {
             Why::FillBlank => "fills a blank",
             Why::Rule => "the other side is the source",
             Why::New => "new record",
+            Why::Mapping => "its mapping is new or was changed",
+            Why::Drift => "undoes an edit of a one-way field",
             Why::ConflictWon => "the other side won the conflict",
             Why::Merged => "made by the resolver",
             Why::Resolved => "decided by a person",
@@ -189,7 +195,7 @@ pub struct Agreed {
     pub right: FieldName,
 }
 
-/// Why a pair cannot be planned as a whole.
+/// Why a pair cannot be planned as a whole, or why one of its fields is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocked {
     /// The reason code.
@@ -217,6 +223,8 @@ pub struct PlanItem {
     pub agreed: Vec<Agreed>,
     /// The conflicts found on the way.
     pub conflicts: Vec<Conflict>,
+    /// The fields that are left out, and why.
+    pub left_out: Vec<Blocked>,
     /// The state of the pair once the changes are done.
     pub then: PairState,
 }
@@ -225,6 +233,11 @@ impl PlanItem {
     /// True if it deletes a record or puts one away.
     pub fn takes_away(&self) -> bool {
         self.changes.iter().any(|change| matches!(change.kind, ChangeKind::Delete | ChangeKind::Archive))
+    }
+
+    /// True if something is written because a mapping is new or was changed (E2.9).
+    pub fn is_retroactive(&self) -> bool {
+        self.changes.iter().flat_map(|change| &change.fields).any(|field| field.why == Why::Mapping)
     }
 
     /// Returns a digest of what the item would write, for comparing plans.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConflictPolicy, EditDelete, FieldName, Side};
+use crate::{ConflictPolicy, EditDelete, FieldName, Side, Step};
 
 /// Which side a sync may write (B04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,21 +83,47 @@ pub struct Mapping {
     pub left_writable: Writable,
     /// Whether the right field can be written.
     pub right_writable: Writable,
-    /// Makes a right value of a left one.
-    pub to_right: Option<TransformUse>,
-    /// Makes a left value of a right one.
-    pub to_left: Option<TransformUse>,
+    /// Make a right value of a left one, in this order.
+    pub to_right: Vec<Step>,
+    /// Make a left value of a right one.
+    pub to_left: Vec<Step>,
     /// Mappings of one group are merged as one (E2.5).
     pub group: Option<String>,
     /// The form in which values that differ may still say the same: e-mail addresses in other capitals.
     pub compare: Option<KeyForm>,
     /// Its own conflict policy.
     pub conflict: Option<ConflictPolicy>,
+    /// What an edit on the side that is only written leads to.
+    pub target_drift: TargetDrift,
+    /// How several values are merged.
+    pub merge: MergeForm,
+    /// What a value that cannot be carried over leads to.
+    pub on_invalid: OnInvalid,
     /// True for a default mapping, which can only be switched off (B07).
     pub default: bool,
 }
 
 impl Mapping {
+    /// Joins two fields by `rule`, with nothing else said.
+    pub fn new(left: FieldName, right: FieldName, rule: MappingRule) -> Self {
+        Self {
+            left,
+            right,
+            rule,
+            left_writable: Writable::Always,
+            right_writable: Writable::Always,
+            to_right: Vec::new(),
+            to_left: Vec::new(),
+            group: None,
+            compare: None,
+            conflict: None,
+            target_drift: TargetDrift::Ignore,
+            merge: MergeForm::Set,
+            on_invalid: OnInvalid::RejectRecord,
+            default: false,
+        }
+    }
+
     /// Returns the field on `side`.
     pub fn field(&self, side: Side) -> &FieldName {
         side.pick(&self.left, &self.right)
@@ -108,9 +134,32 @@ impl Mapping {
         side.pick(self.left_writable, self.right_writable)
     }
 
-    /// Returns the transform that makes values for `side`.
-    pub fn transform_to(&self, side: Side) -> Option<&TransformUse> {
-        side.pick(self.to_left.as_ref(), self.to_right.as_ref())
+    /// Returns the steps that make values for `side`.
+    pub fn steps_to(&self, side: Side) -> &[Step] {
+        side.pick(&self.to_left, &self.to_right)
+    }
+
+    /// True if values get to `side` as they are.
+    pub fn is_plain_to(&self, side: Side) -> bool {
+        self.steps_to(side).is_empty()
+    }
+
+    /// Returns the components that make values for `side`, in order.
+    pub fn transforms_to(&self, side: Side) -> impl Iterator<Item = &TransformUse> {
+        self.steps_to(side).iter().filter_map(|step| match step {
+            Step::Transform(used) => Some(used),
+            Step::Convert(_) | Step::Options(_) => None,
+        })
+    }
+
+    /// Returns a digest of what decides which value stands on which side: when it changes, every pair is compared anew
+    /// (E2.9).
+    pub fn form(&self) -> [u8; 16] {
+        let text = serde_json::to_vec(&(self.rule, &self.to_right, &self.to_left, self.compare));
+        let mut digest = [0; 16];
+        let whole = blake3::hash(&text.expect("a mapping has no odd map keys"));
+        digest.copy_from_slice(&whole.as_bytes()[..16]);
+        digest
     }
 
     /// True if the rule lets values flow to `side`.
@@ -122,6 +171,38 @@ impl Mapping {
             MappingRule::Off => false,
         }
     }
+}
+
+/// What an edit of the target of a one-way field leads to (E2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetDrift {
+    /// Nothing, until the source changes.
+    Ignore,
+    /// The source's value is written again.
+    Revert,
+    /// The field is told as rejected, with reason target-drift.
+    Error,
+}
+
+/// How a field of several values is merged (E2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MergeForm {
+    /// What each side added and took away.
+    Set,
+    /// As one value.
+    Replace,
+}
+
+/// What a value that breaks a rule on its way leads to (E8.1, F12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnInvalid {
+    /// Nothing of the record is written.
+    RejectRecord,
+    /// Only this field is left out.
+    DropField,
 }
 
 /// What a confirmed delete on one side does to the other (E4.3).
@@ -204,6 +285,8 @@ pub struct Rules {
     pub deletes_to_right: DeletePolicy,
     /// Who wins where one side deleted and the other edited.
     pub edit_delete: EditDelete,
+    /// True: all fields that go both ways are merged as one group (E2.5).
+    pub record_atomic: bool,
     /// Times closer than this are no reason to prefer one (E3.2), in milliseconds.
     pub skew_tolerance_ms: i64,
 }
@@ -224,7 +307,7 @@ impl Rules {
 
     /// Returns the components that the rules name: transforms, then resolvers.
     pub fn components(&self) -> impl Iterator<Item = &TransformUse> {
-        let transforms = self.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side)));
+        let transforms = self.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transforms_to(side)));
         let own = self.mappings.iter().filter_map(|mapping| mapping.conflict.as_ref());
         let resolvers = std::iter::once(&self.conflict).chain(own).filter_map(ConflictPolicy::resolver);
         transforms.flatten().chain(resolvers)

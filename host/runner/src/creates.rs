@@ -69,6 +69,7 @@ async fn pending(running: &Running<'_>, id: PairId, pair: &Pair) -> Result<Optio
         changes: vec![entry.change.clone()],
         agreed,
         conflicts: Vec::new(),
+        left_out: Vec::new(),
         then: entry.then.clone(),
     };
     let sent = vec![crate::sent::Sent::Unknown("it is looked up".to_owned())];
@@ -85,7 +86,7 @@ fn agreed(mappings: &[Mapping], entry: &JournalEntry, origin: Side, record: &Rec
             Some(sent) => now == Some(&sent.after),
             None => now.is_some_and(syncline_core::Value::is_blank),
         };
-        mapping.rule != MappingRule::Off && mapping.transform_to(target).is_none() && same
+        mapping.rule != MappingRule::Off && mapping.is_plain_to(target) && same
     };
     let names = |mapping: &Mapping| Agreed { left: mapping.left.clone(), right: mapping.right.clone() };
     mappings.iter().filter(unmoved).map(names).collect()

@@ -23,6 +23,7 @@ mod pull;
 mod push;
 mod recover;
 mod rename;
+mod renewed;
 mod replica;
 pub mod report;
 mod resolve;

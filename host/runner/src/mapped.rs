@@ -1,10 +1,10 @@
-//! Between diff and decide: makes the values of one side as they would be on the other, in batches through the
-//! transform components.
+//! Between diff and decide: makes the values of one side as they would be on the other, step by step; the steps of
+//! components in batches.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_core::{EditDelete, FieldName, Image, Mapping, PairState, Rules, Side, TransformUse, Value};
+use syncline_core::{EditDelete, FieldName, Image, Mapping, PairState, Rules, Side, Step, TransformUse, Unfit, Value};
 
 use crate::planning::Work;
 use crate::setup::SyncSetup;
@@ -13,13 +13,48 @@ use crate::{Failure, Fault, Transform};
 /// Rows that one call of a transform takes at the most.
 const TRANSFORM_ROWS_MAX: usize = 1_000;
 
-/// One value that a transform is to change: whose, for which mapping and side.
-struct Wanted {
+/// One value on its way.
+struct Carried<'a> {
+    steps: &'a [Step],
+    value: Value,
+}
+
+/// How far a value got.
+enum Reached<'a> {
+    End(Result<Value, Unfit>),
+    Component(&'a TransformUse, Carried<'a>),
+}
+
+impl<'a> Carried<'a> {
+    /// Takes the steps of the host until a component's turn or the end; a blank stays blank.
+    fn advance(mut self) -> Reached<'a> {
+        loop {
+            let Some((step, rest)) = self.steps.split_first().filter(|_| !self.value.is_blank()) else {
+                return Reached::End(Ok(self.value));
+            };
+            self.steps = rest;
+            match step {
+                Step::Transform(used) => return Reached::Component(used, self),
+                Step::Convert(_) | Step::Options(_) => match step.apply(self.value) {
+                    Some(Ok(value)) => self.value = value,
+                    Some(Err(unfit)) => return Reached::End(Err(unfit)),
+                    None => return Reached::End(Err(Unfit::invalid("a step that only a component can take"))),
+                },
+            }
+        }
+    }
+}
+
+/// Whose value it is, for which mapping and side.
+#[derive(Clone, Copy)]
+struct Place {
     work: usize,
     mapping: usize,
     target: Side,
-    value: Value,
 }
+
+/// The values that wait for one component.
+type Waiting<'a> = BTreeMap<&'a TransformUse, Vec<(Place, Carried<'a>)>>;
 
 /// Makes the images of a page of pairs.
 pub(crate) struct Mapper<'a> {
@@ -34,7 +69,7 @@ impl<'a> Mapper<'a> {
     /// Fills in the images of `works`, for the fields that changed on either side.
     pub(crate) async fn map(&self, works: &mut [Work]) -> Result<(), Failure> {
         let rules = &self.setup.rules;
-        let mut wanted: BTreeMap<&TransformUse, Vec<Wanted>> = BTreeMap::new();
+        let mut waiting = Waiting::new();
         for (index, work) in works.iter_mut().enumerate() {
             work.images.to_left = vec![None; rules.mappings.len()];
             work.images.to_right = vec![None; rules.mappings.len()];
@@ -42,68 +77,95 @@ impl<'a> Mapper<'a> {
                 let mapping = &rules.mappings[mapping_index];
                 let source = work.record(target.other()).and_then(|record| record.get(mapping.field(target.other())));
                 let Some(value) = source.cloned() else { continue };
-                match mapping.transform_to(target).filter(|_| !value.is_blank()) {
-                    None => set(work, target, mapping_index, Some(Ok(value))),
-                    Some(transform) => {
-                        wanted.entry(transform).or_default().push(Wanted {
-                            work: index,
-                            mapping: mapping_index,
-                            target,
-                            value,
-                        });
+                let place = Place { work: index, mapping: mapping_index, target };
+                let carried = Carried { steps: mapping.steps_to(target), value };
+                if let Some(image) = go_on(place, carried, &mut waiting) {
+                    set(work, place, Some(image));
+                }
+            }
+        }
+        // Each round takes one component further; chains are as long as the configuration says.
+        while let Some((used, wanted)) = waiting.pop_first() {
+            let mut wanted = wanted.into_iter();
+            loop {
+                let chunk: Vec<(Place, Carried<'a>)> = wanted.by_ref().take(TRANSFORM_ROWS_MAX).collect();
+                if chunk.is_empty() {
+                    break;
+                }
+                let values = chunk.iter().map(|(_, carried)| carried.value.clone()).collect();
+                let answers = apply(self.setup, used, values).await?;
+                for ((place, carried), answer) in chunk.into_iter().zip(answers) {
+                    let image = match answer {
+                        Ok(value) => go_on(place, Carried { value, ..carried }, &mut waiting),
+                        Err(unfit) => Some(Err(unfit)),
+                    };
+                    if let Some(image) = image {
+                        set(&mut works[place.work], place, Some(image));
                     }
                 }
             }
         }
-        for (transform, wanted) in wanted {
-            for chunk in wanted.chunks(TRANSFORM_ROWS_MAX) {
-                self.apply(transform, chunk, works).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn apply(&self, used: &TransformUse, wanted: &[Wanted], works: &mut [Work]) -> Result<(), Failure> {
-        let failed = |source| Failure::Transform { name: used.name.clone(), source };
-        let Some(transform): Option<&Arc<dyn Transform>> = self.setup.transforms.get(used) else {
-            return Err(failed(Fault::Unsupported("it is not loaded".to_owned())));
-        };
-        let rows = wanted.iter().map(|wanted| vec![Some(wanted.value.clone())]).collect();
-        let columns = vec![FieldName::from("value")];
-        let answers = transform.apply(used.options.clone(), columns, rows).await.map_err(failed)?;
-        if answers.len() != wanted.len() {
-            let text = format!("{} rows in, {} rows out", wanted.len(), answers.len());
-            return Err(failed(Fault::Protocol(text)));
-        }
-        for (wanted, answer) in wanted.iter().zip(answers) {
-            let image = match answer.map(|cells| cells.into_iter().next()) {
-                Ok(Some(Some(value))) => Ok(value),
-                Ok(_) => Err("the transform gave no value".to_owned()),
-                Err(reason) => Err(reason),
-            };
-            set(&mut works[wanted.work], wanted.target, wanted.mapping, Some(image));
-        }
         Ok(())
     }
 }
 
-/// Makes one value through a transform.
-pub(crate) async fn one(setup: &SyncSetup, used: &TransformUse, value: Value) -> Result<Value, Failure> {
+/// Takes a value as far as the host can; without an answer it waits for a component.
+fn go_on<'a>(place: Place, carried: Carried<'a>, waiting: &mut Waiting<'a>) -> Option<Result<Value, Unfit>> {
+    match carried.advance() {
+        Reached::End(image) => Some(image),
+        Reached::Component(used, carried) => {
+            waiting.entry(used).or_default().push((place, carried));
+            None
+        }
+    }
+}
+
+/// Calls a component once.
+async fn apply(
+    setup: &SyncSetup,
+    used: &TransformUse,
+    values: Vec<Value>,
+) -> Result<Vec<Result<Value, Unfit>>, Failure> {
     let failed = |source| Failure::Transform { name: used.name.clone(), source };
-    let Some(transform) = setup.transforms.get(used) else {
+    let Some(transform): Option<&Arc<dyn Transform>> = setup.transforms.get(used) else {
         return Err(failed(Fault::Unsupported("it is not loaded".to_owned())));
     };
-    let rows = vec![vec![Some(value)]];
-    let answer = transform.apply(used.options.clone(), vec![FieldName::from("value")], rows).await.map_err(failed)?;
-    match answer.into_iter().next().map(|row| row.map(|cells| cells.into_iter().next().flatten())) {
-        Some(Ok(Some(value))) => Ok(value),
-        Some(Err(reason)) => Err(Failure::Request(reason)),
-        Some(Ok(None)) | None => Err(failed(Fault::Protocol("it gave no value".to_owned()))),
+    let count = values.len();
+    let rows = values.into_iter().map(|value| vec![Some(value)]).collect();
+    let columns = vec![FieldName::from("value")];
+    let answers = transform.apply(used.options.clone(), columns, rows).await.map_err(failed)?;
+    if answers.len() != count {
+        return Err(failed(Fault::Protocol(format!("{count} rows in, {} rows out", answers.len()))));
+    }
+    let images = answers.into_iter().map(|answer| match answer.map(|cells| cells.into_iter().next()) {
+        Ok(Some(Some(value))) => Ok(value),
+        Ok(_) => Err(Unfit::invalid("the transform gave no value")),
+        Err(reason) => Err(Unfit::invalid(reason)),
+    });
+    Ok(images.collect())
+}
+
+/// Makes one value as it would be on `target`.
+pub(crate) async fn one(setup: &SyncSetup, mapping: &Mapping, target: Side, value: Value) -> Result<Value, Failure> {
+    let mut carried = Carried { steps: mapping.steps_to(target), value };
+    loop {
+        match carried.advance() {
+            Reached::End(Ok(value)) => return Ok(value),
+            Reached::End(Err(unfit)) => return Err(Failure::Request(unfit.detail)),
+            Reached::Component(used, waits) => {
+                let answer = apply(setup, used, vec![waits.value.clone()]).await?.pop();
+                match answer {
+                    Some(Ok(value)) => carried = Carried { value, ..waits },
+                    Some(Err(unfit)) => return Err(Failure::Request(unfit.detail)),
+                    None => return Err(Failure::Request("the transform gave no value".to_owned())),
+                }
+            }
+        }
     }
 }
 
-fn set(work: &mut Work, target: Side, mapping: usize, image: Image) {
-    target.pick(&mut work.images.to_left, &mut work.images.to_right)[mapping] = image;
+fn set(work: &mut Work, place: Place, image: Image) {
+    place.target.pick(&mut work.images.to_left, &mut work.images.to_right)[place.mapping] = image;
 }
 
 /// Returns which mappings are needed towards which side.

@@ -4,11 +4,12 @@
 //! records that are left alone) is settled right here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use syncline_core::{
     Answers, Blocked, Conflict, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
-    Presence, Reason, Record, RecordId, Rules, Side, SideTimes, Situation, Taken, Touched, Trouble, decide, diff,
-    key_digest,
+    Presence, Reason, Record, RecordId, Rules, RunId, Side, SideTimes, Situation, Taken, Touched, Trouble, decide,
+    diff, key_digest,
 };
 
 use crate::codec;
@@ -45,6 +46,8 @@ pub(crate) struct Work {
     pub(crate) left: Option<Known>,
     pub(crate) right: Option<Known>,
     pub(crate) images: Images,
+    /// Since which run each mapping is what it is (E2.9).
+    since: Arc<[RunId]>,
     times: [SideTimes; 2],
     /// What resolvers said about its conflicts.
     pub(crate) answers: Answers,
@@ -76,7 +79,7 @@ impl Work {
 
     pub(crate) fn touched(&self, rules: &Rules) -> Vec<Touched> {
         match (self.record(Side::Left), self.record(Side::Right)) {
-            (Some(left), Some(right)) => diff(rules, &self.pair, left, right),
+            (Some(left), Some(right)) => diff(rules, &self.since, &self.pair, left, right),
             _ => Vec::new(),
         }
     }
@@ -88,6 +91,7 @@ impl Work {
             left: self.presence(Side::Left),
             right: self.presence(Side::Right),
             images: &self.images,
+            since: &self.since,
             left_times: &self.times[0],
             right_times: &self.times[1],
             clock_offset_ms: 0,
@@ -145,6 +149,7 @@ async fn plan_page(
 async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mut Batch) -> Result<Vec<Work>, Failure> {
     let ids: Vec<PairId> = page.iter().map(|(_, id)| *id).collect();
     let pairs = running.synced.pairs(&ids).await?;
+    let since: Arc<[RunId]> = running.state.mappings.since(&running.setup.rules);
     let mut works = Vec::new();
     let mut once = BTreeSet::new();
     for ((due, id), pair) in page.into_iter().zip(pairs) {
@@ -161,6 +166,7 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
             left: None,
             right: None,
             images: Images::default(),
+            since: since.clone(),
             times: Default::default(),
             answers: Answers::new(),
             taken: None,
@@ -436,6 +442,7 @@ fn write_down(
             changes: decision.changes,
             agreed: decision.agreed,
             conflicts: decision.conflicts,
+            left_out: decision.left_out,
             then: decision.then,
         };
         planned.items += 1;
@@ -490,15 +497,23 @@ fn settle_quietly(
             }
         }
     }
-    let blocked =
-        |blocked: Blocked| new_trouble(blocked.reason, Some(blocked.side), blocked.field, blocked.detail, now);
     // A merge that cannot go on does not tell its conflicts.
     let tells = decision.blocked.is_none();
-    work.pair.trouble = decision.blocked.map(blocked);
+    work.pair.trouble = match decision.blocked {
+        Some(blocked) => left_out(vec![blocked], now),
+        None => left_out(decision.left_out, now),
+    };
     work.pair.state = decision.then;
     if tells {
         conflicts::keep_all(running, &mut work.pair, work.id, decision.conflicts, open, batch);
     }
+}
+
+/// Makes a trouble of the fields that are left out; nobody retries them before something changes.
+pub(crate) fn left_out(fields: Vec<Blocked>, since: Instant) -> Option<Trouble> {
+    let details: Vec<String> = fields.iter().map(|blocked| blocked.detail.clone()).collect();
+    let first = fields.into_iter().next()?;
+    Some(new_trouble(first.reason, Some(first.side), first.field, details.join("; "), since))
 }
 
 /// Makes a trouble that nobody retries.

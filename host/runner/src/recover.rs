@@ -134,7 +134,7 @@ fn still_agreed(mapping: &Mapping, pair: &Pair, entries: &[JournalEntry], record
             return match created.map(|entry| entry.change.side.other()) {
                 Some(origin) => value(origin).is_some_and(Value::is_blank),
                 None => {
-                    let is_plain = Side::BOTH.into_iter().all(|side| mapping.transform_to(side).is_none());
+                    let is_plain = Side::BOTH.into_iter().all(|side| mapping.is_plain_to(side));
                     is_plain && value(Side::Left) == value(Side::Right)
                 }
             };
@@ -147,7 +147,7 @@ fn still_agreed(mapping: &Mapping, pair: &Pair, entries: &[JournalEntry], record
             value(origin) == base.map(|cell| &cell.value)
         }
         // Settling takes what was sent for what stood there.
-        _ => mapping.transform_to(target).is_none(),
+        _ => mapping.is_plain_to(target),
     }
 }
 

@@ -101,6 +101,7 @@ async fn plan(
         changes,
         agreed,
         conflicts: open.map(|kept| Conflict { decided: Decided::ByPerson(keep), ..kept.conflict.clone() }).collect(),
+        left_out: Vec::new(),
         then: PairState::Linked,
     })
 }
@@ -150,8 +151,7 @@ async fn wanted(running: &Running<'_>, field: &syncline_core::ConflictField, kee
             field.left_field, field.right_field
         )));
     };
-    let Some(used) = mapping.transform_to(keep.other()).filter(|_| !value.is_blank()) else { return Ok(value) };
-    crate::mapped::one(running.setup, used, value).await
+    crate::mapped::one(running.setup, mapping, keep.other(), value).await
 }
 
 fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange {

@@ -122,10 +122,12 @@ fn understand(row: TransformedRow) -> Result<Said, String> {
 /// Makes what the right side would hold of a value for the left.
 async fn value(setup: &SyncSetup, mapping: usize, left: Value) -> Result<Answer, String> {
     let left = left.canonical().map_err(|error| error.to_string())?;
-    let used = setup.rules.mappings.get(mapping).and_then(|mapping| mapping.transform_to(Side::Right));
-    let right = match used.filter(|_| !left.is_blank()) {
+    let right = match setup.rules.mappings.get(mapping) {
         None => left.clone(),
-        Some(used) => mapped::one(setup, used, left.clone()).await.map_err(|failure| failure.to_string())?,
+        Some(mapping) => {
+            let made = mapped::one(setup, mapping, Side::Right, left.clone()).await;
+            made.map_err(|failure| failure.to_string())?
+        }
     };
     Ok(Answer::Value { left, right })
 }

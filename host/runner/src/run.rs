@@ -154,6 +154,9 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
     let rules = running.setup.rules.digest();
     if running.state.rules != rules {
         running.synced.queue_all(&mut running.state).await?;
+        // A dry run has no number; what it finds counts from the next run on.
+        let run = running.next_run().await?;
+        running.state.mappings.renew(&running.setup.rules, run);
         running.state.rules = rules;
     }
     let mut batch = Batch::default();

@@ -9,7 +9,7 @@ use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::Tally;
-use crate::{Batch, Failure, Space, Store, StoreTable, codec, recover};
+use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, codec, recover};
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,11 +149,22 @@ impl<'a> Running<'a> {
         Ok(Self { context, setup, synced, left, right, state, run, left_over: BTreeMap::new(), budget: None })
     }
 
+    /// Returns the number of this run, or of the next one if this has none.
+    pub(crate) async fn next_run(&self) -> Result<RunId, StoreError> {
+        match self.run.id {
+            RunId(0) => {
+                let counter = codec::meta(Space::HOST, "next-run");
+                Ok(RunId(codec::load(self.synced.store, counter).await?.unwrap_or(1)))
+            }
+            run => Ok(run),
+        }
+    }
+
     /// Gives the run its number and writes it down.
     pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
         let counter = codec::meta(Space::HOST, "next-run");
-        let next: u64 = codec::load(self.synced.store, counter.clone()).await?.unwrap_or(1);
-        self.run.id = RunId(next);
+        self.run.id = self.next_run().await?;
+        let next = self.run.id.0;
         self.state.open_run = Some(self.run.id);
         let mut batch = Batch::default();
         codec::put(&mut batch, counter, &(next + 1));

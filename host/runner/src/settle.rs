@@ -9,7 +9,7 @@ use syncline_core::{
 
 use crate::codec;
 use crate::conflicts::{self, OpenConflicts};
-use crate::planning::new_trouble;
+use crate::planning::{left_out, new_trouble};
 use crate::push::{self, Pending};
 use crate::replica::Known;
 use crate::running::{RunKind, Running};
@@ -104,7 +104,7 @@ fn settle_item(
             running.synced.queue(batch, 0, id);
         }
         pair.state = pending.item.then.clone();
-        pair.trouble = None;
+        pair.trouble = left_out(std::mem::take(&mut pending.item.left_out), running.context.world.now());
         let conflicts = pending.item.conflicts;
         match running.run.kind {
             RunKind::Sync => {
@@ -116,7 +116,8 @@ fn settle_item(
             // Whether they are still there is found by the next plan.
             RunKind::Undo { .. } => {}
         }
-        running.count(id, (!pair.open_conflicts.is_empty()).then(|| pair.standing()));
+        let is_whole = pair.open_conflicts.is_empty() && pair.trouble.is_none();
+        running.count(id, (!is_whole).then(|| pair.standing()));
     } else {
         let covered = |side: Side| {
             let covers = |(entry, sent): (&JournalEntry, &Sent)| entry.change.side == side && sent.may_be_done();
@@ -254,7 +255,7 @@ fn sent_from(running: &Running<'_>, pending: &Pending, side: Side, agreed: &Agre
     let target = side.other();
     let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
     let mapping = running.setup.rules.mappings.iter().find(is_agreed)?;
-    if mapping.transform_to(target).is_some() {
+    if !mapping.is_plain_to(target) {
         return None;
     }
     let entries = pending.entries.iter().filter(|entry| entry.change.side == target);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use syncline_core::{Conflict, Endpoint, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Side, SyncName};
 
 use crate::codec::{self, PAGE_ROWS};
+use crate::renewed::KnownMappings;
 use crate::totals::{Place, Totals};
 use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, Write, endpoint, spaces};
 
@@ -20,6 +21,8 @@ pub(crate) struct SyncState {
     pub(crate) next_conflict: u64,
     /// Up to where the change sequence of each side has been noticed, left then right.
     pub(crate) noticed: [u64; 2],
+    /// The mappings that all pairs were last planned with.
+    pub(crate) mappings: KnownMappings,
     /// The digest of the rules that all pairs were last planned with.
     pub(crate) rules: [u8; 32],
     /// The endpoints of both sides, for telling that the configuration now names others.

@@ -154,6 +154,7 @@ async fn plan_pair(
         changes: Vec::new(),
         agreed: Vec::new(),
         conflicts: Vec::new(),
+        left_out: Vec::new(),
         then: pair.state.clone(),
     };
     for entry in &rounds::join(entries, &mut undo.skipped) {

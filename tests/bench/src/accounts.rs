@@ -63,6 +63,8 @@ impl Accounts {
              right = { connection = \"right\", object = \"contacts\" }\ndirection = \"both\"\n\
              match = { by = [\"email\"] }\nconflict = { policy = \"newest\", in_doubt = \"left\" }\n",
         );
+        // HubSpot's own properties would be joined by default mappings; here all are joined alike.
+        writeln!(text, "defaults_off = {PROPERTIES:?}").expect("writing to a string cannot fail");
         for name in PROPERTIES {
             write!(text, "\n[[syncs.people.mappings]]\nleft = \"{name}\"\nright = \"{name}\"\n")
                 .expect("writing to a string cannot fail");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
     ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple,
-    Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value, Writable,
+    Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value,
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
@@ -158,17 +158,8 @@ pub fn text(value: &str) -> Value {
 /// Two-way contacts matched by e-mail address; `note` goes to the right only, street and city are one group.
 pub fn default_rules() -> Rules {
     let mapping = |field: &str, rule: MappingRule| Mapping {
-        left: FieldName::from(field),
-        right: FieldName::from(field),
-        rule,
-        left_writable: Writable::Always,
-        right_writable: Writable::Always,
-        to_right: None,
-        to_left: None,
         group: matches!(field, "street" | "city").then(|| "address".to_owned()),
-        compare: None,
-        conflict: None,
-        default: false,
+        ..Mapping::new(field.into(), field.into(), rule)
     };
     let rule = |field: &str| match field {
         "note" | "left-serial" => MappingRule::ToRight,
@@ -184,6 +175,7 @@ pub fn default_rules() -> Rules {
         deletes_to_left: DeletePolicy::Ignore,
         deletes_to_right: DeletePolicy::Ignore,
         edit_delete: EditDelete::Hold,
+        record_atomic: false,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     }
 }

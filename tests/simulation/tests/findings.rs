@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use syncline_core::{
-    ConflictPolicy, CreatePromise, Decided, DeletePolicy, FieldName, PairState, RecordId, Rules, RunId, Side,
+    ConflictPolicy, CreatePromise, Decided, DeletePolicy, FieldName, PairState, RecordId, Rules, RunId, Side, Step,
     TransformUse, Value,
 };
 use syncline_runner::{
@@ -258,7 +258,7 @@ fn e3_4_open_conflicts_stay_while_a_merge_is_blocked() {
     let used = TransformUse { name: "picky".to_owned(), options: String::new() };
     let mut rules = by_people();
     for mapping in rules.mappings.iter_mut().filter(|mapping| mapping.left == FieldName::from("name")) {
-        mapping.to_right = Some(used.clone());
+        mapping.to_right = vec![Step::Transform(used.clone())];
     }
     let mut simulation = plain(rules);
     simulation.setup.transforms.insert(used, Arc::new(Picky));

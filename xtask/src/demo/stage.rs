@@ -89,8 +89,9 @@ match     = {{ by = ["email"] }}                           # the same e-mail: th
 conflict  = {{ policy = "newest", in_doubt = "left" }}     # the later edit wins; if nobody can tell, HubSpot's
 deletes   = {{ to_left = "ignore", to_right = "ignore" }}  # nothing is deleted on the other side
 schedule  = "every 5m"                                   # for `syncline serve`
+defaults_off = ["mobilephone"]                           # the default mapping of this field
 
-[[syncs.people.mappings]]                                # beside the default ones
+[[syncs.people.mappings]]                                # in the place of the default one
 left      = "mobilephone"
 right     = "tel.mobile"
 transform = {{ to_right = "normalize-phone", to_left = "normalize-phone" }}

@@ -227,7 +227,7 @@ fn remove(name: &str, folders: &Folders, store: &PluginStore, terminal: Terminal
 fn users(config: &Config, name: &PluginName) -> Vec<String> {
     let connections = config.connections.iter().filter(|connection| connection.connector.get_ref() == name);
     let uses = |sync: &&config::Sync| {
-        let transforms = sync.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side)));
+        let transforms = sync.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transforms_to(side)));
         transforms.flatten().any(|choice| choice.name.get_ref() == name)
     };
     let syncs = config.syncs.iter().filter(uses);

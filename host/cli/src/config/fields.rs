@@ -2,18 +2,19 @@
 
 use std::ops::Range;
 
-use syncline_core::{FieldName, Schema, Side};
+use syncline_core::{Carry, FieldName, MappingRule, Schema, Side, Step, carry};
 use toml::Spanned;
 
+use super::Sync;
 use super::mapping::MappingConfig;
 use super::matching::MatchChoice;
 use super::mistake::{Mistake, neighbour, shown};
-use super::rules::{InForce, mappings_in_force, writes};
-use super::{Sync, compatible};
+use super::rules::{InForce, default_mappings, mappings_in_force, writes};
 
 /// Returns every mistake of `sync` that only the schemas of its two sides show.
 pub fn validate_fields(sync: &Sync, left: &Schema, right: &Schema) -> Vec<Mistake> {
     let mut mistakes = unknown_fields(sync, left, right);
+    mistakes.extend(edited_defaults(sync, left, right));
     let in_force = mappings_in_force(sync, left, right);
     for mapping in &in_force {
         mistakes.extend(target_mistakes(sync, mapping));
@@ -74,18 +75,84 @@ fn target_mistakes(sync: &Sync, mapping: &InForce<'_>) -> Vec<Mistake> {
     if let Some(side) = written.iter().find(|side| mapping.field(**side).traits.read_only) {
         return vec![read_only_mistake(mapping, own, *side)];
     }
-    let plain: Vec<Side> = written.into_iter().filter(|side| own.transform_to(*side).is_none()).collect();
-    if compatible::fits(mapping.left.kind, mapping.right.kind) {
-        return Vec::new();
-    }
+    let mut mistakes = option_mistakes(sync, mapping, own);
+    let plain: Vec<Side> = written.into_iter().filter(|side| own.transforms_to(*side).is_empty()).collect();
+    let carried = |side: Side| carry(mapping.field(side.other()).kind, mapping.field(side).kind);
+    let (fit, unfit): (Vec<Side>, Vec<Side>) = plain.iter().partition(|side| carried(**side) != Carry::Not);
     // Both directions are one mistake.
-    let Some(side) = plain.first() else { return Vec::new() };
+    if let Some(&side) = unfit.first() {
+        mistakes.push(type_mistake(mapping, own, side, fit.first().copied()));
+    }
+    mistakes
+}
+
+/// Says why values cannot be carried to `side`, and which way they can (E2.6, F14).
+fn type_mistake(mapping: &InForce<'_>, own: &MappingConfig, side: Side, fit: Option<Side>) -> Mistake {
+    let (name, place) = (|side: Side| shown(mapping.field(side).name.as_str()), own.field(side).span());
+    if let Some(fit) = fit {
+        let (from, to) = (name(fit.other()), name(fit));
+        let message = format!("{}: values go from {from} to {to} only", kinds(mapping, side));
+        let mend = format!("set `rule = \"to-{fit}\"`, or name transforms `to_left` and `to_right`");
+        return Mistake::new(&place, message).mend(mend);
+    }
     let message = format!("{}: the one cannot become the other", kinds(mapping, side.other()));
-    let mend = match plain.len() {
-        1 => format!("map another field, or name a transform `to_{side}`"),
-        _ => "map another field, or name transforms `to_left` and `to_right`".to_owned(),
+    let turned = carry(mapping.field(side).kind, mapping.field(side.other()).kind) != Carry::Not;
+    let mend = match (turned, own.rule) {
+        (true, _) => format!("values go the other way only: set `rule = \"to-{}\"`", side.other()),
+        (false, MappingRule::TwoWay) => "map another field, or name transforms `to_left` and `to_right`".to_owned(),
+        (false, _) => format!("map another field, or name a transform `to_{side}`"),
     };
-    vec![Mistake::new(&own.field(*side).span(), message).mend(mend)]
+    Mistake::new(&place, message).mend(mend)
+}
+
+/// Returns what is wrong with the options of an enumeration: there are none, or none that belong together (E2.6).
+fn option_mistakes(sync: &Sync, mapping: &InForce<'_>, own: &MappingConfig) -> Vec<Mistake> {
+    let by_options = carry(mapping.left.kind, mapping.right.kind) == Carry::ByOptions;
+    let mut mistakes = Vec::new();
+    if let Some(pairs) = &own.options {
+        let needless = Side::BOTH.into_iter().any(|side| !own.transforms_to(side).is_empty());
+        if !by_options || needless {
+            let why = if needless { "its transforms make the values" } else { "they are no enumerations of one sort" };
+            let message = format!("`options` mean nothing for this mapping: {why}");
+            return vec![Mistake::new(&pairs.place, message).mend("take `options` out")];
+        }
+        mistakes = pairs.unknown(mapping.left, mapping.right);
+    }
+    let empty = |side: &Side| {
+        let steps = mapping.converted_to(sync, *side).unwrap_or_default();
+        matches!(steps.first(), Some(Step::Options(map)) if map.is_empty()) && own.transforms_to(*side).is_empty()
+    };
+    if by_options
+        && mistakes.is_empty()
+        && Side::BOTH.into_iter().filter(|side| writes(sync, mapping, *side)).any(|side| empty(&side))
+    {
+        let (left, right) = (shown(mapping.left.name.as_str()), shown(mapping.right.name.as_str()));
+        let message = format!("{left} and {right} have no option in common");
+        let mistake = Mistake::new(&own.left.span(), message);
+        mistakes.push(mistake.mend("say which belong together: options = { left-option = \"right-option\" }"));
+    }
+    mistakes
+}
+
+/// A default mapping is neither edited nor deleted; it is switched off, and another may take its place (B07).
+fn edited_defaults(sync: &Sync, left: &Schema, right: &Schema) -> Vec<Mistake> {
+    let defaults = default_mappings(sync, left, right);
+    let mut mistakes = Vec::new();
+    for own in &sync.mappings {
+        let Some(default) = defaults.iter().find(|default| default.is_at(own)) else { continue };
+        let (one, other) = (default.left.name.as_str(), default.right.name.as_str());
+        let message = format!(
+            "{} and {} are joined by a default mapping, which can only be switched off",
+            shown(one),
+            shown(other)
+        );
+        let mend = match own.rule {
+            MappingRule::Off => format!("add defaults_off = [\"{one}\"] to the sync instead of this mapping"),
+            _ => format!("add defaults_off = [\"{one}\"] to the sync, and this mapping takes its place"),
+        };
+        mistakes.push(Mistake::new(&own.left.span(), message).mend(mend));
+    }
+    mistakes
 }
 
 fn read_only_mistake(mapping: &InForce<'_>, own: &MappingConfig, side: Side) -> Mistake {

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use syncline_core::{Direction, FieldName, MappingRule, Side};
+use syncline_core::{Direction, FieldName, MappingRule, MergeForm, OnInvalid, Side, TargetDrift};
 use toml::Spanned;
 
 use super::conflict::{self, ConflictChoice};
+use super::drift;
 use super::mistake::Mistake;
+use super::options::{self, OptionPairs};
 use super::read::{Item, Reader, Section};
 use super::transform::{self, TransformChoice};
 
@@ -21,13 +23,28 @@ pub struct MappingConfig {
     pub right: Spanned<FieldName>,
     /// What it may do.
     pub rule: MappingRule,
-    /// Makes a right value of a left one.
-    pub to_right: Option<TransformChoice>,
-    /// Makes a left value of a right one.
-    pub to_left: Option<TransformChoice>,
+    /// Make a right value of a left one, in this order.
+    pub to_right: Vec<TransformChoice>,
+    /// Make a left value of a right one.
+    pub to_left: Vec<TransformChoice>,
+    /// Options that belong together.
+    pub options: Option<OptionPairs>,
+    /// Mappings of one group are merged as one.
+    pub group: Option<String>,
+    /// How several values are merged.
+    pub merge: MergeForm,
     /// Its own conflict policy.
     pub conflict: Option<ConflictChoice>,
+    /// Its own policy for drift.
+    pub target_drift: Option<TargetDrift>,
+    /// What a value that cannot be carried over leads to.
+    pub on_invalid: OnInvalid,
 }
+
+const MERGES: [(&str, MergeForm); 2] = [("set", MergeForm::Set), ("replace", MergeForm::Replace)];
+
+const ON_INVALID: [(&str, OnInvalid); 2] =
+    [("reject-record", OnInvalid::RejectRecord), ("drop-field", OnInvalid::DropField)];
 
 /// The words of the file.
 pub const RULES: [(&str, MappingRule); 8] = [
@@ -47,9 +64,9 @@ impl MappingConfig {
         side.pick(&self.left, &self.right)
     }
 
-    /// Returns the transform that makes values for `side`.
-    pub fn transform_to(&self, side: Side) -> Option<&TransformChoice> {
-        side.pick(self.to_left.as_ref(), self.to_right.as_ref())
+    /// Returns the transforms that make values for `side`, in order.
+    pub fn transforms_to(&self, side: Side) -> &[TransformChoice] {
+        side.pick(&self.to_left, &self.to_right)
     }
 }
 
@@ -78,10 +95,28 @@ fn read(reader: &mut Reader, item: &Item<'_>, direction: Direction) -> Option<Ma
         None => Some(MappingRule::TwoWay),
     };
     let (to_right, to_left) = transforms(reader, &mut section, rule);
+    let options = section.take("options").and_then(|entry| options::read(reader, entry.value));
+    let group = section.take("group").and_then(|entry| reader.text(entry.value, "`group`"));
+    let merge = section.take("merge").and_then(|entry| reader.word(entry.value, "way of merging", &MERGES));
     let conflict = section.take("conflict").and_then(|entry| conflict::read(reader, entry.value));
+    let target_drift = section.take("target_drift").and_then(|entry| drift::read(reader, entry.value));
+    let on_invalid = section.take("on_invalid").and_then(|entry| reader.word(entry.value, "answer", &ON_INVALID));
     let place = section.place.clone();
-    section.finish(reader, &["filter", "merge", "options", "columns"]);
-    let mapping = MappingConfig { place, left: left?, right: right?, rule: rule?, to_right, to_left, conflict };
+    section.finish(reader, &["filter", "columns"]);
+    let mapping = MappingConfig {
+        place,
+        left: left?,
+        right: right?,
+        rule: rule?,
+        to_right,
+        to_left,
+        options,
+        group: group.map(Spanned::into_inner),
+        merge: merge.unwrap_or(MergeForm::Set),
+        conflict,
+        target_drift,
+        on_invalid: on_invalid.unwrap_or(OnInvalid::RejectRecord),
+    };
     let flows = Side::BOTH.into_iter().any(|side| direction.writes(side) && flows_to(mapping.rule, side));
     if !flows && mapping.rule != MappingRule::Off {
         let place = rule_entry.map_or(mapping.place.clone(), |entry| entry.value.span());
@@ -96,24 +131,25 @@ fn field(reader: &mut Reader, item: &Item<'_>) -> Option<Spanned<FieldName>> {
     Some(Spanned::new(text.span(), FieldName::new(text.into_inner())))
 }
 
-type Transforms = (Option<TransformChoice>, Option<TransformChoice>);
+/// To the right, then to the left.
+type Transforms = (Vec<TransformChoice>, Vec<TransformChoice>);
 
 fn transforms(reader: &mut Reader, mapping: &mut Section<'_>, rule: Option<MappingRule>) -> Transforms {
-    let Some(entry) = mapping.take("transform") else { return (None, None) };
+    let Some(entry) = mapping.take("transform") else { return Transforms::default() };
     if entry.value.get_ref().is_str() {
         let mistake = Mistake::new(&entry.value.span(), "`transform` should say for which direction");
         reader.wrong(mistake.mend("write { to_right = \"…\", to_left = \"…\" }"));
-        return (None, None);
+        return Transforms::default();
     }
-    let Some(mut section) = reader.section(entry.value, "`transform`") else { return (None, None) };
+    let Some(mut section) = reader.section(entry.value, "`transform`") else { return Transforms::default() };
     let right = section.take("to_right");
     let left = section.take("to_left");
     section.finish(reader, &[]);
     if let Some(rule) = rule {
         check_directions(reader, &entry.value.span(), rule, right.is_some(), left.is_some());
     }
-    let to_right = right.and_then(|entry| transform::read(reader, entry.value));
-    let to_left = left.and_then(|entry| transform::read(reader, entry.value));
+    let to_right = right.map(|entry| transform::read_chain(reader, entry.value)).unwrap_or_default();
+    let to_left = left.map(|entry| transform::read_chain(reader, entry.value)).unwrap_or_default();
     (to_right, to_left)
 }
 

@@ -1,12 +1,12 @@
 //! Makes the rules that `decide` reads from a sync of the configuration and the schemas of its two sides.
 //!
-//! Default mappings join fields of equal meaning (E10.5), in the directions that both sides can write. A mapping of the
-//! user's own on the same two fields takes the place of the default one; `defaults_off` switches one off by the name of
-//! its field on either side.
+//! Default mappings join fields of equal meaning (E10.5), in the directions that both sides can write. They can only be
+//! switched off (B07): `defaults_off` names their field on either side; a mapping of the user's own may then take the
+//! place.
 
 use syncline_core::{
-    Field, FieldName, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Object, Rules, Schema, Side,
-    TransformUse, Writable,
+    Field, FieldName, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Object, Rules, Schema, Side, Step,
+    TransformUse, Writable, goes_both_ways, standard_group, steps,
 };
 use toml::Spanned;
 
@@ -15,7 +15,7 @@ use super::mapping::{MappingConfig, flows_to};
 use super::matching::{KeyChoice, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::transform::TransformChoice;
-use super::{Sync, abilities, compatible};
+use super::{Sync, abilities};
 
 /// What is known of one side.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,18 @@ impl<'a> InForce<'a> {
     pub(super) fn field(&self, side: Side) -> &'a Field {
         side.pick(self.left, self.right)
     }
+
+    /// True if `own` joins the same two fields.
+    pub(super) fn is_at(&self, own: &MappingConfig) -> bool {
+        *own.left.get_ref() == self.left.name && *own.right.get_ref() == self.right.name
+    }
+
+    /// Returns the steps by which the host makes values for `side`; `None` if it cannot.
+    pub(super) fn converted_to(&self, sync: &Sync, side: Side) -> Option<Vec<Step>> {
+        let pairs = self.own.and_then(|own| own.options.as_ref());
+        let given = pairs.map(|pairs| pairs.towards(side, self.left, self.right)).unwrap_or_default();
+        steps(self.field(side.other()), self.field(side), &sync.zone, &given)
+    }
 }
 
 /// Makes the rules of `sync`, or returns every mistake in it; `use_of` fills in a transform's options.
@@ -59,8 +71,9 @@ pub fn rules(
     Ok(Rules {
         direction: sync.direction,
         matching,
-        mappings: in_force.iter().map(|mapping| rule(mapping, use_of)).collect(),
+        mappings: in_force.iter().map(|mapping| rule(sync, mapping, use_of)).collect(),
         conflict: sync.conflict.choice.policy(use_of),
+        record_atomic: sync.record_atomic,
         deletes_to_left: *sync.deletes.to_left.get_ref(),
         deletes_to_right: *sync.deletes.to_right.get_ref(),
         edit_delete: sync.edit_delete,
@@ -68,21 +81,48 @@ pub fn rules(
     })
 }
 
-fn rule(mapping: &InForce<'_>, use_of: &dyn Fn(&TransformChoice) -> TransformUse) -> Mapping {
-    let transform = |side| mapping.own.and_then(|own| own.transform_to(side)).map(use_of);
+fn rule(sync: &Sync, mapping: &InForce<'_>, use_of: &dyn Fn(&TransformChoice) -> TransformUse) -> Mapping {
+    let plain = Mapping::new(mapping.left.name.clone(), mapping.right.name.clone(), mapping.rule);
+    let written = |side| match writes(sync, mapping, side) {
+        true => steps_to(sync, mapping, side, use_of),
+        false => Vec::new(),
+    };
+    let (own, own_group) = (mapping.own, mapping.own.and_then(|own| own.group.clone()));
     Mapping {
-        left: mapping.left.name.clone(),
-        right: mapping.right.name.clone(),
-        rule: mapping.rule,
         left_writable: writable(mapping.left),
         right_writable: writable(mapping.right),
-        to_right: transform(Side::Right),
-        to_left: transform(Side::Left),
-        group: mapping.left.group.clone().or_else(|| mapping.right.group.clone()),
+        to_right: written(Side::Right),
+        to_left: written(Side::Left),
+        group: own_group.or_else(|| group(mapping)),
         compare: compared_as(mapping.left, mapping.right),
-        conflict: mapping.own.and_then(|own| own.conflict.as_ref()).map(|choice| choice.policy(use_of)),
-        default: mapping.own.is_none(),
+        conflict: own.and_then(|own| own.conflict.as_ref()).map(|choice| choice.policy(use_of)),
+        target_drift: own.and_then(|own| own.target_drift).unwrap_or(sync.target_drift),
+        merge: own.map_or(plain.merge, |own| own.merge),
+        on_invalid: own.map_or(plain.on_invalid, |own| own.on_invalid),
+        default: own.is_none(),
+        ..plain
     }
+}
+
+/// The user's transforms make the whole value; without them the host converts.
+fn steps_to(
+    sync: &Sync,
+    mapping: &InForce<'_>,
+    side: Side,
+    use_of: &dyn Fn(&TransformChoice) -> TransformUse,
+) -> Vec<Step> {
+    let transforms = mapping.own.map(|own| own.transforms_to(side)).unwrap_or_default();
+    if !transforms.is_empty() {
+        return transforms.iter().map(|choice| Step::Transform(use_of(choice))).collect();
+    }
+    mapping.converted_to(sync, side).unwrap_or_default()
+}
+
+/// Returns the merge group: as a connector says, else by what the fields mean (E2.5).
+fn group(mapping: &InForce<'_>) -> Option<String> {
+    let by_meaning = |field: &Field| standard_group(field.meaning.as_deref()?);
+    let fields = [mapping.left, mapping.right];
+    fields.iter().find_map(|field| field.group.clone()).or_else(|| fields.into_iter().find_map(by_meaning))
 }
 
 /// E-mail addresses say the same in any capitals; servers change them as they like.
@@ -102,6 +142,8 @@ fn writable(field: &Field) -> Writable {
 /// Returns the mappings in force, defaults first; those with unknown fields are left out.
 pub(super) fn mappings_in_force<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> Vec<InForce<'a>> {
     let mut in_force = default_mappings(sync, left, right);
+    // Both on the same two fields is one mistake, which is told as such.
+    in_force.retain(|default| !sync.mappings.iter().any(|own| default.is_at(own)));
     let own = sync.mappings.iter().filter(|own| own.rule != MappingRule::Off).filter_map(|own| {
         let (left, right) = (left.field(own.left.get_ref())?, right.field(own.right.get_ref())?);
         Some(InForce { left, right, rule: own.rule, own: Some(own) })
@@ -110,15 +152,13 @@ pub(super) fn mappings_in_force<'a>(sync: &'a Sync, left: &'a Schema, right: &'a
     in_force
 }
 
-fn default_mappings<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> Vec<InForce<'a>> {
+/// Returns the default mappings that are not switched off (B07).
+pub(super) fn default_mappings<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> Vec<InForce<'a>> {
     let is_off = |field: &Field| sync.defaults_off.iter().any(|off| off.get_ref() == field.name.as_str());
-    let is_own = |left: &Field, right: &Field| {
-        sync.mappings.iter().any(|own| *own.left.get_ref() == left.name && *own.right.get_ref() == right.name)
-    };
     let mut defaults: Vec<InForce<'a>> = Vec::new();
     for field in left.fields.iter().filter(|field| field.meaning.is_some()) {
         let Some(counterpart) = right.fields.iter().find(|other| other.meaning == field.meaning) else { continue };
-        if is_off(field) || is_off(counterpart) || is_own(field, counterpart) {
+        if is_off(field) || is_off(counterpart) {
             continue;
         }
         if let Some(rule) = default_rule(sync, field, counterpart) {
@@ -139,10 +179,10 @@ fn default_mappings<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> 
 }
 
 fn default_rule(sync: &Sync, left: &Field, right: &Field) -> Option<MappingRule> {
-    let can = |from: &Field, to: &Field, side| {
-        sync.direction.writes(side) && !to.traits.read_only && compatible::fits(from.kind, to.kind)
-    };
-    match (can(left, right, Side::Right), can(right, left, Side::Left)) {
+    // Text that nobody reads back is for the user to ask for.
+    let can = |to: &Field, side| sync.direction.writes(side) && !to.traits.read_only;
+    match (can(right, Side::Right), can(left, Side::Left)) {
+        _ if !goes_both_ways(left.kind, right.kind) => None,
         (true, true) => Some(MappingRule::TwoWay),
         (true, false) => Some(MappingRule::ToRight),
         (false, true) => Some(MappingRule::ToLeft),

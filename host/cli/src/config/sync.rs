@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use syncline_core::{Direction, EditDelete, Endpoint, Side, SyncName};
+use syncline_core::{Direction, EditDelete, Endpoint, Side, SyncName, TargetDrift};
 use toml::Spanned;
 
 use super::conflict::{self, ConflictChoice, Conflicts};
@@ -14,22 +14,10 @@ use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
 use super::transform::TransformChoice;
-use super::{direction, edit_delete};
+use super::{direction, drift, edit_delete, zone};
 
 /// Keys that a later version knows.
-const LATER: [&str; 11] = [
-    "filter",
-    "list",
-    "leaving",
-    "ambiguous",
-    "create_without_key",
-    "record_atomic",
-    "index",
-    "target_drift",
-    "time_zone",
-    "transfer",
-    "rules",
-];
+const LATER: [&str; 8] = ["filter", "list", "leaving", "ambiguous", "create_without_key", "index", "transfer", "rules"];
 
 /// A sync.
 #[derive(Clone, Debug)]
@@ -45,6 +33,12 @@ pub struct Sync {
     pub matching: MatchChoice,
     /// Who wins.
     pub conflict: Conflicts,
+    /// True: the fields of a record are merged as one.
+    pub record_atomic: bool,
+    /// What an edit of the target of a one-way field leads to.
+    pub target_drift: TargetDrift,
+    /// The time zone in which days begin.
+    pub zone: String,
     /// What deletes do.
     pub deletes: Deletes,
     /// Who wins where one side deleted and the other edited.
@@ -82,7 +76,7 @@ impl Sync {
     /// Returns the components that it names: transforms, then resolvers.
     pub fn components(&self) -> impl Iterator<Item = &TransformChoice> {
         let mappings = || self.mappings.iter();
-        let transforms = mappings().flat_map(|mapping| Side::BOTH.map(|side| mapping.transform_to(side))).flatten();
+        let transforms = mappings().flat_map(|mapping| Side::BOTH.map(|side| mapping.transforms_to(side))).flatten();
         let own = mappings().filter_map(|mapping| mapping.conflict.as_ref());
         transforms.chain(std::iter::once(&self.conflict.choice).chain(own).filter_map(ConflictChoice::resolver))
     }
@@ -115,6 +109,9 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let direction = direction.unwrap_or(Direction::Both);
     let matching = section.take("match").and_then(|entry| matching::read(reader, entry.value)).unwrap_or_default();
     let conflict = section.take("conflict").map(|entry| conflict::read_sync(reader, entry.value)).unwrap_or_default();
+    let record_atomic = section.take("record_atomic").and_then(|entry| reader.boolean(entry.value, "`record_atomic`"));
+    let target_drift = section.take("target_drift").and_then(|entry| drift::read(reader, entry.value));
+    let zone = section.take("zone").and_then(|entry| zone::read(reader, entry.value));
     let deletes =
         section.take("deletes").map(|entry| deletes::read(reader, entry.value, direction)).unwrap_or_default();
     let edit_delete = edit_delete::read(reader, section.take("edit_delete"), &deletes);
@@ -131,6 +128,9 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         direction,
         matching,
         conflict,
+        record_atomic: record_atomic.unwrap_or(false),
+        target_drift: target_drift.unwrap_or(TargetDrift::Ignore),
+        zone: zone.unwrap_or_else(|| zone::DEFAULT.to_owned()),
         deletes,
         edit_delete,
         schedule,

@@ -4,6 +4,7 @@ use syncline_core::TransformUse;
 use toml::Spanned;
 
 use super::connection::plugin_name;
+use super::mistake::Mistake;
 use super::read::{Item, Reader};
 use super::settings::{self, Settings};
 
@@ -22,6 +23,16 @@ impl TransformChoice {
         let options = serde_json::Value::Object(options.clone()).to_string();
         TransformUse { name: self.name.get_ref().to_string(), options }
     }
+}
+
+/// Reads a chain of transforms: one, or a list that is applied from left to right.
+pub(super) fn read_chain(reader: &mut Reader, item: &Item<'_>) -> Vec<TransformChoice> {
+    let Some(list) = item.get_ref().as_array() else { return read(reader, item).into_iter().collect() };
+    if list.is_empty() {
+        let mistake = Mistake::new(&item.span(), "this chain of transforms is empty");
+        reader.wrong(mistake.mend("name at least one, or take the key out"));
+    }
+    list.iter().filter_map(|item| read(reader, item)).collect()
 }
 
 /// Reads a transform: its name, or a table with options.

@@ -31,6 +31,7 @@ left = { connection = "crm", object = "contacts" }
 right = { connection = "book", object = "contacts" }
 match = { by = ["email"] }
 schedule = "every 15m"
+defaults_off = ["phone"]
 
 [[syncs.people.mappings]]
 left = "phone"

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Fate,
-    FieldName, Mapping, MappingRule, PairState, RecordId, Ruling, RunId, Side, SideTimes, Taken, Times, TransformUse,
-    Value, Why, Writable,
+    FieldName, Mapping, MappingRule, MergeForm, OnInvalid, PairState, RecordId, Ruling, RunId, Side, SideTimes, Step,
+    Taken, TargetDrift, Times, TransformUse, Value, Why, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -62,6 +62,7 @@ fn read(given: &str) -> World {
     let mut world = World::new(rules(Vec::new()), here(&[]), here(&[]));
     let mut named: Vec<&str> = Vec::new();
     let mut answers: Vec<(&str, &str)> = Vec::new();
+    let mut renewed: Vec<String> = Vec::new();
     for words in lines(given) {
         let (word, rest) = (words[0], &words[1..]);
         match word {
@@ -107,6 +108,9 @@ fn read(given: &str) -> World {
                 let comes_back = rest == ["restorable"];
                 world.taken = Some(Taken { record: RecordId::from("r"), raw: Some("raw".to_owned()), comes_back });
             }
+            // Bases of cases are of run 1.
+            "renewed" => renewed.extend(rest.iter().map(|field| (*field).to_owned())),
+            "record-atomic" => world.rules.record_atomic = true,
             other => panic!("no line begins with {other}"),
         }
         if matches!(word, "base" | "base-left" | "base-right" | "left" | "right") {
@@ -122,6 +126,8 @@ fn read(given: &str) -> World {
         let own = answers.iter().filter(|(field, _)| *field == mapping.left.as_str());
         world.answers.extend(own.map(|(_, answer)| (index, read_answer(answer))));
     }
+    let is_renewed = |mapping: &Mapping| renewed.iter().any(|field| field == mapping.left.as_str());
+    world.since = world.rules.mappings.iter().map(|mapping| RunId(if is_renewed(mapping) { 2 } else { 0 })).collect();
     for side in Side::BOTH {
         if *world.side(side) == Standing::Never {
             world.pair.set_id(side, None);
@@ -142,7 +148,20 @@ fn pairs<'a>(words: &[&'a str]) -> impl Iterator<Item = (&'a str, &'a str)> {
 }
 
 fn fields(words: &[&str]) -> BTreeMap<FieldName, Value> {
-    pairs(words).map(|(field, value)| (FieldName::from(field), text(value))).collect()
+    pairs(words).map(|(field, value)| (FieldName::from(field), value_of(value))).collect()
+}
+
+/// A text; `@code` is an option, `[a,b]` several options, `(b,a)` several texts in order.
+fn value_of(word: &str) -> Value {
+    let list = |inner: &str| inner.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let inside = |open, close| word.strip_prefix(open).and_then(|word: &str| word.strip_suffix(close));
+    let value = match (word.strip_prefix('@'), inside('[', ']'), inside('(', ')')) {
+        (Some(code), _, _) => Value::Choice(code.to_owned()),
+        (_, Some(codes), _) => Value::Choices(list(codes)),
+        (_, _, Some(texts)) => Value::Texts(list(texts)),
+        _ => return text(word),
+    };
+    value.canonical().expect("a case has values")
 }
 
 fn word_side(word: &str) -> Side {
@@ -218,7 +237,10 @@ fn read_mapping(words: &[&str]) -> Mapping {
     };
     let mut mapping = mapping(words[0], rule);
     for (name, value) in pairs(&words[2..]) {
-        let transform = || Some(TransformUse { name: value.to_owned(), options: String::new() });
+        let transform = || {
+            let steps = value.split('+').map(|name| TransformUse { name: name.to_owned(), options: String::new() });
+            steps.map(Step::Transform).collect::<Vec<_>>()
+        };
         match name {
             "group" => mapping.group = Some(value.to_owned()),
             "compare" if value == "email" => mapping.compare = Some(syncline_core::KeyForm::Email),
@@ -229,12 +251,34 @@ fn read_mapping(words: &[&str]) -> Mapping {
             "create-only" => {
                 *word_side(value).pick(&mut mapping.left_writable, &mut mapping.right_writable) = Writable::AtCreate;
             }
+            "drift" => mapping.target_drift = read_drift(value),
+            "invalid" if value == "drop" => mapping.on_invalid = OnInvalid::DropField,
+            "merge" if value == "replace" => mapping.merge = MergeForm::Replace,
+            "options" => (mapping.to_right, mapping.to_left) = read_options(value),
             "to-right" => mapping.to_right = transform(),
             "to-left" => mapping.to_left = transform(),
             other => panic!("a mapping has no {other}"),
         }
     }
     mapping
+}
+
+fn read_drift(word: &str) -> TargetDrift {
+    match word {
+        "ignore" => TargetDrift::Ignore,
+        "revert" => TargetDrift::Revert,
+        "error" => TargetDrift::Error,
+        other => panic!("{other} is no policy for drift"),
+    }
+}
+
+/// Options as `a:x,b:y`, from the left to the right.
+fn read_options(word: &str) -> (Vec<Step>, Vec<Step>) {
+    let pairs = || word.split(',').map(|pair| pair.split_once(':').expect("left:right"));
+    let map = |pairs: Vec<(&str, &str)>| {
+        vec![Step::Options(pairs.into_iter().map(|(one, other)| (one.to_owned(), other.to_owned())).collect())]
+    };
+    (map(pairs().collect()), map(pairs().map(|(left, right)| (right, left)).collect()))
 }
 
 fn read_state(words: &[&str]) -> PairState {
@@ -278,6 +322,10 @@ fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
     told.extend(
         decision.conflicts.iter().filter_map(|conflict| Some(format!("because {}", conflict.detail.as_ref()?))),
     );
+    for left_out in &decision.left_out {
+        let field = left_out.field.as_ref().map_or("", |field| field.as_str());
+        told.push(format!("left-out {} {} {field}", left_out.side, left_out.reason));
+    }
     if agreed {
         let names: Vec<&str> = decision.agreed.iter().map(|agreed| agreed.left.as_str()).collect();
         told.push(format!("agree {}", names.join(" ")).trim_end().to_owned());
@@ -305,7 +353,13 @@ fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
 }
 
 fn plain(value: &Value) -> String {
-    if value.is_blank() { String::new() } else { value.to_string() }
+    match value {
+        Value::Clear => String::new(),
+        Value::Choice(code) => format!("@{code}"),
+        Value::Choices(codes) => format!("[{}]", codes.join(",")),
+        Value::Texts(texts) => format!("({})", texts.join(",")),
+        other => other.to_string(),
+    }
 }
 
 fn why(why: Why) -> &'static str {
@@ -314,6 +368,8 @@ fn why(why: Why) -> &'static str {
         Why::FillBlank => "fill",
         Why::Rule => "rule",
         Why::New => "new",
+        Why::Mapping => "mapping",
+        Why::Drift => "drift",
         Why::ConflictWon => "won",
         Why::Merged => "merged",
         Why::Resolved => "resolved",

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use syncline_core::{ConflictPolicy, Direction, FieldName, Mapping, MappingRule, Side, Times, TransformUse, Writable};
+use syncline_core::{
+    ConflictPolicy, Direction, FieldName, Mapping, MappingRule, Side, Step, Times, TransformUse, Writable,
+};
 
 use crate::support::{Standing, World, mapping, rules, text};
 use crate::table::promises;
@@ -60,7 +62,7 @@ prop_compose! {
     ) -> World {
         let mappings = mappings.into_iter().zip(FIELDS).map(|((rule, group, lower, right_writable), field)| Mapping {
             group: group.map(str::to_owned),
-            to_right: lower.then(|| TransformUse { name: "lower".to_owned(), options: String::new() }),
+            to_right: lower.then(|| Step::Transform(TransformUse { name: "lower".to_owned(), options: String::new() })).into_iter().collect(),
             right_writable,
             ..mapping(field, rule)
         });

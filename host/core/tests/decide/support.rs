@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syncline_core::{
     Agreed, Answers, Base, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete, Fate,
     FieldName, Image, Images, Mapping, MappingRule, Matching, Pair, PairState, Presence, Record, RecordId, Rules,
-    RunId, Side, SideTimes, Situation, Taken, Times, TransformUse, Value, Version, Writable, decide, diff,
+    RunId, Side, SideTimes, Situation, Step, Taken, Times, TransformUse, Unfit, Value, Version, decide, diff,
 };
 
 /// One side of the pair under test.
@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) clock_offset_ms: u64,
     pub(crate) answers: Answers,
     pub(crate) taken: Option<Taken>,
+    /// Since which run the mappings are what they are.
+    pub(crate) since: Vec<RunId>,
 }
 
 pub(crate) fn text(value: &str) -> Value {
@@ -34,19 +36,7 @@ pub(crate) fn text(value: &str) -> Value {
 }
 
 pub(crate) fn mapping(field: &str, rule: MappingRule) -> Mapping {
-    Mapping {
-        left: FieldName::from(field),
-        right: FieldName::from(field),
-        rule,
-        left_writable: Writable::Always,
-        right_writable: Writable::Always,
-        to_right: None,
-        to_left: None,
-        group: None,
-        compare: None,
-        conflict: None,
-        default: false,
-    }
+    Mapping::new(FieldName::from(field), FieldName::from(field), rule)
 }
 
 pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
@@ -58,19 +48,33 @@ pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
         deletes_to_left: DeletePolicy::Ignore,
         deletes_to_right: DeletePolicy::Ignore,
         edit_delete: EditDelete::Hold,
+        record_atomic: false,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     }
 }
 
 /// The transforms that cases may name.
-fn transform(used: Option<&TransformUse>, value: &Value) -> Result<Value, String> {
-    let Some(used) = used.filter(|_| !value.is_blank()) else { return Ok(value.clone()) };
+fn transform(used: &TransformUse, value: &Value) -> Result<Value, Unfit> {
     match used.name.as_str() {
         "lower" => Ok(text(&value.to_string().to_lowercase())),
+        "star" => Ok(text(&format!("{value}*"))),
         "blank" => Ok(Value::Clear),
-        "fail" => Err("no such option".to_owned()),
+        "fail" => Err(Unfit::invalid("no such option")),
         other => panic!("no transform is named {other}"),
     }
+}
+
+/// Takes every step, as the runner does.
+fn carry(steps: &[Step], value: &Value) -> Result<Value, Unfit> {
+    let mut value = value.clone();
+    for step in steps {
+        value = match step {
+            _ if value.is_blank() => return Ok(value),
+            Step::Transform(used) => transform(used, &value)?,
+            step => step.apply(value).expect("the host takes it")?,
+        };
+    }
+    Ok(value)
 }
 
 impl World {
@@ -91,6 +95,7 @@ impl World {
             clock_offset_ms: 0,
             answers: Answers::new(),
             taken: None,
+            since: Vec::new(),
         }
     }
 
@@ -128,7 +133,7 @@ impl World {
     /// Makes the images as the runner does: only where something changed and values may flow.
     fn images(&self, records: &[Option<Record>; 2]) -> Images {
         let touched = match records {
-            [Some(left), Some(right)] => Some(diff(&self.rules, &self.pair, left, right)),
+            [Some(left), Some(right)] => Some(diff(&self.rules, &self.since, &self.pair, left, right)),
             _ => None,
         };
         let image = |index: usize, mapping: &Mapping, target: Side| -> Image {
@@ -137,7 +142,7 @@ impl World {
                 return None;
             }
             let source = target.other();
-            Some(transform(mapping.transform_to(target), self.value(source, mapping.field(source))?))
+            Some(carry(mapping.steps_to(target), self.value(source, mapping.field(source))?))
         };
         let all = |target| self.rules.mappings.iter().enumerate().map(|(index, it)| image(index, it, target)).collect();
         Images { to_right: all(Side::Right), to_left: all(Side::Left) }
@@ -157,6 +162,7 @@ impl World {
             left: presence(Side::Left),
             right: presence(Side::Right),
             images: &images,
+            since: &self.since,
             left_times: &self.times[0],
             right_times: &self.times[1],
             clock_offset_ms: self.clock_offset_ms,

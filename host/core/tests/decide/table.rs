@@ -189,7 +189,7 @@ fn no_value_is_lost(world: &World, decision: &Decision) -> Result<(), String> {
                 return Err(format!("E3.4: {lost} of {} is lost", change.side));
             }
             let based = base_of(world.based(), change.side, &field.field).is_some();
-            if field.after.is_blank() && !based && mapping.transform_to(change.side).is_none() {
+            if field.after.is_blank() && !based && mapping.is_plain_to(change.side) {
                 return Err("E2.2: a blank erases a value without a base".to_owned());
             }
         }
@@ -272,6 +272,7 @@ fn mirror_mapping(mapping: &Mapping) -> Mapping {
         compare: None,
         conflict: mapping.conflict.clone().map(mirror_policy),
         default: mapping.default,
+        ..mapping.clone()
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Written {
     pub after: Cell,
     /// Why.
     pub why: Why,
-    /// The transform that made the value.
+    /// The transforms that made the value.
     pub transform: Option<String>,
 }
 
@@ -69,9 +69,9 @@ pub struct FieldStory {
     pub rule: Option<MappingRule>,
     /// True for a default mapping.
     pub default: Option<bool>,
-    /// The transform that makes right values.
+    /// The transforms that make right values, in order.
     pub to_right: Option<String>,
-    /// The transform that makes left values.
+    /// The transforms that make left values, in order.
     pub to_left: Option<String>,
     /// The left value as last observed.
     pub left: Cell,
@@ -318,7 +318,7 @@ impl Explainer<'_> {
             (Some(now), Some(base)) => now != base,
             _ => false,
         };
-        let transform = |side: Side| fields.mapping?.transform_to(side).map(|used| used.name.clone());
+        let transform = |side: Side| transforms(fields.mapping?, side);
         FieldStory {
             left_field: fields.left.cloned(),
             right_field: fields.right.cloned(),
@@ -362,7 +362,7 @@ impl Explainer<'_> {
         // What was not done set nothing.
         let after = stored(entry, field)?;
         let change = entry.change.fields.iter().find(|change| change.field == *field)?;
-        let transform = fields.mapping.and_then(|mapping| mapping.transform_to(side));
+        let transform = fields.mapping.and_then(|mapping| transforms(mapping, side));
         Some(Written {
             run: entry.run,
             number: entry.number,
@@ -371,9 +371,15 @@ impl Explainer<'_> {
             before: self.kept.cell(side, field, change.before.as_ref()),
             after: self.kept.cell(side, field, Some(after)),
             why: change.why,
-            transform: transform.filter(|_| change.why != Why::Undo).map(|used| used.name.clone()),
+            transform: transform.filter(|_| change.why != Why::Undo),
         })
     }
+}
+
+/// Names the transforms that make values for `side`, in order.
+fn transforms(mapping: &Mapping, side: Side) -> Option<String> {
+    let names: Vec<&str> = mapping.transforms_to(side).map(|used| used.name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(", then "))
 }
 
 /// The newest run in which the sides agreed on a field. A plan without a run has no number.

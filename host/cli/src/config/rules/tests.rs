@@ -1,8 +1,7 @@
 use std::path::Path;
 
 use syncline_core::{
-    Abilities, CreatePromise, Field, FieldName, FieldType, KeyForm, MappingRule, Object, Rules, Schema, Traits,
-    Writable,
+    Abilities, CreatePromise, Field, FieldName, FieldType, KeyForm, Object, Rules, Schema, Traits, Writable,
 };
 
 use super::{Facts, rules};
@@ -95,15 +94,21 @@ fn e10_2_a_default_list_takes_the_place_of_its_slots() {
 }
 
 #[test]
-fn a_mapping_of_ones_own_takes_the_place_of_the_same_default() {
+fn b07_a_default_mapping_can_only_be_switched_off() {
     let both = side("email:text=email phone:text=phone.work", &[&["email"]]);
     let own = "[[syncs.s.mappings]]\nleft = \"phone\"\nright = \"phone\"\nrule = \"fill-blank-to-left\"\n";
-    let rules = made(own, &both, &both).expect("fits");
+    let edited = made(own, &both, &both).expect_err("a default is edited");
+    assert_eq!(edited.len(), 1, "{edited:?}");
+    assert!(edited[0].message.contains("can only be switched off"), "{edited:?}");
+    assert!(edited[0].mend.as_ref().is_some_and(|mend| mend.contains("defaults_off = [\"phone\"]")), "{edited:?}");
+    let off = own.replace("fill-blank-to-left", "off");
+    assert!(made(&off, &both, &both).is_err(), "a default is deleted");
+    let rules = made("defaults_off = [\"phone\"]\n", &both, &both).expect("fits");
+    assert_eq!(mapped(&rules), ["email TwoWay email"]);
+    // B08: where the default is off, the user's own takes its place.
+    let rules = made(&format!("defaults_off = [\"phone\"]\n{own}"), &both, &both).expect("fits");
     assert_eq!(mapped(&rules), ["email TwoWay email", "phone FillBlankToLeft phone"]);
     assert!(!rules.mappings[1].default);
-    let off = "[[syncs.s.mappings]]\nleft = \"phone\"\nright = \"phone\"\nrule = \"off\"\n";
-    let rules = made(off, &both, &both).expect("fits");
-    assert!(rules.mappings.iter().all(|mapping| mapping.rule != MappingRule::Off && mapping.left.as_str() != "phone"));
 }
 
 #[test]
