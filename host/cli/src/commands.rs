@@ -6,6 +6,7 @@ pub mod conflicts;
 pub mod errors;
 pub mod explain;
 pub mod history;
+pub mod impact;
 pub mod init;
 pub mod launch;
 pub mod perform;

@@ -28,6 +28,7 @@ mod read;
 pub mod report;
 pub mod rules;
 pub mod schedule;
+pub mod scope;
 pub mod secrets;
 pub mod settings;
 pub mod source;

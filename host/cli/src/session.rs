@@ -247,6 +247,7 @@ impl Session {
         for (side, setup) in [(Side::Left, &mut left), (Side::Right, &mut right)] {
             setup.fields = rules.fields(side);
             setup.sweep_every_ms = sync.sweep.and_then(|sweep| i64::try_from(sweep.every_ms).ok());
+            setup.lists = rules.scope.lists(side);
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
         }
         let transforms = self.transforms(&rules).await?;
@@ -279,6 +280,7 @@ impl Session {
             fields: Vec::new(),
             keys: Vec::new(),
             sweep_every_ms: None,
+            lists: Vec::new(),
         })
     }
 

@@ -3,11 +3,17 @@
 //! Invariant: the same arguments give the same decision. A deletion is acted on only if it is confirmed (E4.1).
 //! Not here: how fields are merged (`merge`), who the counterpart is (`matching`).
 
-use crate::merge::{self, Images, SideTimes};
+use crate::merge::{Images, SideTimes};
 use crate::{
-    Agreed, Answers, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Fate, FieldChange, Pair,
-    PairState, Question, Reason, Record, RecordId, Rules, RunId, Side, Why, Writable,
+    Agreed, Answers, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Exclusion, Fate,
+    FieldChange, Members, Pair, PairState, Question, Record, RecordId, Rules, RunId, Scope, Scoped, Seen, Side, Truth,
+    Why,
 };
+
+mod create;
+mod leave;
+
+pub use create::create;
 
 /// What is known of one side of a pair.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +61,12 @@ pub struct Situation<'a> {
     pub answers: &'a Answers,
     /// What this sync took away on the side that is gone (E4.4).
     pub taken: Option<&'a Taken>,
+    /// The lists that the left record is in.
+    pub left_members: &'a Members,
+    /// The lists that the right record is in.
+    pub right_members: &'a Members,
+    /// The scope that the last run went by, if the rules have another one now.
+    pub scope_before: Option<&'a Scope>,
 }
 
 /// A record that a sync took away.
@@ -72,6 +84,11 @@ impl<'a> Situation<'a> {
     /// Returns what is known of `side`.
     pub fn presence(&self, side: Side) -> Presence<'a> {
         side.pick(self.left, self.right)
+    }
+
+    /// Returns `record` with its lists.
+    fn seen(&self, side: Side, record: &'a Record) -> Seen<'a> {
+        Seen { record, members: side.pick(self.left_members, self.right_members) }
     }
 }
 
@@ -92,10 +109,13 @@ pub struct Decision {
     pub blocked: Option<Blocked>,
     /// Whom to ask about which conflicts; with the answers it is decided again.
     pub questions: Vec<Question>,
+    /// The base is to be forgotten (E5.5, `unpair`).
+    pub forget: bool,
 }
 
 impl Decision {
-    fn stay(state: PairState) -> Self {
+    /// Writes nothing and leaves the pair in `state`.
+    pub(crate) fn stay(state: PairState) -> Self {
         Self {
             changes: Vec::new(),
             agreed: Vec::new(),
@@ -104,7 +124,13 @@ impl Decision {
             then: state,
             blocked: None,
             questions: Vec::new(),
+            forget: false,
         }
+    }
+
+    /// Leaves the pair alone, out of scope.
+    fn outside(why: Exclusion) -> Self {
+        Self::stay(PairState::OutOfScope { why })
     }
 }
 
@@ -115,7 +141,7 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         _ if matches!(pair.state, PairState::Creating { .. } | PairState::PairCollision { .. }) => {
             Decision::stay(pair.state.clone())
         }
-        (Presence::Here(left), Presence::Here(right)) => merge::merge(situation, left, right),
+        (Presence::Here(left), Presence::Here(right)) => leave::both(situation, left, right),
         (Presence::Here(record), Presence::Never) => single(situation, Side::Left, record),
         (Presence::Never, Presence::Here(record)) => single(situation, Side::Right, record),
         (Presence::Here(record), Presence::Gone(_)) => survivor(situation, Side::Left, record),
@@ -127,71 +153,24 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     }
 }
 
-/// A record without counterpart: created on the other side if the direction allows it.
+/// A record without counterpart: created on the other side if direction and scope allow it.
 fn single(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
-    match &situation.pair.state {
-        // A person took its counterpart away from it: it is found by others, and nothing is created for it (E4.4).
-        PairState::NoKey | PairState::Ambiguous { .. } | PairState::Tombstone { .. } => {
+    let rules = situation.rules;
+    let is_listed =
+        matches!(situation.pair.state, PairState::NoKey | PairState::Ambiguous { .. } | PairState::Tombstone { .. });
+    if !rules.direction.writes(side.other()) {
+        return if is_listed {
             Decision::stay(situation.pair.state.clone())
-        }
-        _ if situation.rules.direction.writes(side.other()) => create(situation, side, record),
-        _ => Decision::stay(PairState::OutOfScope),
+        } else {
+            Decision::outside(Exclusion::OneWay)
+        };
     }
-}
-
-/// Plans the counterpart of `record`, with every mapped value that is not blank.
-pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
-    let target = side.other();
-    let mut decision = Decision::stay(PairState::Linked);
-    let mut fields = Vec::new();
-    for (index, mapping) in situation.rules.mappings.iter().enumerate() {
-        let Some(value) = record.get(mapping.field(side)) else { continue };
-        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone() };
-        let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
-        // A value that the new record does not get is none on which the sides agree.
-        if mapping.rule != crate::MappingRule::Off && (flows || value.is_blank()) {
-            decision.agreed.push(agreed.clone());
-        }
-        if !flows || value.is_blank() {
-            continue;
-        }
-        match situation.images.to(target, index) {
-            Some(Ok(image)) if image.is_blank() => {}
-            Some(Ok(image)) => fields.push(FieldChange {
-                field: mapping.field(target).clone(),
-                before: None,
-                after: image.clone(),
-                why: Why::New,
-            }),
-            Some(Err(unfit)) => {
-                let blocked = merge::unfit_for(mapping, target, unfit);
-                match merge::rejects_record(mapping, unfit) {
-                    true => decision.blocked = Some(blocked),
-                    false => {
-                        decision.agreed.retain(|known| *known != agreed);
-                        decision.left_out.push(blocked);
-                    }
-                }
-            }
-            None => {}
-        }
+    match rules.scope.of_record(rules.direction, side, situation.seen(side, record), Truth::Yes) {
+        Scoped::Out(why) => Decision::outside(why),
+        Scoped::Unknown => Decision::outside(Exclusion::Unknown),
+        Scoped::In if is_listed => Decision::stay(situation.pair.state.clone()),
+        Scoped::In => create(situation, side, record),
     }
-    if fields.is_empty() && decision.blocked.is_none() {
-        decision.blocked = Some(decision.left_out.first().cloned().unwrap_or_else(|| Blocked {
-            reason: Reason::Validation,
-            side: target,
-            field: None,
-            detail: "none of its mapped fields has a value to write".to_owned(),
-        }));
-    }
-    if decision.blocked.is_some() {
-        decision.agreed.clear();
-        decision.left_out.clear();
-        decision.then = situation.pair.state.clone();
-        return decision;
-    }
-    decision.changes.push(Change { side: target, kind: ChangeKind::Create, record: None, version: None, fields });
-    decision
 }
 
 /// One side is confirmed gone, the other is there (E4.3, E4.4).
@@ -200,17 +179,29 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
     let gone = side.other();
     let edited = is_edited(situation.rules, &pair.base, side, record);
     let writes = situation.rules.direction.writes(gone);
+    // A pair that was out of scope when its other record went stays out, unless what is left says otherwise.
+    let was_in = Truth::from(!matches!(pair.state, PairState::OutOfScope { .. }));
+    let scoped = situation.rules.scope.of_record(situation.rules.direction, side, situation.seen(side, record), was_in);
+    let is_in = scoped == Scoped::In;
     match pair.state {
         // Undone by us: left alone until somebody edits it.
-        PairState::Tombstone { undone: true, .. } if edited && writes => return create(situation, side, record),
+        PairState::Tombstone { undone: true, .. } if edited && writes && is_in => {
+            return create(situation, side, record);
+        }
         // This sync took the other one away after this one, so it comes back with it; what people took away stays so.
-        PairState::Tombstone { gone: None, undone: false } if writes && situation.taken.is_some() => {
+        PairState::Tombstone { gone: None, undone: false } if writes && is_in && situation.taken.is_some() => {
             return revive(situation, side, record);
         }
         PairState::Tombstone { undone, .. } => {
             return Decision::stay(PairState::Tombstone { gone: Some(gone), undone });
         }
         _ => {}
+    }
+    match scoped {
+        Scoped::In => {}
+        // Nothing is written outside the scope: as under `ignore`.
+        Scoped::Out(_) => return Decision::stay(PairState::Tombstone { gone: Some(gone), undone: false }),
+        Scoped::Unknown => return Decision::outside(Exclusion::Unknown),
     }
     let policy = match situation.rules.direction.writes(side) {
         true => situation.rules.deletes_to(side),

@@ -64,6 +64,8 @@ text_newtype! {
     ObjectName;
     /// The id of a folder, calendar or address book.
     ContainerId;
+    /// The id of a list of records in its application.
+    ListId;
     /// The id of a record in its application.
     RecordId;
     /// The name of a field of an object.

@@ -9,6 +9,7 @@
 mod carry;
 mod compatible;
 mod decide;
+mod filter;
 mod groups;
 mod guard;
 mod ids;
@@ -22,16 +23,20 @@ mod reason;
 mod record;
 mod rules;
 mod schema;
+mod scope;
 mod sets;
 mod value;
 
 pub use carry::{Conversion, Step, Unfit, carried, is_zone};
 pub use compatible::{Carry, carry, goes_both_ways, option_map, steps};
 pub use decide::{Decision, Presence, Situation, Taken, create, decide, take_away};
+pub use filter::{
+    FILTER_BYTES_MAX, FILTER_DEPTH_MAX, Filter, FilterError, FilterFault, Members, Operator, ParsedFilter, Test, Truth,
+};
 pub use groups::standard_group;
 pub use guard::{Asked, Breaker, Guards, PlanCount, PlanDigest, Ruling, Share, Surroundings, asked, is_far, tripped};
 pub use ids::{
-    ConnectionName, ContainerId, Endpoint, FieldName, Instant, ObjectName, RecordId, Side, SyncName, Version,
+    ConnectionName, ContainerId, Endpoint, FieldName, Instant, ListId, ObjectName, RecordId, Side, SyncName, Version,
 };
 pub use journal::{EntryId, EntryState, JournalEntry, Settled};
 pub use matching::{Candidate, KeyDigest, Verdict, judge, key_digest, normal_form};
@@ -42,8 +47,9 @@ pub use policy::{Answer, Answers, ConflictPolicy, EditDelete, Question, Times};
 pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{
-    DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm, OnInvalid, Rules,
-    TRASH_TAG, TargetDrift, TransformUse, Writable,
+    DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm, OUT_OF_SCOPE_TAG,
+    OnInvalid, Rules, TRASH_TAG, TargetDrift, TransformUse, Writable,
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
+pub use scope::{Exclusion, InclusionList, Leave, Scope, Scoped, Seen};
 pub use value::{InvalidValue, Reference, Value};

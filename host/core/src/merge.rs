@@ -167,15 +167,7 @@ struct Merging<'a> {
 
 impl Merging<'_> {
     fn decision(&mut self) -> &mut Decision {
-        self.decision.get_or_insert_with(|| Decision {
-            changes: Vec::new(),
-            agreed: Vec::new(),
-            conflicts: Vec::new(),
-            left_out: Vec::new(),
-            then: PairState::Linked,
-            blocked: None,
-            questions: Vec::new(),
-        })
+        self.decision.get_or_insert_with(|| Decision::stay(PairState::Linked))
     }
 
     fn mapping(&self, index: usize) -> &Mapping {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EntryId, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
+use crate::{EntryId, Exclusion, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
 
 /// The number of a pair within its sync; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,8 +65,11 @@ pub enum PairState {
         /// On the other side.
         other_side: Vec<RecordId>,
     },
-    /// One record on the side that a one-way sync does not read from.
-    OutOfScope,
+    /// Left alone as it is, with the base that it has (E5.5): one record or two.
+    OutOfScope {
+        /// What keeps it out.
+        why: Exclusion,
+    },
     /// A create with an outcome that is not known yet (E1.8): its entry in the journal says what was sent.
     Creating {
         /// The run that sent it.
@@ -198,7 +201,8 @@ impl Pair {
     /// True if another record may still take this one as its counterpart.
     pub fn is_free(&self) -> bool {
         match self.state {
-            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope => true,
+            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } => true,
+            PairState::OutOfScope { .. } => self.only_side().is_some(),
             PairState::Tombstone { gone, .. } => gone.is_some(),
             PairState::Creating { .. }
             | PairState::Linked
@@ -218,7 +222,7 @@ impl Pair {
             PairState::Single
             | PairState::NoKey
             | PairState::Ambiguous { .. }
-            | PairState::OutOfScope
+            | PairState::OutOfScope { .. }
             | PairState::Creating { .. }
             | PairState::Tombstone { .. } => false,
         }
@@ -251,7 +255,7 @@ impl Pair {
             PairState::Single => Standing::Pending,
             PairState::NoKey => Standing::Excluded(Reason::NoKey),
             PairState::Ambiguous { .. } => Standing::Ambiguous,
-            PairState::OutOfScope => Standing::Excluded(Reason::OutOfScope),
+            PairState::OutOfScope { why } => Standing::Excluded(why.reason()),
             PairState::Creating { .. } => Standing::Uncertain,
             // A conflict holds up its own fields; the others go on (E3.5).
             PairState::Linked => Standing::InSync,

@@ -14,6 +14,8 @@ pub enum Reason {
     KeyCollision,
     PairCollision,
     OutOfScope,
+    NotInList,
+    ScopeUnknown,
     CounterpartDeleted,
     EditDelete,
     Conflict,
@@ -39,12 +41,14 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 28] = [
         Reason::NoKey,
         Reason::Ambiguous,
         Reason::KeyCollision,
         Reason::PairCollision,
         Reason::OutOfScope,
+        Reason::NotInList,
+        Reason::ScopeUnknown,
         Reason::CounterpartDeleted,
         Reason::EditDelete,
         Reason::Conflict,
@@ -76,6 +80,8 @@ impl Reason {
             Reason::KeyCollision => "key-collision",
             Reason::PairCollision => "pair-collision",
             Reason::OutOfScope => "out-of-scope",
+            Reason::NotInList => "not-in-list",
+            Reason::ScopeUnknown => "scope-unknown",
             Reason::CounterpartDeleted => "counterpart-deleted",
             Reason::EditDelete => "edit-delete",
             Reason::Conflict => "conflict",
@@ -116,7 +122,13 @@ impl Reason {
             Reason::PairCollision => {
                 "it was merged into a record that has a counterpart already; in the application, delete one of the two counterparts or merge them"
             }
-            Reason::OutOfScope => "it is only on the side that this one-way sync never reads from",
+            Reason::OutOfScope => {
+                "no filter lets it in, or it is only on the side that this one-way sync never reads from; it stays as it is"
+            }
+            Reason::NotInList => "it is not in the list that says which records sync; it stays as it is until it joins",
+            Reason::ScopeUnknown => {
+                "a field that a filter reads, or the list, could not be read yet; nothing is written until it can"
+            }
             Reason::CounterpartDeleted => "its counterpart was deleted; it is neither deleted nor created again",
             Reason::EditDelete => {
                 "one side was deleted while the other was edited; in the application, restore the one or delete the other"

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConflictPolicy, EditDelete, FieldName, Side, Step};
+use crate::{ConflictPolicy, EditDelete, FieldName, Filter, Leave, Scope, Side, Step};
 
 /// Which side a sync may write (B04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,6 +268,9 @@ pub struct Matching {
 /// The tag that a delete on the other side leaves under [`DeletePolicy::Tag`].
 pub const TRASH_TAG: &str = "Syncline trash";
 
+/// The tag that a pair leaves behind under [`Leave::Tag`].
+pub const OUT_OF_SCOPE_TAG: &str = "Syncline out of scope";
+
 /// The rules of a sync.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
@@ -287,6 +290,10 @@ pub struct Rules {
     pub edit_delete: EditDelete,
     /// True: all fields that go both ways are merged as one group (E2.5).
     pub record_atomic: bool,
+    /// Which records it is about.
+    pub scope: Scope,
+    /// What becomes of a pair that is no longer among them.
+    pub leave: Leave,
     /// Times closer than this are no reason to prefer one (E3.2), in milliseconds.
     pub skew_tolerance_ms: i64,
 }
@@ -323,7 +330,8 @@ impl Rules {
     pub fn fields(&self, side: Side) -> Vec<FieldName> {
         let mapped = self.mappings.iter().map(|mapping| mapping.field(side).clone());
         let keys = self.matching.tuples.iter().flat_map(|tuple| tuple.fields(side)).map(|key| key.field.clone());
-        let mut fields: Vec<FieldName> = mapped.chain(keys).collect();
+        let filtered = self.scope.filter(side).into_iter().flat_map(Filter::fields);
+        let mut fields: Vec<FieldName> = mapped.chain(keys).chain(filtered).collect();
         fields.sort();
         fields.dedup();
         fields

@@ -2,7 +2,7 @@
 //! order is the order of the numbers.
 
 use serde::{Serialize, de::DeserializeOwned};
-use syncline_core::{KeyDigest, PairId, RecordId, RunId, Side};
+use syncline_core::{KeyDigest, ListId, PairId, RecordId, RunId, Side};
 
 use crate::{Batch, Key, Space, Store, StoreError, StoreTable};
 
@@ -84,6 +84,17 @@ pub(crate) fn replica(space: Space, id: &RecordId) -> Key {
 
 pub(crate) fn change(space: Space, sequence: u64) -> Key {
     Key::new(space, StoreTable::Change, sequence.to_be_bytes())
+}
+
+/// The first part of the rows of one list's members.
+pub(crate) fn member_prefix(list: &ListId) -> Vec<u8> {
+    blake3::hash(list.as_str().as_bytes()).as_bytes()[..16].to_vec()
+}
+
+pub(crate) fn member(space: Space, list: &ListId, id: &RecordId) -> Key {
+    let mut key = member_prefix(list);
+    key.extend_from_slice(id.as_str().as_bytes());
+    Key::new(space, StoreTable::Member, key)
 }
 
 /// The first part of the match keys of one key tuple and digest.

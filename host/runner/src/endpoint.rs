@@ -1,8 +1,11 @@
 //! What is kept about an endpoint beside its records: schema, layout, and where its reads go on.
 
-use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, Object, Schema, Side};
+use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+use syncline_core::{Instant, ListId, Object, Schema, Side};
+
+use crate::lists::ListState;
 use crate::patience::patiently;
 use crate::replica::{Layout, Replica};
 use crate::setup::{Context, Event, SideSetup};
@@ -49,6 +52,8 @@ pub(crate) struct State {
     pub(crate) swept_at: Instant,
     /// True if a read of everything was to find what is gone and, taken up again after a stop, could not.
     pub(crate) unswept: bool,
+    /// What is known of the lists whose members are kept.
+    pub(crate) lists: BTreeMap<ListId, ListState>,
 }
 
 /// One endpoint during a run.
@@ -201,6 +206,7 @@ fn fresh(setup: &SideSetup) -> State {
         sequence: 0,
         swept_at: 0,
         unswept: false,
+        lists: BTreeMap::new(),
     }
 }
 
@@ -277,6 +283,7 @@ pub(crate) fn forget_reads(space: Space, batch: &mut Batch) {
         StoreTable::MatchKey,
         StoreTable::Change,
         StoreTable::Seen,
+        StoreTable::Member,
     ];
     for table in tables {
         batch.writes.push(Write::DeleteRange { space, table, from: Vec::new(), to: None });

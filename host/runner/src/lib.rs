@@ -13,6 +13,8 @@ mod dispute;
 mod endpoint;
 mod failure;
 mod gather;
+mod impact;
+mod lists;
 mod look_up;
 mod mapped;
 mod notice;
@@ -43,6 +45,7 @@ mod tally;
 mod totals;
 mod trail;
 mod undo;
+mod versions;
 mod world;
 
 pub use budget::{keep_budgets, kept_budget};
@@ -54,6 +57,7 @@ pub use connector::{
 pub use dispute::{Dispute, find_conflicts};
 pub use endpoint::{Described, describe};
 pub use failure::Failure;
+pub use impact::{Impact, Moved, MovedPair};
 pub use planning::Planned;
 pub use pull::Pulled;
 pub use replica::{Applied, Known, Layout, Replica, tuple_number};
@@ -67,6 +71,7 @@ pub use synced::{KeptConflict, forget};
 pub use tally::{SideTally, Tally};
 pub use totals::Totals;
 pub use undo::{NotUndone, UndoPlan, UndoReport, plan_undo, undo};
+pub use versions::{RulesVersion, rules_version};
 pub use world::World;
 
 /// A boxed future: the traits here are object-safe, since the two sides of a sync may be of different kinds.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::{
-    Answers, Blocked, Conflict, Decision, Fate, FieldName, Images, Instant, Pair, PairId, PairState, PlanItem,
-    Presence, Reason, Record, RecordId, Rules, RunId, Side, SideTimes, Situation, Taken, Touched, Trouble, decide,
-    diff, key_digest,
+    Answers, Base, Blocked, Conflict, Decision, Exclusion, Fate, FieldName, Images, Instant, Members, Pair, PairId,
+    PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Taken,
+    Touched, Trouble, decide, diff, key_digest,
 };
 
 use crate::codec;
@@ -24,6 +24,9 @@ use crate::{Batch, Failure, resolvers, revive};
 
 /// How long a pair waits for the record that its own was merged into, in milliseconds.
 const MERGE_WAIT_MS: i64 = 5 * 60 * 1000;
+
+/// How often a pair is looked at again while a list that is still being computed decides about it, in milliseconds.
+const LIST_WAIT_MS: i64 = 5 * 60 * 1000;
 
 /// What planning found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,11 +56,35 @@ pub(crate) struct Work {
     pub(crate) answers: Answers,
     /// What this sync took away on the side that is gone.
     pub(crate) taken: Option<Taken>,
+    members: [Members; 2],
     /// Pairs that this one has taken the record of.
     swallowed: Vec<(PairId, Place)>,
 }
 
 impl Work {
+    pub(crate) fn new(id: PairId, due: Instant, pair: Pair, since: Arc<[RunId]>) -> Self {
+        Self {
+            id,
+            due,
+            before: pair.clone(),
+            pair,
+            left: None,
+            right: None,
+            images: Images::default(),
+            since,
+            times: Default::default(),
+            answers: Answers::new(),
+            taken: None,
+            members: Default::default(),
+            swallowed: Vec::new(),
+        }
+    }
+
+    /// Returns the lists that the record of `side` is in.
+    pub(crate) fn members(&self, side: Side) -> &Members {
+        side.pick(&self.members[0], &self.members[1])
+    }
+
     pub(crate) fn known(&self, side: Side) -> Option<&Known> {
         side.pick(self.left.as_ref(), self.right.as_ref())
     }
@@ -84,7 +111,7 @@ impl Work {
         }
     }
 
-    pub(crate) fn situation<'a>(&'a self, rules: &'a Rules) -> Situation<'a> {
+    pub(crate) fn situation<'a>(&'a self, rules: &'a Rules, scope_before: Option<&'a Scope>) -> Situation<'a> {
         Situation {
             rules,
             pair: &self.pair,
@@ -97,11 +124,14 @@ impl Work {
             clock_offset_ms: 0,
             answers: &self.answers,
             taken: self.taken.as_ref(),
+            left_members: self.members(Side::Left),
+            right_members: self.members(Side::Right),
+            scope_before,
         }
     }
 
-    pub(crate) fn decide(&self, rules: &Rules) -> Decision {
-        decide(&self.situation(rules))
+    pub(crate) fn decide(&self, rules: &Rules, scope_before: Option<&Scope>) -> Decision {
+        decide(&self.situation(rules, scope_before))
     }
 }
 
@@ -132,7 +162,10 @@ async fn plan_page(
     Mapper::new(running.setup).map(&mut works).await?;
     revive::find_taken(running, &mut works).await?;
     let open = OpenConflicts::read(&running.synced, works.iter().map(|work| &work.pair)).await?;
-    let mut decisions: Vec<Decision> = works.iter().map(|work| work.decide(&running.setup.rules)).collect();
+    let mut decisions: Vec<Decision> = {
+        let before = running.scope_before();
+        works.iter().map(|work| work.decide(&running.setup.rules, before)).collect()
+    };
     ask_times(running, &mut works, &mut decisions).await?;
     resolvers::ask(running, &mut works, &mut decisions).await?;
     for (work, decision) in works.into_iter().zip(decisions) {
@@ -158,28 +191,9 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
             running.synced.unqueue(batch, due, id);
             continue;
         };
-        works.push(Work {
-            id,
-            due,
-            before: pair.clone(),
-            pair,
-            left: None,
-            right: None,
-            images: Images::default(),
-            since: since.clone(),
-            times: Default::default(),
-            answers: Answers::new(),
-            taken: None,
-            swallowed: Vec::new(),
-        });
+        works.push(Work::new(id, due, pair, since.clone()));
     }
-    for side in Side::BOTH {
-        let ids: Vec<RecordId> = works.iter().filter_map(|work| work.pair.id(side).cloned()).collect();
-        let mut rows = running.endpoint(side).replica().get(&ids).await?.into_iter();
-        for work in works.iter_mut().filter(|work| work.pair.id(side).is_some()) {
-            *side.pick(&mut work.left, &mut work.right) = rows.next().flatten();
-        }
-    }
+    read_records(running, &mut works).await?;
     let mut claims = Claims::default();
     let mut ready = Vec::new();
     for mut work in works {
@@ -197,7 +211,32 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
     }
     // A pair can be swallowed by one that comes after it.
     ready.retain(|work| !claims.swallowed.contains(&work.id));
+    // Merges and matches may have brought other records.
+    read_members(running, &mut ready).await?;
     Ok(ready)
+}
+
+/// Reads the records of pairs and the lists that these are in.
+pub(crate) async fn read_records(running: &Running<'_>, works: &mut [Work]) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        let ids: Vec<RecordId> = works.iter().filter_map(|work| work.pair.id(side).cloned()).collect();
+        let mut rows = running.endpoint(side).replica().get(&ids).await?.into_iter();
+        for work in works.iter_mut().filter(|work| work.pair.id(side).is_some()) {
+            *side.pick(&mut work.left, &mut work.right) = rows.next().flatten();
+        }
+    }
+    read_members(running, works).await
+}
+
+async fn read_members(running: &Running<'_>, works: &mut [Work]) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        let ids: Vec<RecordId> = works.iter().filter_map(|work| work.pair.id(side).cloned()).collect();
+        let mut members = running.endpoint(side).members(&ids).await?.into_iter();
+        for work in works.iter_mut().filter(|work| work.pair.id(side).is_some()) {
+            work.members[side.pick(0, 1)] = members.next().unwrap_or_default();
+        }
+    }
+    Ok(())
 }
 
 /// What the pairs of a page take from others.
@@ -332,7 +371,7 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
     let seeks = is_creating
         || matches!(
             work.pair.state,
-            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope
+            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope { .. }
         );
     let Some(side) = work.pair.only_side().filter(|_| seeks) else { return Ok(()) };
     let Some(Known::Here(record)) = work.known(side) else { return Ok(()) };
@@ -402,7 +441,7 @@ async fn ask_times(running: &Running<'_>, works: &mut [Work], decisions: &mut [D
         }
     }
     for index in disputed {
-        decisions[index] = works[index].decide(&running.setup.rules);
+        decisions[index] = works[index].decide(&running.setup.rules, running.scope_before());
     }
     Ok(())
 }
@@ -460,6 +499,11 @@ fn write_down(
         let every_ms = running.context.sweep_every_ms.max(1);
         running.synced.queue(batch, (running.context.world.now() / every_ms + 1) * every_ms, work.id);
     }
+    if is_waiting_for_a_list(running, &work) {
+        // That the list is ready does not make its records change.
+        let next = (running.context.world.now() / LIST_WAIT_MS + 1) * LIST_WAIT_MS;
+        running.synced.queue(batch, next, work.id);
+    }
     running.count(work.id, Some(work.pair.standing()));
     if work.pair != work.before || !work.swallowed.is_empty() {
         put(running, &work, batch);
@@ -469,6 +513,12 @@ fn write_down(
 fn put(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
     let moved = (Some(Place::of(&work.before)), &work.pair);
     running.synced.put(batch, &mut running.state.totals, work.id, moved);
+}
+
+/// True if it is not known whether a pair is in scope, and a list may be why.
+fn is_waiting_for_a_list(running: &Running<'_>, work: &Work) -> bool {
+    let asks = Side::BOTH.into_iter().any(|side| !running.setup.side(side).lists.is_empty());
+    asks && work.pair.state == (PairState::OutOfScope { why: Exclusion::Unknown })
 }
 
 /// Leaves a pair alone until its create is looked up; its place on the list stays.
@@ -490,6 +540,9 @@ fn settle_quietly(
 ) {
     let run = running.run.id;
     let now = running.context.world.now();
+    if decision.forget {
+        work.pair.base = Base::default();
+    }
     for agreed in &decision.agreed {
         for (side, field) in [(Side::Left, &agreed.left), (Side::Right, &agreed.right)] {
             if let Some(value) = work.record(side).and_then(|record| record.get(field)).cloned() {

@@ -405,7 +405,17 @@ impl<'a> Replica<'a> {
             touched.extend(self.with_prefix(&prefix).await?.into_iter().filter(|id| !written.contains(id)));
         }
         let ids: Vec<RecordId> = touched.into_iter().collect();
-        for (row, id) in self.rows(&ids).await?.into_iter().zip(&ids) {
+        self.mark_changed(&ids, sequence, batch).await
+    }
+
+    /// Marks records as changed although their values did not: something that a sync asks about them did.
+    pub(crate) async fn mark_changed(
+        &self,
+        ids: &[RecordId],
+        sequence: &mut u64,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        for (row, id) in self.rows(ids).await?.into_iter().zip(ids) {
             if let Some(mut row) = row {
                 batch.delete(codec::change(self.space, row.sequence));
                 *sequence += 1;

@@ -52,7 +52,7 @@ pub(crate) async fn ask(running: &Running<'_>, works: &mut [Work], decisions: &m
         }
     }
     for (work, decision) in works.iter().zip(decisions).filter(|(work, _)| !work.answers.is_empty()) {
-        *decision = work.decide(&running.setup.rules);
+        *decision = work.decide(&running.setup.rules, running.scope_before());
     }
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use syncline_core::{PlanItem, Reason, Side, Standing};
 
 use crate::codec::{self, PAGE_ROWS};
+use crate::endpoint::EndpointAccess;
+use crate::impact::{self, Impact};
 use crate::patience::pause;
 use crate::planning::{self, Planned};
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
-use crate::{Batch, BoxFuture, Failure, StoreTable, creates, notice, pairing, pull, push, recover, retention};
+use crate::{Batch, BoxFuture, Failure, StoreTable, creates, lists, notice, pairing, pull, push, recover, retention};
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
 const ROUNDS_MAX: u32 = 8;
@@ -19,15 +21,15 @@ const WAIT_MS_MAX: i64 = 60_000;
 
 /// Asks whether a plan is to be carried out.
 pub trait Approve: Send + Sync {
-    /// Answers yes or no; the plan can be read with [`planned_items`].
-    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, Result<bool, Failure>>;
+    /// Answers yes or no; the plan can be read with [`planned_items`], and `impact` says what a changed scope does.
+    fn approve<'a>(&'a self, planned: Planned, impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>>;
 }
 
 /// Carries out every plan.
 pub struct ApproveAll;
 
 impl Approve for ApproveAll {
-    fn approve<'a>(&'a self, _planned: Planned) -> BoxFuture<'a, Result<bool, Failure>> {
+    fn approve<'a>(&'a self, _planned: Planned, _impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>> {
         Box::pin(async { Ok(true) })
     }
 }
@@ -53,11 +55,13 @@ pub struct RunReport {
     pub declined: bool,
     /// Records that could not be read, at most a hundred a side.
     pub skipped: Vec<(Side, crate::Skipped)>,
+    /// What a changed filter or list does, if it has not taken effect before (E5.7).
+    pub impact: Option<Impact>,
 }
 
 impl RunReport {
     fn of(record: RunRecord) -> Self {
-        Self { record, drifted: 0, left_alone: 0, declined: false, skipped: Vec::new() }
+        Self { record, drifted: 0, left_alone: 0, declined: false, skipped: Vec::new(), impact: None }
     }
 }
 
@@ -88,6 +92,7 @@ pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunR
     recover::recover(&mut running).await?;
     let mut report = RunReport::of(running.run.clone());
     pull_both(&mut running, &mut report).await?;
+    report.impact = impact::preview(&running).await?;
     let planned = plan_round(&mut running).await?;
     report.record = running.run.clone();
     Ok((planned, report))
@@ -104,6 +109,7 @@ pub async fn read(context: &Context, setup: &SyncSetup) -> Result<RunReport, Fai
 
 async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut RunReport) -> Result<(), Failure> {
     pull_both(running, report).await?;
+    report.impact = impact::preview(running).await?;
     for round in 0..ROUNDS_MAX {
         let planned = plan_round(running).await?;
         if let Some(only) = &request.only {
@@ -111,11 +117,13 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
             let carried_out = planned.items - report.left_alone;
             report.drifted = (only.len() as u64).saturating_sub(carried_out);
         }
-        if round == 0 && planned.items > 0 && !request.approve.approve(planned).await? {
+        if round == 0 && planned.items > 0 && !request.approve.approve(planned, report.impact.as_ref()).await? {
             report.declined = true;
             running.set_down(Standing::Held(Reason::AwaitingApproval)).await?;
             return running.unplan().await;
         }
+        // Every pair has been planned under it once.
+        running.take_scope();
         push::push(running, planned.changes).await?;
         if request.only.is_some() || !wait_for_more(running).await? {
             break;
@@ -126,7 +134,7 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
 
 /// Reads both sides at once.
 async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<(), Failure> {
-    let (left, right) = tokio::try_join!(pull::pull(&mut running.left), pull::pull(&mut running.right))?;
+    let (left, right) = tokio::try_join!(read_side(&mut running.left), read_side(&mut running.right))?;
     running.run.tally.left.read = left.records;
     running.run.tally.right.read = right.records;
     for (side, pulled) in [(Side::Left, left), (Side::Right, right)] {
@@ -134,6 +142,13 @@ async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<
         report.skipped.extend(pulled.skipped.into_iter().map(|skipped| (side, skipped)));
     }
     Ok(())
+}
+
+/// Reads what is new on one side, then who is in its lists.
+async fn read_side(endpoint: &mut EndpointAccess<'_>) -> Result<pull::Pulled, Failure> {
+    let pulled = pull::pull(endpoint).await?;
+    lists::read(endpoint).await?;
+    Ok(pulled)
 }
 
 /// Matches what is new and plans what is due.

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, PairId, RunId, Side, Standing, SyncName};
+use syncline_core::{Instant, PairId, RunId, Scope, Side, Standing, SyncName};
 
 use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::Tally;
-use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, codec, recover};
+use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, codec, recover, versions};
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,8 @@ pub struct RunRecord {
     pub entries: u32,
     /// What cannot be right about what was read, or about these numbers (E8.2).
     pub anomalies: Vec<String>,
+    /// The version of the rules that it goes by (B13).
+    pub rules_version: u32,
 }
 
 /// Reads the record of a run.
@@ -145,6 +147,7 @@ impl<'a> Running<'a> {
             tally: Tally::default(),
             entries: 0,
             anomalies: Vec::new(),
+            rules_version: 0,
         };
         Ok(Self { context, setup, synced, left, right, state, run, left_over: BTreeMap::new(), budget: None })
     }
@@ -167,11 +170,22 @@ impl<'a> Running<'a> {
         let next = self.run.id.0;
         self.state.open_run = Some(self.run.id);
         let mut batch = Batch::default();
+        versions::note(self, &mut batch);
         codec::put(&mut batch, counter, &(next + 1));
         codec::put(&mut batch, codec::run(self.run.id), &self.run);
         codec::put(&mut batch, self.synced.state_key(), &self.state);
         self.synced.store.commit(batch).await?;
         Ok(())
+    }
+
+    /// Returns the scope that the last run went by, if the rules have another one now.
+    pub(crate) fn scope_before(&self) -> Option<&Scope> {
+        self.state.scope.as_ref().filter(|scope| **scope != self.setup.rules.scope)
+    }
+
+    /// Goes by the scope of the rules from now on.
+    pub(crate) fn take_scope(&mut self) {
+        self.state.scope = Some(self.setup.rules.scope.clone());
     }
 
     /// Ends the record of the run. With `clean` no write of it is left without an outcome.

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Change, ChangeKind, FieldName, Instant, JournalEntry, KeyField, Reason, RecordId, Side, TRASH_TAG, Value,
-    normal_form,
+    Change, ChangeKind, FieldName, Instant, JournalEntry, KeyField, OUT_OF_SCOPE_TAG, PairState, Reason, RecordId,
+    Side, TRASH_TAG, Value, normal_form,
 };
 
 use crate::endpoint::EndpointAccess;
@@ -225,7 +225,10 @@ pub(crate) fn operation(entry: &JournalEntry, columns: &[FieldName]) -> Operatio
         ChangeKind::Update => Action::Update(record()),
         ChangeKind::Delete => Action::Delete(record()),
         ChangeKind::Archive => Action::Archive(record()),
-        ChangeKind::Tag => Action::Tag(record(), TRASH_TAG.to_owned()),
+        ChangeKind::Tag => {
+            let has_left = matches!(entry.then, PairState::OutOfScope { .. });
+            Action::Tag(record(), if has_left { OUT_OF_SCOPE_TAG } else { TRASH_TAG }.to_owned())
+        }
         ChangeKind::Restore { .. } => Action::Restore(record()),
     };
     let raw = match &change.kind {

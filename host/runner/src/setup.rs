@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use syncline_core::{Endpoint, FieldName, KeyField, Rules, Side, SyncName, TransformUse};
+use syncline_core::{Endpoint, FieldName, KeyField, ListId, Rules, Side, SyncName, TransformUse};
 
 use crate::{Connector, Store, Target, Transform, World};
 
@@ -23,6 +23,8 @@ pub struct SideSetup {
     pub keys: Vec<Vec<KeyField>>,
     /// How often what its feed does not tell is looked for; none for as often as [`Context::sweep_every_ms`] says.
     pub sweep_every_ms: Option<i64>,
+    /// The lists whose members this sync asks for.
+    pub lists: Vec<ListId>,
 }
 
 impl SideSetup {

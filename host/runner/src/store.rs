@@ -47,6 +47,8 @@ pub enum StoreTable {
     Secret = 14,
     /// Endpoint: ids seen by a sweep under way.
     Seen = 15,
+    /// Endpoint: members by list and record id.
+    Member = 16,
 }
 
 /// The full key of a row; rows are ordered by it, bytewise.

@@ -1,7 +1,9 @@
 //! What is kept about a sync: its pairs, and which of them are to be looked at.
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Conflict, Endpoint, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Side, SyncName};
+use syncline_core::{
+    Conflict, Endpoint, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Scope, Side, SyncName,
+};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::renewed::KnownMappings;
@@ -31,6 +33,12 @@ pub(crate) struct SyncState {
     pub(crate) matched: bool,
     /// Its pairs in numbers.
     pub(crate) totals: Totals,
+    /// The scope that the last run went by; none before the first.
+    pub(crate) scope: Option<Scope>,
+    /// The number of the last version of the rules.
+    pub(crate) rules_version: u32,
+    /// The digest of the rules that the last run went by; a plan alone does not count.
+    pub(crate) rules_run: [u8; 32],
 }
 
 /// A conflict as it is kept.

@@ -5,6 +5,7 @@ use syncline_runner::Totals;
 
 use crate::application::loosely;
 use crate::people::Edit;
+use crate::scopes::{is_unknown, scopes_hold};
 use crate::stage::{Simulation, State};
 
 /// Returns everything that does not hold.
@@ -21,6 +22,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     pairs_agree(simulation, &pairs, &mut breaches);
     no_edit_is_lost(simulation, &pairs, &mut breaches);
     deletes_have_a_cause(simulation, &pairs, &mut breaches);
+    scopes_hold(simulation, &pairs, &mut breaches);
     breaches
 }
 
@@ -54,6 +56,7 @@ fn nothing_is_left_hanging(pairs: &[Pair], breaches: &mut Vec<String>) {
         let hangs = match (&pair.trouble, &pair.state) {
             (Some(trouble), _) => matches!(trouble.reason, Reason::Retrying | Reason::Uncertain | Reason::Dead),
             (None, PairState::Single | PairState::Creating { .. }) => true,
+            (None, _) if is_unknown(pair) => true,
             (None, _) => false,
         };
         if hangs {

@@ -12,7 +12,7 @@ use syncline_runner::{
     Outcome, Page, Progress, ReadMode, ReadRequest, Row, Table, Target, Violation, WriteAnswer, WriteRequest,
 };
 
-use crate::application::{Application, By, Snapshot, loosely};
+use crate::application::{Application, By, Entry, Manner, Snapshot, loosely};
 use crate::crash::CrashStore;
 use crate::intents::without_intent;
 use crate::stage::{FIELDS, Stage, State, Trick, identity};
@@ -49,6 +49,26 @@ impl Client {
         }
         Ok(state)
     }
+}
+
+/// The fields of an application.
+pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
+    let field = |name: &str| Field {
+        name: FieldName::from(name),
+        label: name.to_owned(),
+        kind: FieldType::Text,
+        traits: Traits {
+            unique: name == "email" && manner.unique_email,
+            findable: name == "email" && manner.findable_email,
+            ..Traits::default()
+        },
+        options: Vec::new(),
+        length_max: None,
+        group: None,
+        meaning: (manner.identity && name == identity(side)).then(|| "identity".to_owned()),
+        slot_of: None,
+    };
+    Schema { fields: FIELDS.iter().map(|name| field(name)).collect(), fingerprint: "1".to_owned() }
 }
 
 fn done<T: Send + 'static>(answer: T) -> BoxFuture<'static, T> {
@@ -97,7 +117,7 @@ impl Connector for Client {
                 change_deletes: manner.feed_deletes,
                 ids: manner.ids,
                 get: manner.get,
-                members: false,
+                members: true,
                 field_times: manner.field_times,
                 create: true,
                 update: true,
@@ -124,24 +144,7 @@ impl Connector for Client {
     }
 
     fn describe(&self, _target: Target) -> BoxFuture<'_, Result<Schema, Fault>> {
-        let state = self.stage.lock();
-        let manner = &state.app(self.side).manner;
-        let field = |name: &str| Field {
-            name: FieldName::from(name),
-            label: name.to_owned(),
-            kind: FieldType::Text,
-            traits: Traits {
-                unique: name == "email" && manner.unique_email,
-                findable: name == "email" && manner.findable_email,
-                ..Traits::default()
-            },
-            options: Vec::new(),
-            length_max: None,
-            group: None,
-            meaning: (manner.identity && name == identity(self.side)).then(|| "identity".to_owned()),
-            slot_of: None,
-        };
-        done(Ok(Schema { fields: FIELDS.iter().map(|name| field(name)).collect(), fingerprint: "1".to_owned() }))
+        done(Ok(schema(&self.stage.lock().app(self.side).manner, self.side)))
     }
 
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Page, Fault>> {
@@ -188,10 +191,10 @@ impl Connector for Client {
     fn members(
         &self,
         _target: Target,
-        _members_of: String,
-        _cursor: Option<String>,
+        members_of: String,
+        cursor: Option<String>,
     ) -> BoxFuture<'_, Result<(Vec<RecordId>, Progress), Fault>> {
-        done(Err(Fault::Unsupported("there are no lists".to_owned())))
+        done(self.call(true).and_then(|state| members(&state, self.side, &members_of, cursor.as_deref())))
     }
 
     fn field_times(
@@ -258,6 +261,31 @@ fn made(state: &State, side: Side, key: &str, fields: &[FieldName]) -> Option<Ro
         entry.by == By::Sync(key.to_owned()) && entry.cells().is_some() && entry.visible(state.now, lag_ms).is_some()
     };
     current(app, &app.entries.values().find(is_made)?.id, fields)
+}
+
+/// Lists of an application are named by what the name of their members holds.
+fn members(state: &State, side: Side, list: &str, cursor: Option<&str>) -> Result<(Vec<RecordId>, Progress), Fault> {
+    if state.computing {
+        return Err(Fault::RetryLater { after_ms: 60_000, reason: "the list is being computed".to_owned() });
+    }
+    let app = state.app(side);
+    let after = cursor.map_or(0, |cursor| cursor.parse().unwrap_or(0));
+    let rest = app.listed().into_iter().filter(|(rank, _)| *rank > after);
+    let page: Vec<(u64, &Entry)> = rest.take(app.manner.page_max as usize).collect();
+    let is_in = |entry: &Entry| {
+        let seen = entry.visible(state.now, app.manner.lag_ms).and_then(|snapshot| snapshot.cells.as_ref());
+        seen.is_some_and(|cells| listed(cells.get("name"), list))
+    };
+    let ids = page.iter().filter(|(_, entry)| is_in(entry)).map(|(_, entry)| entry.id.clone()).collect();
+    Ok(match page.last() {
+        Some((last, _)) if page.len() == app.manner.page_max as usize => (ids, Progress::More(last.to_string())),
+        _ => (ids, Progress::Done("end".to_owned())),
+    })
+}
+
+/// True if a record with this name is in a list.
+pub(crate) fn listed(name: Option<&Value>, list: &str) -> bool {
+    name.is_some_and(|name| !name.is_blank() && name.to_string().contains(list))
 }
 
 fn read(state: &mut State, side: Side, request: &ReadRequest) -> Result<Page, Fault> {

@@ -46,6 +46,7 @@ pub fn play(script: &Script) -> History {
         if let Some(change) = &visit.change {
             simulation.stage.lock().tell(format!("somebody changes the rules: {change:?}"));
             change.apply(&mut simulation.setup.rules);
+            simulation.read_for_rules();
         }
         crashes += u64::from(visited(&simulation, visit));
     }

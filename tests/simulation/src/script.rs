@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{ConflictPolicy, DeletePolicy, EditDelete, MappingRule, Rules, Side, Times};
+use syncline_core::{ConflictPolicy, DeletePolicy, EditDelete, MappingRule, Rules, Scope, Side, Times};
 
 use crate::application::Manner;
 use crate::chance::Chance;
+use crate::scopes;
 use crate::stage::default_rules;
 
 /// A history before it is played.
@@ -57,6 +58,8 @@ pub enum RuleChange {
     Conflict(ConflictPolicy),
     /// Deletes are carried over otherwise.
     Deletes(DeletePolicy),
+    /// Other records are in scope (E5.7).
+    Scope(Box<Scope>),
 }
 
 impl RuleChange {
@@ -65,14 +68,16 @@ impl RuleChange {
         match self {
             RuleChange::Mapping(number, rule) => rules.mappings[*number].rule = *rule,
             RuleChange::Conflict(policy) => rules.conflict = policy.clone(),
+            RuleChange::Scope(scope) => rules.scope = Scope::clone(scope),
             RuleChange::Deletes(policy) => (rules.deletes_to_left, rules.deletes_to_right) = (*policy, *policy),
         }
     }
 
     fn draw(chance: &mut Chance, mappings: usize) -> Self {
-        match chance.below(4) {
+        match chance.below(5) {
             0 => RuleChange::Conflict(conflict_policy(chance)),
             1 => RuleChange::Deletes(delete_policy(chance)),
+            2 => RuleChange::Scope(Box::new(scopes::draw(chance))),
             _ => RuleChange::Mapping(
                 chance.below(mappings),
                 chance.pick(&[MappingRule::TwoWay, MappingRule::Off, MappingRule::ToRight, MappingRule::ToLeft]),
@@ -106,6 +111,8 @@ impl Script {
         rules.deletes_to_left = delete_policy(&mut chance);
         rules.deletes_to_right = delete_policy(&mut chance);
         rules.edit_delete = chance.pick(&[EditDelete::Hold, EditDelete::EditWins, EditDelete::DeleteWins]);
+        rules.scope = scopes::draw(&mut chance);
+        rules.leave = scopes::draw_leave(&mut chance);
         let records = match chance.percent(80) {
             true => 2 + chance.below(9),
             false => 11 + chance.below(10),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
     ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple,
-    Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Side, SyncName, Times, Value,
+    Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName, Times, Value,
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
@@ -61,6 +61,8 @@ pub struct State {
     pub blind: bool,
     /// The next call to this side fails.
     pub failing: Option<Side>,
+    /// True while the lists are being computed.
+    pub computing: bool,
     /// Breaches noticed while they happened.
     pub breaches: Vec<String>,
     /// Runs so far.
@@ -176,6 +178,8 @@ pub fn default_rules() -> Rules {
         deletes_to_right: DeletePolicy::Ignore,
         edit_delete: EditDelete::Hold,
         record_atomic: false,
+        scope: Scope::default(),
+        leave: Leave::Freeze,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     }
 }
@@ -207,6 +211,7 @@ impl Simulation {
             tricks: Vec::new(),
             blind: false,
             failing: None,
+            computing: false,
             breaches: Vec::new(),
             runs: 0,
             faults: 0,
@@ -225,6 +230,7 @@ impl Simulation {
             connector: Arc::new(Client { stage: stage.clone(), store: store.clone(), side }),
             fields: rules.fields(side),
             keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
+            lists: rules.scope.lists(side),
         };
         let setup = SyncSetup {
             name: SyncName::from("contacts"),
@@ -242,6 +248,22 @@ impl Simulation {
             sweep_every_ms: Context::SWEEP_EVERY_MS,
         };
         Self { stage, store, setup, context }
+    }
+
+    /// Changes the scope, as somebody who edits the configuration.
+    pub fn rescope(&mut self, scope: Scope) {
+        self.stage.lock().tell(format!("the scope is now {scope:?}"));
+        self.setup.rules.scope = scope;
+        self.read_for_rules();
+    }
+
+    /// Reads what the rules ask for now.
+    pub(crate) fn read_for_rules(&mut self) {
+        let rules = &self.setup.rules;
+        for (side, setup) in [(Side::Left, &mut self.setup.left), (Side::Right, &mut self.setup.right)] {
+            setup.fields = rules.fields(side);
+            setup.lists = rules.scope.lists(side);
+        }
     }
 
     /// Runs the sync once.
@@ -272,8 +294,8 @@ impl Simulation {
     }
 
     /// Plans and writes nothing.
-    pub fn plan(&self) {
-        wait(syncline_runner::plan(&self.context, &self.setup)).expect("nothing goes wrong while planning");
+    pub fn plan(&self) -> RunReport {
+        wait(syncline_runner::plan(&self.context, &self.setup)).expect("nothing goes wrong while planning").1
     }
 
     /// Runs until a run writes nothing, letting time pass between runs.

@@ -1,7 +1,7 @@
 //! `syncline check`: tries configuration, plugins, connections and rules, and names every mistake at once.
 
 use serde_json::{Value, json};
-use syncline_core::{Mapping, MappingRule};
+use syncline_core::{Mapping, MappingRule, Rules, Side};
 use syncline_runner::{Account, CheckReport, Verdict};
 
 use crate::commands::{CommandError, Exit, sentence};
@@ -98,6 +98,7 @@ impl Findings {
                 let (left, right) = (&setup.left.endpoint, &setup.right.endpoint);
                 self.text.push_str(&format!("sync {}: {left} and {right}\n", setup.name));
                 self.text.push_str(&mappings(&setup.rules.mappings));
+                self.text.push_str(&scope(&setup.rules));
                 self.syncs.push(json!({ "sync": setup.name, "rules": setup.rules }));
             }
             Err(SessionError::Config(ConfigError::Mistakes(mistakes))) => {
@@ -134,6 +135,20 @@ impl Findings {
 fn account(account: &Account) -> String {
     let (label, id) = (plain(&account.label), plain(&account.id));
     if label.contains(&id) { label } else { format!("{label} ({id})") }
+}
+
+/// What limits the sync, as it was understood.
+fn scope(rules: &Rules) -> String {
+    let mut text = String::new();
+    for side in Side::BOTH {
+        if let Some(filter) = rules.scope.filter(side) {
+            text.push_str(&format!("  {side} where {}\n", plain(&filter.to_string())));
+        }
+    }
+    if let Some(list) = &rules.scope.list {
+        text.push_str(&format!("  only members of the list {} on the {}\n", plain(list.id.as_str()), list.side));
+    }
+    text
 }
 
 fn mappings(mappings: &[Mapping]) -> String {

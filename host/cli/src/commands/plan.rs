@@ -8,6 +8,7 @@ use syncline_core::{ChangeKind, PlanItem, Side};
 use syncline_runner::report::{self, Cell, PlannedChange, PlannedPair};
 use syncline_runner::{Context, Failure, SyncSetup, planned_items};
 
+use super::impact;
 use super::several::Several;
 use crate::commands::CommandError;
 use crate::config::Sync;
@@ -68,7 +69,7 @@ async fn plan_one(
     out: Option<&Path>,
 ) -> Result<Output, CommandError> {
     let setup = session.setup(sync).await?;
-    let (planned, _) = syncline_runner::plan(&session.context, &setup).await?;
+    let (planned, report) = syncline_runner::plan(&session.context, &setup).await?;
     let mut text = format!("{}: {} and {}\n", setup.name, setup.left.endpoint, setup.right.endpoint);
     let mut items = Vec::new();
     let mut saving = out.map(|path| Saving::begin(path, &setup.name)).transpose()?;
@@ -81,6 +82,7 @@ async fn plan_one(
         }
     })
     .await?;
+    text.push_str(&report.impact.as_ref().map(impact::text).unwrap_or_default());
     text.push_str(&shown.text);
     if planned.changes == 0 {
         text.push_str("  nothing to do\n");
@@ -94,7 +96,11 @@ async fn plan_one(
             setup.name
         );
     }
-    let json = json!({ "format": saved::FORMAT, "sync": setup.name, "digest": shown.digest, "items": items });
+    let mut json = json!({ "format": saved::FORMAT, "sync": setup.name, "digest": shown.digest, "items": items });
+    // Only where a filter or list has changed.
+    if let Some(impact) = &report.impact {
+        json["impact"] = json!(impact);
+    }
     Ok(Output::ok(text, json))
 }
 

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 use syncline_runner::{
-    Approve, ApproveAll, BoxFuture, Context, Failure, Planned, RunOutcome, RunReport, RunRequest, Stop, SyncSetup,
-    Tally,
+    Approve, ApproveAll, BoxFuture, Context, Failure, Impact, Planned, RunOutcome, RunReport, RunRequest, Stop,
+    SyncSetup, Tally,
 };
 
 use super::perform::nobody;
-use super::plan;
 use super::several::Several;
+use super::{impact, plan};
 use crate::commands::{CommandError, Exit};
 use crate::config::Sync;
 use crate::output::Output;
@@ -93,11 +93,12 @@ struct Ask<'a> {
 }
 
 impl Approve for Ask<'_> {
-    fn approve<'a>(&'a self, planned: Planned) -> BoxFuture<'a, Result<bool, Failure>> {
+    fn approve<'a>(&'a self, planned: Planned, impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>> {
         Box::pin(async move {
             let shown = plan::show(self.context, self.setup, plan::Wanted::GLANCE, |_| {}).await?;
             let (changes, records) = (count(planned.changes, "change"), count(planned.items, "record"));
             eprintln!("{}: {changes} to {records}", self.setup.name);
+            eprint!("{}", impact.map(impact::text).unwrap_or_default());
             eprint!("{}", shown.text);
             // An answer that cannot be read is no yes.
             let Some(terminal) = self.terminal else { return Ok(false) };

@@ -5,17 +5,16 @@ use syncline_core::{Abilities, DeletePolicy, Object, Side};
 use super::Sync;
 use super::deletes::WORDS;
 use super::mistake::{Mistake, listed, shown};
+use super::scope;
 
 /// Returns what `sync` asks of its two objects that they cannot do.
 pub fn validate(sync: &Sync, left: &Object, right: &Object) -> Vec<Mistake> {
     let sides = Side::BOTH.into_iter().filter(|side| sync.direction.writes(*side));
-    sides
-        .flat_map(|side| {
-            let abilities = side.pick(left, right).abilities;
-            [writes(sync, side, abilities), deletes(sync, side, abilities)]
-        })
-        .flatten()
-        .collect()
+    let beyond = sides.flat_map(|side| {
+        let abilities = side.pick(left, right).abilities;
+        [writes(sync, side, abilities), deletes(sync, side, abilities)]
+    });
+    beyond.flatten().chain(scope::validate_abilities(sync, left, right)).collect()
 }
 
 fn writes(sync: &Sync, side: Side, abilities: Abilities) -> Option<Mistake> {

@@ -10,11 +10,13 @@ use super::mapping::MappingConfig;
 use super::matching::MatchChoice;
 use super::mistake::{Mistake, neighbour, shown};
 use super::rules::{InForce, default_mappings, mappings_in_force, writes};
+use super::scope::validate_filters;
 
 /// Returns every mistake of `sync` that only the schemas of its two sides show.
 pub fn validate_fields(sync: &Sync, left: &Schema, right: &Schema) -> Vec<Mistake> {
     let mut mistakes = unknown_fields(sync, left, right);
     mistakes.extend(edited_defaults(sync, left, right));
+    mistakes.extend(validate_filters(sync, left, right));
     let in_force = mappings_in_force(sync, left, right);
     for mapping in &in_force {
         mistakes.extend(target_mistakes(sync, mapping));

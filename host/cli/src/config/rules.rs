@@ -77,6 +77,8 @@ pub fn rules(
         deletes_to_left: *sync.deletes.to_left.get_ref(),
         deletes_to_right: *sync.deletes.to_right.get_ref(),
         edit_delete: sync.edit_delete,
+        scope: sync.scope.scope(left.schema, right.schema),
+        leave: sync.scope.leave(),
         skew_tolerance_ms: sync.conflict.skew_tolerance_ms,
     })
 }

@@ -13,11 +13,12 @@ use super::matching::{self, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
+use super::scope::{self, ScopeConfig};
 use super::transform::TransformChoice;
 use super::{direction, drift, edit_delete, zone};
 
 /// Keys that a later version knows.
-const LATER: [&str; 8] = ["filter", "list", "leaving", "ambiguous", "create_without_key", "index", "transfer", "rules"];
+const LATER: [&str; 5] = ["ambiguous", "create_without_key", "index", "transfer", "rules"];
 
 /// A sync.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Sync {
     pub deletes: Deletes,
     /// Who wins where one side deleted and the other edited.
     pub edit_delete: EditDelete,
+    /// Which records it is about.
+    pub scope: ScopeConfig,
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
     /// How often all ids are listed to find what the applications do not tell; none for daily.
@@ -115,6 +118,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let deletes =
         section.take("deletes").map(|entry| deletes::read(reader, entry.value, direction)).unwrap_or_default();
     let edit_delete = edit_delete::read(reader, section.take("edit_delete"), &deletes);
+    let scope = scope::read(reader, &mut section, direction);
     let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, "schedule"));
     let sweep = section.take("sweep").and_then(|entry| schedule::read(reader, entry.value, "sweep"));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
@@ -133,6 +137,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         zone: zone.unwrap_or_else(|| zone::DEFAULT.to_owned()),
         deletes,
         edit_delete,
+        scope,
         schedule,
         sweep,
         active,

@@ -116,6 +116,7 @@ impl Stage {
             connector,
             fields: rules.fields(side),
             keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
+            lists: rules.scope.lists(side),
         };
         SyncSetup {
             name: sync.name().clone(),

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Fate,
-    FieldName, Mapping, MappingRule, MergeForm, OnInvalid, PairState, RecordId, Ruling, RunId, Side, SideTimes, Step,
-    Taken, TargetDrift, Times, TransformUse, Value, Why, Writable,
+    Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Exclusion,
+    Fate, Field, FieldName, FieldType, InclusionList, KeyField, KeyForm, KeyTuple, Leave, ListId, Mapping, MappingRule,
+    MergeForm, OnInvalid, PairState, ParsedFilter, RecordId, Ruling, RunId, Schema, Scope, Side, SideTimes, Step,
+    Taken, TargetDrift, Times, Traits, TransformUse, Value, Why, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -111,6 +112,28 @@ fn read(given: &str) -> World {
             // Bases of cases are of run 1.
             "renewed" => renewed.extend(rest.iter().map(|field| (*field).to_owned())),
             "record-atomic" => world.rules.record_atomic = true,
+            "key" => world.rules.matching.tuples.push(read_key(rest)),
+            "filter" => set_filter(&mut world.rules.scope, rest),
+            // What the last run went by; `filter-before` alone: no filter.
+            "filter-before" => {
+                let before = world.scope_before.get_or_insert_default();
+                if !rest.is_empty() {
+                    set_filter(before, rest);
+                }
+            }
+            "list" => {
+                world.rules.scope.list = Some(InclusionList {
+                    side: word_side(rest[0]),
+                    id: ListId::from(rest[1]),
+                    creates_key_only: rest.get(2) != Some(&"no-creates"),
+                });
+            }
+            // Of a list that no line names it is not known.
+            "member" => {
+                let members = &mut world.members[word_side(rest[0]).pick(0, 1)];
+                members.0.insert(ListId::from(rest[1]), rest[2] == "yes");
+            }
+            "leave" => world.rules.leave = read_leave(rest[0]),
             other => panic!("no line begins with {other}"),
         }
         if matches!(word, "base" | "base-left" | "base-right" | "left" | "right") {
@@ -137,6 +160,44 @@ fn read(given: &str) -> World {
         }
     }
     world
+}
+
+fn set_filter(scope: &mut Scope, words: &[&str]) {
+    let parsed = ParsedFilter::parse(&words[1..].join(" ")).expect("a filter of a case can be read");
+    let filter = parsed.typed(&schema()).expect("its fields are those of the cases");
+    *word_side(words[0]).pick(&mut scope.left, &mut scope.right) = Some(filter);
+}
+
+/// Fields that filters of cases may name; all are texts.
+fn schema() -> Schema {
+    let field = |name: &str| Field {
+        name: name.into(),
+        label: name.to_owned(),
+        kind: FieldType::Text,
+        traits: Traits::default(),
+        options: Vec::new(),
+        length_max: None,
+        group: None,
+        meaning: None,
+        slot_of: None,
+    };
+    Schema { fields: ["name", "city", "owner", "email"].map(field).into(), fingerprint: String::new() }
+}
+
+fn read_key(words: &[&str]) -> KeyTuple {
+    let fields: Vec<KeyField> =
+        words.iter().map(|word| KeyField { field: FieldName::from(*word), form: KeyForm::Text }).collect();
+    KeyTuple { left: fields.clone(), right: fields }
+}
+
+fn read_leave(word: &str) -> Leave {
+    match word {
+        "freeze" => Leave::Freeze,
+        "final-update" => Leave::FinalUpdate,
+        "tag" => Leave::Tag,
+        "unpair" => Leave::Unpair,
+        other => panic!("{other} is no policy for leaving"),
+    }
 }
 
 fn here(words: &[&str]) -> Standing {
@@ -290,6 +351,9 @@ fn read_state(words: &[&str]) -> PairState {
         ["creating"] => creating(),
         ["tombstone", side] => PairState::Tombstone { gone: gone(side), undone: false },
         ["undone", side] => PairState::Tombstone { gone: gone(side), undone: true },
+        ["out-of-scope"] => PairState::OutOfScope { why: Exclusion::Filter },
+        ["not-in-list"] => PairState::OutOfScope { why: Exclusion::List },
+        ["scope-unknown"] => PairState::OutOfScope { why: Exclusion::Unknown },
         ["edit-delete", side] => PairState::EditDelete { gone: word_side(side) },
         ["delete-waits", side] => {
             PairState::DeleteWaits { gone: word_side(side), item: [0; 16], ruling: Ruling::Waiting }
@@ -330,6 +394,9 @@ fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
         let names: Vec<&str> = decision.agreed.iter().map(|agreed| agreed.left.as_str()).collect();
         told.push(format!("agree {}", names.join(" ")).trim_end().to_owned());
     }
+    if decision.forget {
+        told.push("forget".to_owned());
+    }
     if let Some(blocked) = &decision.blocked {
         let field = blocked.field.as_ref().map_or("", |field| field.as_str());
         told.push(format!("blocked {} {} {field}", blocked.side, blocked.reason).trim_end().to_owned());
@@ -345,7 +412,7 @@ fn tell(decision: &Decision, whys: bool, agreed: bool) -> Vec<String> {
         PairState::Single => told.push("single".to_owned()),
         PairState::NoKey => told.push("no-key".to_owned()),
         PairState::Ambiguous { .. } => told.push("ambiguous".to_owned()),
-        PairState::OutOfScope => told.push("out-of-scope".to_owned()),
+        PairState::OutOfScope { why } => told.push(why.reason().code().to_owned()),
         PairState::Creating { .. } => told.push("creating".to_owned()),
         PairState::PairCollision { side, .. } => told.push(format!("collision {side}")),
     }

@@ -1,6 +1,7 @@
 //! What `decide` does: cases as text, every small combination in one table, and properties over several fields.
 
 mod cases;
+mod filters;
 mod properties;
 mod support;
 mod table;

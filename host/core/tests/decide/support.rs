@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     Agreed, Answers, Base, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete, Fate,
-    FieldName, Image, Images, Mapping, MappingRule, Matching, Pair, PairState, Presence, Record, RecordId, Rules,
-    RunId, Side, SideTimes, Situation, Step, Taken, Times, TransformUse, Unfit, Value, Version, decide, diff,
+    FieldName, Image, Images, Leave, Mapping, MappingRule, Matching, Members, Pair, PairState, Presence, Record,
+    RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times, TransformUse, Unfit, Value, Version,
+    decide, diff,
 };
 
 /// One side of the pair under test.
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) taken: Option<Taken>,
     /// Since which run the mappings are what they are.
     pub(crate) since: Vec<RunId>,
+    pub(crate) members: [Members; 2],
+    pub(crate) scope_before: Option<Scope>,
 }
 
 pub(crate) fn text(value: &str) -> Value {
@@ -49,6 +52,8 @@ pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
         deletes_to_right: DeletePolicy::Ignore,
         edit_delete: EditDelete::Hold,
         record_atomic: false,
+        scope: Scope::default(),
+        leave: Leave::Freeze,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
     }
 }
@@ -96,6 +101,8 @@ impl World {
             answers: Answers::new(),
             taken: None,
             since: Vec::new(),
+            members: Default::default(),
+            scope_before: None,
         }
     }
 
@@ -168,6 +175,9 @@ impl World {
             clock_offset_ms: self.clock_offset_ms,
             answers: &self.answers,
             taken: self.taken.as_ref(),
+            left_members: &self.members[0],
+            right_members: &self.members[1],
+            scope_before: self.scope_before.as_ref(),
         })
     }
 
@@ -202,6 +212,9 @@ impl World {
                 self.pair.base.agree(Side::Left, left.clone(), left_value, RunId(2));
                 self.pair.base.agree(Side::Right, right.clone(), right_value, RunId(2));
             }
+        }
+        if decision.forget {
+            self.pair.base = Base::default();
         }
         self.pair.state = decision.then.clone();
     }

@@ -281,6 +281,12 @@ fn mirror_world(world: &World) -> World {
     mirrored.sides.reverse();
     mirrored.modified_at.reverse();
     mirrored.times.reverse();
+    mirrored.members.reverse();
+    let scope = &mut mirrored.rules.scope;
+    std::mem::swap(&mut scope.left, &mut scope.right);
+    if let Some(list) = &mut scope.list {
+        list.side = list.side.other();
+    }
     std::mem::swap(&mut mirrored.pair.base.left, &mut mirrored.pair.base.right);
     mirrored.rules.direction = match world.rules.direction {
         Direction::Both => Direction::Both,

@@ -109,6 +109,8 @@ impl ErrorClass {
             | Reason::KeyCollision
             | Reason::PairCollision
             | Reason::OutOfScope
+            | Reason::NotInList
+            | Reason::ScopeUnknown
             | Reason::CounterpartDeleted
             | Reason::EditDelete
             | Reason::Conflict

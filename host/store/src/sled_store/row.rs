@@ -207,7 +207,7 @@ pub(super) fn garbled(key: &[u8]) -> StoreError {
 }
 
 fn table_name(number: u8) -> String {
-    const TABLES: [StoreTable; 15] = [
+    const TABLES: [StoreTable; 16] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -223,6 +223,7 @@ fn table_name(number: u8) -> String {
         StoreTable::Budget,
         StoreTable::Secret,
         StoreTable::Seen,
+        StoreTable::Member,
     ];
     TABLES
         .iter()
