@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use crate::Instant;
+use crate::{FieldType, Instant};
 
 /// A link to another record of the same application.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,6 +92,25 @@ impl Value {
             }
             Value::Json(text) => canonical_json(&text)?,
             other @ (Value::Clear | Value::Boolean(_) | Value::Integer(_) | Value::Moment(_)) => other,
+        })
+    }
+
+    /// Returns the type of the fields that it belongs into; an empty one belongs into any.
+    pub fn kind(&self) -> Option<FieldType> {
+        Some(match self {
+            Value::Clear => return None,
+            Value::Boolean(_) => FieldType::Boolean,
+            Value::Integer(_) => FieldType::Integer,
+            Value::Decimal(_) => FieldType::Decimal,
+            Value::Text(_) => FieldType::Text,
+            Value::Date(_) => FieldType::Date,
+            Value::Moment(_) => FieldType::Moment,
+            Value::Zoned { .. } => FieldType::Zoned,
+            Value::Choice(_) => FieldType::Choice,
+            Value::Choices(_) => FieldType::Choices,
+            Value::References(_) => FieldType::References,
+            Value::Texts(_) => FieldType::Texts,
+            Value::Json(_) => FieldType::Json,
         })
     }
 

@@ -9,6 +9,7 @@ use crate::lists::ListState;
 use crate::patience::patiently;
 use crate::replica::{Layout, Replica};
 use crate::setup::{Context, Event, SideSetup};
+use crate::typed::TypedConnector;
 use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, Write, codec, spaces};
 
 /// What the application said about the endpoint's object.
@@ -61,6 +62,7 @@ pub(crate) struct EndpointAccess<'a> {
     pub(crate) context: &'a Context,
     pub(crate) side: Side,
     pub(crate) setup: &'a SideSetup,
+    pub(crate) connector: TypedConnector<'a>,
     pub(crate) space: Space,
     pub(crate) described: Described,
     pub(crate) state: State,
@@ -79,6 +81,7 @@ impl<'a> EndpointAccess<'a> {
             context,
             side,
             setup,
+            connector: TypedConnector::new(setup, &described.schema),
             space,
             described,
             state: state.unwrap_or_else(|| fresh(setup)),
@@ -182,6 +185,17 @@ impl<'a> EndpointAccess<'a> {
             self.store().commit(batch).await?;
         }
         Ok(self.commit(Batch::default()).await?)
+    }
+
+    /// Keeps the schema if it was read anew because values did not fit, for the next run to lay out.
+    pub(crate) async fn keep_renewed_schema(&self) -> Result<(), StoreError> {
+        let Some(schema) = self.connector.renewed().filter(|schema| **schema != self.described.schema) else {
+            return Ok(());
+        };
+        let described = Described { schema: schema.clone(), ..self.described.clone() };
+        let mut batch = Batch::default();
+        codec::put(&mut batch, description_key(self.space), &described);
+        self.store().commit(batch).await.map(|_| ())
     }
 
     /// Starts a read of everything.

@@ -85,7 +85,7 @@ impl Gatherer {
         if endpoint.context.stop.is_asked() {
             return Err(Failure::Stopped);
         }
-        let connector = &endpoint.setup.connector;
+        let connector = &endpoint.connector;
         let page = patiently(endpoint.context, endpoint.side, endpoint.setup, "reading", || {
             connector.read(ReadRequest {
                 target: endpoint.setup.target(),

@@ -44,6 +44,7 @@ mod synced;
 mod tally;
 mod totals;
 mod trail;
+mod typed;
 mod undo;
 mod versions;
 mod world;

@@ -47,10 +47,10 @@ async fn look_up_creates(
     columns.sort();
     columns.dedup();
     let hints: Vec<Vec<Option<Value>>> = entries.iter().map(|entry| operation(entry, &columns).cells).collect();
-    let connector = &endpoint.setup.connector;
+    let connector = &endpoint.connector;
     let fields = endpoint.state.layout.columns.clone();
     let created = patiently(running.context, endpoint.side, endpoint.setup, "looking up creates in", || {
-        connector.find_created(endpoint.setup.target(), keys.clone(), columns.clone(), hints.clone(), fields.clone())
+        connector.find_created(keys.clone(), columns.clone(), hints.clone(), fields.clone())
     })
     .await?;
     let now = running.context.world.now();
@@ -175,10 +175,10 @@ async fn get(
     if ids.is_empty() {
         return Ok((Table::default(), Vec::new()));
     }
-    let connector = &endpoint.setup.connector;
+    let connector = &endpoint.connector;
     let fields = endpoint.state.layout.columns.clone();
     let answer = patiently(running.context, endpoint.side, endpoint.setup, "looking up records of", || {
-        connector.get(endpoint.setup.target(), ids.to_vec(), fields.clone())
+        connector.get(ids.to_vec(), fields.clone())
     })
     .await?;
     Ok((answer.records, answer.found))

@@ -13,7 +13,7 @@ use crate::gather::Gatherer;
 use crate::patience::patiently;
 use crate::replica::{Applied, Known};
 use crate::setup::Event;
-use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, StoreTable, Table};
+use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
 
 /// What reading an endpoint did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,9 +23,16 @@ pub struct Pulled {
     /// What that changed in the replica.
     pub applied: Applied,
     /// Records that could not be read, at most a hundred, with the reasons.
-    pub skipped: Vec<crate::Skipped>,
+    pub skipped: Vec<Skipped>,
     /// What cannot be right (E8.2).
     pub anomaly: Option<String>,
+}
+
+impl Pulled {
+    fn skip(&mut self, skipped: Vec<Skipped>) {
+        let room = 100_usize.saturating_sub(self.skipped.len());
+        self.skipped.extend(skipped.into_iter().take(room));
+    }
 }
 
 /// Reads what is new.
@@ -51,6 +58,7 @@ pub(crate) async fn pull(endpoint: &mut EndpointAccess<'_>) -> Result<Pulled, Fa
     } else if sweep_is_due(endpoint) {
         sweep(endpoint, &mut pulled).await?;
     }
+    endpoint.keep_renewed_schema().await?;
     Ok(pulled)
 }
 
@@ -264,22 +272,24 @@ pub(crate) async fn look(
     if ids.is_empty() || !endpoint.described.object.abilities.get {
         return Ok(());
     }
-    let connector = &endpoint.setup.connector;
+    let connector = &endpoint.connector;
     let fields = endpoint.state.layout.columns.clone();
     let answer = patiently(endpoint.context, endpoint.side, endpoint.setup, "looking up records of", || {
-        connector.get(endpoint.setup.target(), ids.to_vec(), fields.clone())
+        connector.get(ids.to_vec(), fields.clone())
     })
     .await?;
-    let mut tombstones = Vec::new();
+    let (mut tombstones, mut unclear) = (Vec::new(), Vec::new());
     for (id, found) in ids.iter().zip(answer.found) {
         match found {
             Found::Gone(tombstone) => tombstones.push(tombstone),
             Found::Moved { id: now, .. } => {
                 tombstones.push(Tombstone { id: id.clone(), fate: Fate::MergedInto(now), at: None });
             }
-            Found::At(_) | Found::Unclear(_) => {}
+            Found::Unclear(reason) => unclear.push(Skipped { id: id.clone(), reason }),
+            Found::At(_) => {}
         }
     }
+    pulled.skip(unclear);
     keep_rows(endpoint, answer.records, &tombstones, Batch::default(), pulled).await
 }
 
@@ -342,8 +352,7 @@ async fn take_in(
     pulled: &mut Pulled,
 ) -> Result<Batch, Failure> {
     pulled.records += page.records.rows.len() as u64;
-    let room = 100_usize.saturating_sub(pulled.skipped.len());
-    pulled.skipped.extend(page.skipped.into_iter().take(room));
+    pulled.skip(page.skipped);
     let batch = take_in_rows(endpoint, page.records, &page.tombstones, batch, pulled).await?;
     endpoint.context.say(Event::Read {
         endpoint: endpoint.setup.endpoint.clone(),

@@ -56,10 +56,10 @@ async fn look_for_doubles(
         values.extend(value.cloned());
     }
     for chunk in values.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
-        let connector = &endpoint.setup.connector;
+        let connector = &endpoint.connector;
         let columns = endpoint.state.layout.columns.clone();
         let found = patiently(running.context, endpoint.side, endpoint.setup, "looking before creating in", || {
-            connector.find(endpoint.setup.target(), key.field.clone(), chunk.to_vec(), columns.clone())
+            connector.find(key.field.clone(), chunk.to_vec(), columns.clone())
         })
         .await?;
         for index in 0..found.rows.len() {
@@ -197,7 +197,7 @@ async fn write(
         operations,
         returning: endpoint.state.layout.columns.clone(),
     };
-    let answer = match endpoint.setup.connector.write(request).await {
+    let answer = match endpoint.connector.write(request).await {
         Ok(answer) => answer,
         Err(fault) => {
             let may_be_one = matches!(

@@ -49,6 +49,10 @@ pub struct Manner {
     pub complete: bool,
     /// Its records keep a serial number when people give them another id.
     pub identity: bool,
+    /// Gives phones as numbers.
+    pub numeric_phones: bool,
+    /// Its schema says that phones are numbers.
+    pub says_numeric_phones: bool,
 }
 
 impl Manner {
@@ -74,6 +78,8 @@ impl Manner {
         validates: false,
         complete: true,
         identity: false,
+        numeric_phones: false,
+        says_numeric_phones: false,
     };
 
     /// Draws a manner.
@@ -103,6 +109,8 @@ impl Manner {
             validates: chance.percent(30),
             complete: chance.percent(80),
             identity: lag_ms == 0,
+            numeric_phones: false,
+            says_numeric_phones: false,
         }
     }
 }

@@ -56,7 +56,10 @@ pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
     let field = |name: &str| Field {
         name: FieldName::from(name),
         label: name.to_owned(),
-        kind: FieldType::Text,
+        kind: match name == "phone" && manner.says_numeric_phones {
+            true => FieldType::Integer,
+            false => FieldType::Text,
+        },
         traits: Traits {
             unique: name == "email" && manner.unique_email,
             findable: name == "email" && manner.findable_email,
@@ -77,12 +80,19 @@ fn done<T: Send + 'static>(answer: T) -> BoxFuture<'static, T> {
 
 fn row(app: &Application, id: &RecordId, created_at: Instant, snapshot: &Snapshot, fields: &[FieldName]) -> Row {
     let cells = snapshot.cells.as_ref();
+    let given = |field: &FieldName, value: Value| match value {
+        Value::Text(digits) if app.manner.numeric_phones && field.as_str() == "phone" => {
+            Value::Integer(digits.parse().expect("digits"))
+        }
+        value => value,
+    };
+    let cell = |field: &FieldName| Some(given(field, cells?.get(field).cloned().unwrap_or(Value::Clear)));
     Row {
         id: id.clone(),
         version: Some(Version::new(snapshot.number.to_string())),
         created_at: app.manner.timed.then_some(created_at),
         modified_at: app.manner.timed.then_some(snapshot.at),
-        cells: fields.iter().map(|field| Some(cells?.get(field).cloned().unwrap_or(Value::Clear))).collect(),
+        cells: fields.iter().map(cell).collect(),
     }
 }
 

@@ -318,3 +318,65 @@ fn e8_4_a_sweep_comes_as_often_as_the_sync_says() {
         assert_eq!(simulation.stage.lock().ids(RIGHT).len(), left_over, "{sweep_every_ms:?}");
     }
 }
+
+fn numeric_phones(simulation: &Simulation, side: Side, given: bool, said: bool) {
+    let mut state = simulation.stage.lock();
+    let manner = &mut state.app_mut(side).manner;
+    (manner.numeric_phones, manner.says_numeric_phones) = (given, said);
+}
+
+#[test]
+fn e8_1_a_value_of_another_type_than_its_field_skips_its_record_only() {
+    let simulation = plain(default_rules());
+    let [ada, eda] = ["ada@x", "eda@x"].map(|email| create(&simulation, LEFT, email, "Ada"));
+    run(&simulation);
+    let [right, other] = [&ada, &eda].map(|id| partner(&simulation, id));
+    numeric_phones(&simulation, LEFT, true, false);
+    edit(&simulation, LEFT, &ada, "phone", "2");
+    edit(&simulation, LEFT, &ada, "name", "Ida");
+    edit(&simulation, LEFT, &eda, "name", "Ida");
+    let skipped: Vec<_> =
+        run(&simulation).skipped.into_iter().map(|(side, skipped)| (side, skipped.id, skipped.reason)).collect();
+    let reason = "field `phone`: its value is of type integer, where the schema says text";
+    assert_eq!(skipped, [(LEFT, ada.clone(), reason.to_owned())]);
+    let [name, other_name] = [&right, &other].map(|id| value(&simulation, RIGHT, id, "name"));
+    assert_eq!([name, other_name], [Some(text("Ada")), Some(text("Ida"))]);
+    numeric_phones(&simulation, LEFT, false, false);
+    edit(&simulation, LEFT, &ada, "name", "Oda");
+    assert!(run(&simulation).skipped.is_empty());
+    assert_eq!(value(&simulation, RIGHT, &right, "phone"), Some(text("2")));
+    rest(&simulation);
+}
+
+#[test]
+fn e8_1_an_answer_to_a_write_with_a_value_of_another_type_is_not_kept() {
+    let simulation = plain(default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    numeric_phones(&simulation, RIGHT, true, false);
+    edit(&simulation, LEFT, &ada, "phone", "2");
+    assert_eq!(run(&simulation).record.tally.writes(), 1, "it was written, whatever the answer says");
+    let report = run(&simulation);
+    assert_eq!((report.record.tally.writes(), report.skipped.len()), (0, 1), "{report:?}");
+    numeric_phones(&simulation, RIGHT, false, false);
+    edit(&simulation, RIGHT, &right, "name", "Ida");
+    run(&simulation);
+    rest(&simulation);
+}
+
+#[test]
+fn e10_4_a_field_that_changed_its_type_is_read_by_the_schema_as_it_is_now() {
+    let simulation = plain(default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    for side in Side::BOTH {
+        numeric_phones(&simulation, side, true, true);
+    }
+    for phone in ["2", "3"] {
+        edit(&simulation, LEFT, &ada, "phone", phone);
+        assert!(run(&simulation).skipped.is_empty());
+        assert_eq!(value(&simulation, RIGHT, &right, "phone"), phone.parse().ok().map(Value::Integer));
+    }
+}
