@@ -158,11 +158,13 @@ pub async fn show(
 struct Counts {
     sides: [[u64; 6]; 2],
     conflicts: u64,
+    retroactive: u64,
 }
 
 impl Counts {
     fn add(&mut self, item: &PlanItem) {
         self.conflicts += item.conflicts.len() as u64;
+        self.retroactive += u64::from(item.is_retroactive());
         for change in &item.changes {
             let kind = match change.kind {
                 ChangeKind::Create => 0,
@@ -190,6 +192,10 @@ impl Counts {
             if !parts.is_empty() {
                 let _ = writeln!(text, "  {side}: {}", parts.join(", "));
             }
+        }
+        if self.retroactive > 0 {
+            let records = text::count(self.retroactive, "record");
+            let _ = writeln!(text, "  because a mapping is new or was changed: {records}");
         }
         if self.conflicts > 0 {
             let _ = writeln!(text, "  conflicts: {}", self.conflicts);

@@ -3,5 +3,6 @@
 mod cases;
 mod filters;
 mod properties;
+mod sets;
 mod support;
 mod table;

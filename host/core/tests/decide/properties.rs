@@ -100,6 +100,22 @@ proptest! {
         }
     }
 
+    /// A plan depends on what is mapped and not on the order in which it is, but for the order of what it writes.
+    #[test]
+    fn the_order_of_mappings_does_not_matter(world in any_world(), turns in 0_usize..4) {
+        let mut turned = world.clone();
+        turned.rules.mappings.rotate_left(turns);
+        let sorted = |world: &World| {
+            let mut decision = world.decide();
+            // Which of several fields blocks a record is the first or the last that is found.
+            let blocked = decision.blocked.is_some();
+            decision.changes.iter_mut().for_each(|change| change.fields.sort_by(|a, b| a.field.cmp(&b.field)));
+            decision.agreed.sort_by(|a, b| a.left.cmp(&b.left));
+            (blocked, decision.changes, decision.agreed)
+        };
+        prop_assert_eq!(sorted(&turned), sorted(&world));
+    }
+
     /// Half of each side's edits never make up a group, as far as its members go both ways (E2.5).
     #[test]
     fn e2_5_a_group_is_written_to_one_side(world in any_world()) {

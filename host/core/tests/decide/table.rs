@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Base, ConflictPolicy, Decided, Decision, Direction, FieldName, Mapping, MappingRule, Side, Times, Value, Writable,
+    Base, ConflictPolicy, Decided, Decision, Direction, FieldName, Mapping, MappingRule, Side, TargetDrift, Times,
+    Value, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -19,6 +20,8 @@ const RULES: [MappingRule; 8] = [
     MappingRule::PreferRightUnlessBlank,
     MappingRule::Off,
 ];
+
+const DRIFTS: [TargetDrift; 3] = [TargetDrift::Ignore, TargetDrift::Revert, TargetDrift::Error];
 
 const POLICIES: [ConflictPolicy; 5] = [
     ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
@@ -38,14 +41,15 @@ fn worlds() -> Vec<World> {
         Standing::Here(value.iter().map(|value| (field.clone(), value.clone())).collect::<BTreeMap<_, _>>())
     };
     let mut worlds = Vec::new();
-    for rule in RULES {
+    for (rule, drift) in RULES.into_iter().flat_map(|rule| DRIFTS.map(|drift| (rule, drift))) {
         for writable in [Writable::Always, Writable::AtCreate, Writable::Never] {
             for direction in [Direction::Both, Direction::ToLeft, Direction::ToRight] {
                 for policy in POLICIES {
                     for base in values() {
                         for left in values() {
                             for right in values() {
-                                let mapping = Mapping { right_writable: writable, ..mapping("f", rule) };
+                                let mapping =
+                                    Mapping { right_writable: writable, target_drift: drift, ..mapping("f", rule) };
                                 let mut rules = rules(vec![mapping]);
                                 rules.direction = direction;
                                 rules.conflict = policy.clone();
@@ -70,7 +74,7 @@ fn worlds() -> Vec<World> {
 #[test]
 fn e2_every_combination_keeps_the_promises() {
     let worlds = worlds();
-    assert_eq!(worlds.len(), 8 * 3 * 3 * 5 * 64);
+    assert_eq!(worlds.len(), 8 * 3 * 3 * 3 * 5 * 64);
     for world in worlds {
         let decision = world.decide();
         let say = || {
