@@ -21,6 +21,7 @@ mod length;
 pub mod limits;
 pub mod mapping;
 pub mod matching;
+pub mod minimum;
 pub mod mistake;
 pub mod options;
 pub mod plugins;

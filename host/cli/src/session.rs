@@ -19,7 +19,7 @@ use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, Runtime
 
 use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
-use crate::config::{Config, ConfigError, Connection, Mistake, Sync, secrets};
+use crate::config::{Config, ConfigError, Connection, Mistake, Sync, minimum, secrets};
 
 /// Where a user's files are.
 #[derive(Clone, Debug)]
@@ -265,7 +265,12 @@ impl Session {
         let left = syncline_runner::describe(&self.context, Side::Left, left, max_age_ms).await?;
         let right = syncline_runner::describe(&self.context, Side::Right, right, max_age_ms).await?;
         let use_of = |choice: &_| self.admitted.transform_use(choice);
-        rules(sync, facts(&left), facts(&right), &use_of).map_err(|mistakes| mistaken(&self.config, mistakes))
+        let made = rules(sync, facts(&left), facts(&right), &use_of);
+        let made = made.map_err(|mistakes| mistaken(&self.config, mistakes))?;
+        let objects = |side| &self.admitted.connections[&sync.endpoint(side).connection].plugin.manifest.objects;
+        let missed: Vec<Mistake> =
+            Side::BOTH.into_iter().flat_map(|side| minimum::validate(sync, side, objects(side), &made)).collect();
+        if missed.is_empty() { Ok(made) } else { Err(mistaken(&self.config, missed)) }
     }
 
     /// Connects one endpoint.

@@ -121,6 +121,9 @@ pub struct ObjectHint {
     /// What people call it.
     #[serde(default)]
     pub label: String,
+    /// Groups of fields; a sync that writes the object maps at least one field of each (F04): `[["email", "sms"]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub minimum: Vec<Vec<String>>,
 }
 
 /// Why a component has no usable manifest.
@@ -288,6 +291,13 @@ fn check_lists(hosts: &[String], auth: &[AuthWish], objects: &[ObjectHint]) -> R
     }
     for object in objects {
         [&object.name, &object.kind, &object.label].into_iter().try_for_each(|text| check_text("objects", text))?;
+        if object.minimum.len() > ENTRIES_MAX || object.minimum.iter().any(|group| group.len() > ENTRIES_MAX) {
+            return Err(invalid("objects", format!("a `minimum` of more than {ENTRIES_MAX} entries")));
+        }
+        if object.minimum.iter().any(Vec::is_empty) {
+            return Err(invalid("objects", "a group of `minimum` without fields can never be met".to_owned()));
+        }
+        object.minimum.iter().flatten().try_for_each(|field| check_text("objects", field))?;
     }
     Ok(())
 }

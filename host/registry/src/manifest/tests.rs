@@ -8,7 +8,7 @@ fn sample() -> Value {
         "hosts": ["api.example.com", "*.example.com", "setting:url"], "base_url": "setting:url",
         "auth": [{ "scheme": "bearer", "scopes": ["crm.read"] }, { "scheme": "header", "header": "X-Api-Key" }],
         "settings": { "type": "object", "properties": { "url": { "type": "string", "format": "uri" } }, "required": ["url"] },
-        "objects": [{ "name": "contacts", "kind": "contact", "label": "Contacts" }],
+        "objects": [{ "name": "contacts", "kind": "contact", "label": "Contacts", "minimum": [["email", "phone"]] }],
         "limits": { "memory_mib": 64, "rate": [{ "calls": 100, "per_ms": 10_000, "scope": { "method": "POST", "path": "/search" } }] },
     })
 }
@@ -23,6 +23,7 @@ fn a_full_manifest_is_read() {
     assert_eq!(manifest.name.as_str(), "example");
     assert_eq!(manifest.hosts.len(), 3);
     assert_eq!(manifest.auth_wish(AuthScheme::Bearer).expect("bearer").scopes, ["crm.read"]);
+    assert_eq!(manifest.objects[0].minimum, [["email", "phone"]], "F04");
     assert!(!manifest.works_without_auth());
 }
 
@@ -47,6 +48,10 @@ fn what_makes_no_sense_is_refused_and_named() {
         ("/auth/0/scheme", json!("header"), "needs a `header`"),
         ("/auth/1/scheme", json!("bearer"), "twice"),
         ("/auth/1/header", json!("X:\r\nY"), "not the name of a header"),
+        ("/objects/0/minimum", json!(["email"]), "a sequence"),
+        ("/objects/0/minimum/0", json!([]), "can never be met"),
+        ("/objects/0/minimum/0", json!(vec!["field"; 1_001]), "a `minimum` of more than"),
+        ("/objects/0/minimum/0/1", json!("a\u{1b}b"), "control or invisible"),
         ("/limits/memory_mib", json!(0), "memory_mib"),
         ("/limits/memory_mib", json!(-1), "invalid value"),
         ("/limits/rate/0/per_ms", json!(0), "rate"),

@@ -1,7 +1,8 @@
 use std::path::Path;
 
 use syncline_core::{
-    Abilities, CreatePromise, Field, FieldName, FieldType, KeyForm, Object, Rules, Schema, Traits, Writable,
+    Abilities, ChoiceOption, Conversion, CreatePromise, Field, FieldName, FieldType, KeyForm, MergeForm, Object,
+    OnInvalid, Rules, Schema, Side, Step, TargetDrift, Traits, Writable,
 };
 
 use super::{Facts, rules};
@@ -14,14 +15,30 @@ fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
         let (word, slot_of) = word.split_once('<').map_or((word, None), |(word, list)| (word, Some(list)));
         let (word, meaning) = word.split_once('=').map_or((word, None), |(word, meaning)| (word, Some(meaning)));
         let (name, kind) = word.split_once(':').expect("name:type");
-        let kinds = [("text", FieldType::Text), ("texts", FieldType::Texts), ("bool", FieldType::Boolean)];
+        let (kind, options) = kind.split_once('|').map_or((kind, ""), |(kind, options)| (kind, options));
+        let options = options.split(',').filter(|code| !code.is_empty()).map(|code| ChoiceOption {
+            code: code.to_owned(),
+            label: code.to_owned(),
+            active: true,
+        });
+        let kinds = [
+            ("text", FieldType::Text),
+            ("texts", FieldType::Texts),
+            ("bool", FieldType::Boolean),
+            ("json", FieldType::Json),
+            ("date", FieldType::Date),
+            ("moment", FieldType::Moment),
+            ("int", FieldType::Integer),
+            ("decimal", FieldType::Decimal),
+            ("choice", FieldType::Choice),
+        ];
         let kind = kinds.iter().find(|(word, _)| *word == kind).expect("a type").1;
         Field {
             name: name.into(),
             label: name.to_owned(),
             kind,
             traits: Traits { read_only, ..Traits::default() },
-            options: Vec::new(),
+            options: options.collect(),
             length_max: None,
             group: None,
             meaning: meaning.map(str::to_owned),
@@ -45,12 +62,16 @@ fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
     (object, Schema { fields: fields.split_whitespace().map(field).collect(), fingerprint: String::new() })
 }
 
-fn made(sync: &str, left: &(Object, Schema), right: &(Object, Schema)) -> Result<Rules, Vec<Mistake>> {
+fn parsed(sync: &str) -> config::Config {
     let text = format!(
         "[connections.a]\nconnector = \"x\"\n[syncs.s]\nleft = {{ connection = \"a\", object = \"l\" }}\n\
          right = {{ connection = \"a\", object = \"r\" }}\n{sync}"
     );
-    let config = config::parse(text, Path::new("syncline.toml")).expect("parses");
+    config::parse(text, Path::new("syncline.toml")).expect("parses")
+}
+
+fn made(sync: &str, left: &(Object, Schema), right: &(Object, Schema)) -> Result<Rules, Vec<Mistake>> {
+    let config = parsed(sync);
     let facts = |side: &'_ (Object, Schema)| (side.0.clone(), side.1.clone());
     let (left, right) = (facts(left), facts(right));
     let of = |choice: &super::TransformChoice| choice.with_options(&choice.options.values);
@@ -136,4 +157,100 @@ fn what_an_object_cannot_do_is_a_mistake_with_its_place() {
     let mistakes = made("", &both, &fixed).expect_err("it can only be read");
     assert!(mistakes[0].message.contains("can only be read"), "{mistakes:?}");
     assert!(made("direction = \"to-left\"", &both, &fixed).is_ok());
+}
+
+fn own(left: &str, right: &str, more: &str) -> String {
+    format!("[[syncs.s.mappings]]\nleft = \"{left}\"\nright = \"{right}\"\n{more}\n")
+}
+
+/// A mistake in its own words, with its mend.
+fn told(result: Result<Rules, Vec<Mistake>>) -> String {
+    let mistakes = result.expect_err("it does not fit");
+    mistakes.iter().map(|one| format!("{} = {}", one.message, one.mend.as_deref().unwrap_or_default())).collect()
+}
+
+#[test]
+fn e2_6_types_are_checked_and_converted() {
+    let left = side("mail:text=email n:int born:date=birthday note:text raw:json tags:texts", &[&["mail"]]);
+    let right = side("mail:text=email n:decimal born:moment=birthday t:text raw:text", &[]);
+    let rules = made(&format!("zone = \"Europe/Paris\"\n{}", own("n", "n", "")), &left, &right).expect("fits");
+    assert_eq!(mapped(&rules), ["mail TwoWay mail", "born TwoWay born", "n TwoWay n"]);
+    let zone = || "Europe/Paris".to_owned();
+    assert_eq!(rules.mappings[1].to_right, [Step::Convert(Conversion::ToMoment { zone: zone() })], "E2.8");
+    assert_eq!(rules.mappings[1].to_left, [Step::Convert(Conversion::ToDate { zone: zone() })], "E2.8");
+    assert_eq!(rules.mappings[2].to_right, [Step::Convert(Conversion::ToDecimal)]);
+    // a.8: a number into text goes one way only, and the message says which.
+    let lossy = told(made(&own("n", "t", ""), &left, &right));
+    assert!(lossy.contains("values go from `n` to `t` only = set `rule = \"to-right\"`"), "{lossy}");
+    let rules = made(&own("n", "t", "rule = \"to-right\""), &left, &right).expect("fits");
+    assert_eq!(rules.mappings[2].to_right, [Step::Convert(Conversion::ToText)]);
+    let wrong_way = told(made(&own("n", "t", "rule = \"to-left\""), &left, &right));
+    assert!(wrong_way.contains("values go the other way only: set `rule = \"to-right\"`"), "{wrong_way}");
+    // F14: a type that nothing carries is told with its name.
+    let unsupported = told(made(&own("raw", "raw", ""), &left, &right));
+    assert!(unsupported.contains("`raw` is of type json"), "{unsupported}");
+    let lists = told(made(&own("tags", "t", "rule = \"to-right\""), &left, &right));
+    assert!(lists.contains("the one cannot become the other"), "{lists}");
+}
+
+#[test]
+fn e2_6_options_of_enumerations() {
+    let left = side("mail:text=email stage:choice|new,won,lost", &[&["mail"]]);
+    let right = side("mail:text=email stage:choice|1,won,3 other:choice|x,y", &[]);
+    let rules = made(&own("stage", "stage", "options = { new = \"1\" }"), &left, &right).expect("fits");
+    let map = |steps: &[Step]| match steps {
+        [Step::Options(map)] => map.iter().map(|(one, other)| format!("{one}>{other}")).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(map(&rules.mappings[1].to_right), ["new>1", "won>won"]);
+    assert_eq!(map(&rules.mappings[1].to_left), ["1>new", "won>won"]);
+    let unknown = told(made(&own("stage", "stage", "options = { now = \"1\" }"), &left, &right));
+    assert!(unknown.contains("`stage` has no option `now` = did you mean `new`?"), "{unknown}");
+    let none = told(made(&own("stage", "other", ""), &left, &right));
+    assert!(none.contains("have no option in common"), "{none}");
+    let needless = told(made(&own("mail", "mail", "options = { a = \"b\" }"), &left, &right));
+    assert!(needless.contains("`options` mean nothing for this mapping"), "{needless}");
+}
+
+#[test]
+fn e2_mappings_say_how_they_are_merged() {
+    let left =
+        side("mail:text=email first:text=name.given last:text=name.family a:text b:text tags:texts", &[&["mail"]]);
+    let keys = "group = \"g\"\ntarget_drift = \"error\"\nmerge = \"replace\"\non_invalid = \"drop-field\"";
+    let file = format!(
+        "record_atomic = true\ntarget_drift = \"revert\"\n{}{}",
+        own("a", "a", keys),
+        own("b", "b", "transform = { to_right = [\"one\", \"two\"], to_left = \"two\" }")
+    );
+    let rules = made(&file, &left, &left).expect("fits");
+    assert!(rules.record_atomic);
+    let [mail, first, last, a, b] = &rules.mappings[..] else { panic!("{rules:?}") };
+    assert_eq!(
+        (mail.group.as_deref(), first.group.as_deref(), last.group.as_deref()),
+        (None, Some("name"), Some("name"))
+    );
+    assert_eq!(
+        (mail.target_drift, mail.merge, mail.on_invalid),
+        (TargetDrift::Revert, MergeForm::Set, OnInvalid::RejectRecord)
+    );
+    assert_eq!((a.target_drift, a.merge, a.on_invalid), (TargetDrift::Error, MergeForm::Replace, OnInvalid::DropField));
+    assert_eq!(a.group.as_deref(), Some("g"));
+    let names = |side| b.transforms_to(side).map(|used| used.name.as_str()).collect::<Vec<_>>();
+    assert_eq!((names(Side::Right), names(Side::Left)), (vec!["one", "two"], vec!["two"]));
+}
+
+#[test]
+fn f04_a_minimum_of_mapped_fields() {
+    let left = side("mail:text=email name:text=name", &[&["mail"]]);
+    let right = side("email:text=email sms:text name:text=name", &[&["email"]]);
+    let hint: syncline_registry::ObjectHint =
+        serde_json::from_str("{ \"name\": \"r\", \"minimum\": [[\"email\", \"sms\"]] }").expect("a hint");
+    let missed = |sync: &str| {
+        let rules = made(sync, &left, &right).expect("fits");
+        crate::config::minimum::validate(&parsed(sync).syncs[0], Side::Right, std::slice::from_ref(&hint), &rules)
+    };
+    assert_eq!(missed(""), []);
+    let without = missed("match = \"none\"\ndefaults_off = [\"mail\"]\n");
+    assert!(without[0].message.contains("needs at least one of `email`, `sms`"), "{without:?}");
+    assert_eq!(missed("match = \"none\"\ndefaults_off = [\"mail\"]\ndirection = \"to-left\"\n"), []);
 }
