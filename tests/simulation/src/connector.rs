@@ -29,7 +29,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Opens the stage for a call; people may be at work, and the call may go wrong before anything happens.
-    fn call(&self, with_people: bool) -> Result<std::sync::MutexGuard<'_, State>, Fault> {
+    fn call(&self, doing: &str, with_people: bool) -> Result<std::sync::MutexGuard<'_, State>, Fault> {
         let mut state = self.stage.lock();
         state.calls += 1;
         state.tick();
@@ -41,6 +41,7 @@ impl Client {
             if state.failing.take_if(|side| *side == self.side).is_some() { 100 } else { state.fault_percent };
         if state.happens(percent) {
             state.faults += 1;
+            state.tell(format!("{doing} the {} fails", self.side));
             return Err(match state.chance.below(3) {
                 0 => Fault::RetryLater { after_ms: 2_000, reason: "too many requests".to_owned() },
                 1 => Fault::RetryLater { after_ms: 600_000, reason: "the day's budget is used up".to_owned() },
@@ -158,7 +159,7 @@ impl Connector for Client {
     }
 
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Page, Fault>> {
-        done(self.call(true).and_then(|mut state| read(&mut state, self.side, &request)))
+        done(self.call("reading", true).and_then(|mut state| read(&mut state, self.side, &request)))
     }
 
     fn get(
@@ -168,7 +169,7 @@ impl Connector for Client {
         fields: Vec<FieldName>,
     ) -> BoxFuture<'_, Result<GetAnswer, Fault>> {
         // Nobody is at work before it: a look right after a write is one step with it (DESIGN 5.7).
-        done(self.call(false).map(|mut state| {
+        done(self.call("getting from", false).map(|mut state| {
             let app = state.app_mut(self.side);
             let mut records = Table { columns: fields.clone(), rows: Vec::new() };
             let found = ids.iter().map(|id| get(app, id, &fields, &mut records)).collect();
@@ -183,7 +184,7 @@ impl Connector for Client {
         values: Vec<Value>,
         fields: Vec<FieldName>,
     ) -> BoxFuture<'_, Result<Table, Fault>> {
-        done(self.call(true).map(|state| {
+        done(self.call("searching", true).map(|state| {
             let app = state.app(self.side);
             let wanted: BTreeSet<Value> = values.iter().map(loosely).collect();
             let mut table = Table { columns: fields.clone(), rows: Vec::new() };
@@ -213,7 +214,7 @@ impl Connector for Client {
         ids: Vec<RecordId>,
         fields: Vec<FieldName>,
     ) -> BoxFuture<'_, Result<Vec<Vec<Option<Instant>>>, Fault>> {
-        done(self.call(true).map(|state| {
+        done(self.call("asking times of", true).map(|state| {
             let app = state.app(self.side);
             let time = |id: &RecordId, field: &FieldName| {
                 let past = &app.entries.get(id)?.past;
@@ -231,7 +232,7 @@ impl Connector for Client {
 
     fn write(&self, request: WriteRequest) -> BoxFuture<'_, Result<WriteAnswer, Fault>> {
         let silent = without_intent(&self.store, self.side, &request.operations);
-        done(self.call(true).and_then(|mut state| {
+        done(self.call("writing to", true).and_then(|mut state| {
             state.breaches.extend(silent);
             write(&mut state, self.side, &request)
         }))
@@ -245,7 +246,7 @@ impl Connector for Client {
         _hints: Vec<Vec<Option<Value>>>,
         fields: Vec<FieldName>,
     ) -> BoxFuture<'_, Result<Created, Fault>> {
-        done(self.call(true).map(|mut state| {
+        done(self.call("looking up creates in", true).map(|mut state| {
             let percent = state.fault_percent;
             let mut records = Table { columns: fields.clone(), rows: Vec::new() };
             let made = keys.iter().map(|key| {
