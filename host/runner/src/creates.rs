@@ -2,14 +2,20 @@
 //!
 //! Invariant: such a create is sent again only after a look-up found nothing and nothing can still come to light (E1.8).
 
+use std::collections::BTreeSet;
+
 use syncline_core::{
-    Agreed, EntryState, JournalEntry, Mapping, MappingRule, Pair, PairId, PairState, PlanItem, Record, Side,
+    Agreed, EntryState, FieldChange, Instant, JournalEntry, Mapping, MappingRule, Pair, PairId, PairState, PlanItem,
+    Record, Side, Standing,
 };
 
 use crate::push::Pending;
 use crate::replica::Known;
 use crate::running::Running;
 use crate::{Failure, codec, recover, settle};
+
+/// How far an application's clock may be off, in milliseconds.
+const CLOCKS_MS: i64 = 60 * 60 * 1_000;
 
 /// The plan holds no item with this number.
 const NOT_PLANNED: u64 = u64::MAX;
@@ -23,7 +29,9 @@ pub(crate) async fn look_up_due(running: &mut Running<'_>) -> Result<(), Failure
         let due = running.synced.queued(now, after).await?;
         let Some(last) = due.last() else { return Ok(()) };
         after = Some(*last);
-        let ids: Vec<PairId> = due.into_iter().map(|(_, id)| id).collect();
+        // A pair may be on the list at several times.
+        let ids: BTreeSet<PairId> = due.into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<PairId> = ids.into_iter().collect();
         let pairs = running.synced.pairs(&ids).await?;
         let mut page = Vec::new();
         for (id, pair) in ids.into_iter().zip(pairs) {
@@ -38,6 +46,50 @@ pub(crate) async fn look_up_due(running: &mut Running<'_>) -> Result<(), Failure
             page.iter().for_each(|pending| running.see(pending.item.pair));
             settle::settle(running, page).await?;
         }
+    }
+}
+
+/// Creates of which nobody knows yet whether they made a record: a new record may be theirs (E1.8).
+///
+/// Not here: creates that are never looked up, since the application promises nothing; they would hold for ever.
+#[derive(Default)]
+pub(crate) struct Unclear {
+    entries: Vec<JournalEntry>,
+}
+
+impl Unclear {
+    /// How many are kept in memory.
+    const ENTRIES_MAX: usize = 10_000;
+
+    /// Reads those that wait to be looked up.
+    pub(crate) async fn read(running: &Running<'_>) -> Result<Self, Failure> {
+        let mut unclear = Self::default();
+        if !running.state.totals.counts.keys().any(|(standing, _)| *standing == Standing::Uncertain) {
+            return Ok(unclear);
+        }
+        let mut after = None;
+        loop {
+            let page = running.synced.queued(Instant::MAX, after).await?;
+            let Some(last) = page.last() else { return Ok(unclear) };
+            after = Some(*last);
+            let ids: Vec<PairId> = page.into_iter().map(|(_, id)| id).collect();
+            for pair in running.synced.pairs(&ids).await?.into_iter().flatten() {
+                if let PairState::Creating { run, number } = pair.state
+                    && unclear.entries.len() < Self::ENTRIES_MAX
+                {
+                    unclear.entries.extend(codec::load(running.synced.store, codec::journal(run, number)).await?);
+                }
+            }
+        }
+    }
+
+    /// True if `record` may have been made by one of these: it holds something that was sent.
+    pub(crate) fn may_have_made(&self, side: Side, record: &Record) -> bool {
+        self.entries.iter().filter(|entry| entry.change.side == side).any(|entry| {
+            let earlier = record.created_at.is_some_and(|at| at < entry.at - CLOCKS_MS);
+            let holds = |field: &FieldChange| !field.after.is_blank() && record.get(&field.field) == Some(&field.after);
+            !earlier && entry.change.fields.iter().any(holds)
+        })
     }
 }
 

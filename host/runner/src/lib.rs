@@ -18,6 +18,7 @@ mod lists;
 mod look_up;
 mod mapped;
 mod notice;
+mod owners;
 mod pairing;
 mod patience;
 mod planning;

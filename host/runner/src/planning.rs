@@ -14,6 +14,7 @@ use syncline_core::{
 
 use crate::codec;
 use crate::conflicts::{self, OpenConflicts};
+use crate::creates::Unclear;
 use crate::mapped::Mapper;
 use crate::pairing::{Classified, classify};
 use crate::replica::Known;
@@ -27,6 +28,9 @@ const MERGE_WAIT_MS: i64 = 5 * 60 * 1000;
 
 /// How often a pair is looked at again while a list that is still being computed decides about it, in milliseconds.
 const LIST_WAIT_MS: i64 = 5 * 60 * 1000;
+
+/// How long a new record waits for what a create may have made, in milliseconds.
+const UNCLEAR_WAIT_MS: i64 = 60 * 1000;
 
 /// What planning found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,6 +143,7 @@ impl Work {
 pub(crate) async fn plan(running: &mut Running<'_>) -> Result<Planned, Failure> {
     let now = running.context.world.now();
     let mut planned = Planned::default();
+    let unclear = Unclear::read(running).await?;
     let mut after = None;
     loop {
         if running.context.stop.is_asked() {
@@ -147,7 +152,7 @@ pub(crate) async fn plan(running: &mut Running<'_>) -> Result<Planned, Failure> 
         let page = running.synced.queued(now, after).await?;
         let Some(last) = page.last() else { return Ok(planned) };
         after = Some(*last);
-        plan_page(running, page, &mut planned).await?;
+        plan_page(running, page, &unclear, &mut planned).await?;
         running.context.say(Event::Planned { pairs: planned.pairs, changes: planned.changes });
     }
 }
@@ -155,10 +160,11 @@ pub(crate) async fn plan(running: &mut Running<'_>) -> Result<Planned, Failure> 
 async fn plan_page(
     running: &mut Running<'_>,
     page: Vec<(Instant, PairId)>,
+    unclear: &Unclear,
     planned: &mut Planned,
 ) -> Result<(), Failure> {
     let mut batch = Batch::default();
-    let mut works = prepare(running, page, &mut batch).await?;
+    let mut works = prepare(running, page, unclear, &mut batch).await?;
     Mapper::new(running.setup).map(&mut works).await?;
     revive::find_taken(running, &mut works).await?;
     let open = OpenConflicts::read(&running.synced, works.iter().map(|work| &work.pair)).await?;
@@ -179,7 +185,12 @@ async fn plan_page(
 }
 
 /// Reads the pairs of a page with their records, follows merges and finds counterparts.
-async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mut Batch) -> Result<Vec<Work>, Failure> {
+async fn prepare(
+    running: &Running<'_>,
+    page: Vec<(Instant, PairId)>,
+    unclear: &Unclear,
+    batch: &mut Batch,
+) -> Result<Vec<Work>, Failure> {
     let ids: Vec<PairId> = page.iter().map(|(_, id)| *id).collect();
     let pairs = running.synced.pairs(&ids).await?;
     let since: Arc<[RunId]> = running.state.mappings.since(&running.setup.rules);
@@ -201,8 +212,9 @@ async fn prepare(running: &Running<'_>, page: Vec<(Instant, PairId)>, batch: &mu
             running.synced.unqueue(batch, work.due, work.id);
             continue;
         }
+        leave_collision(running, &mut work).await?;
         follow_merges(running, &mut work).await?;
-        find_counterpart(running, &mut work).await?;
+        find_counterpart(running, &mut work, unclear).await?;
         remark(running, &mut work).await?;
         // What another pair of this page has taken is known to the store only afterwards: then this one is next.
         if claims.claim(&work) {
@@ -266,6 +278,30 @@ impl Claims {
         self.swallowed.extend(work.swallowed.iter().map(|(pair, _)| *pair));
         true
     }
+}
+
+/// Gives a pair the record that its create made, once the pair that had it has let go of it.
+async fn leave_collision(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    let PairState::PairCollision { side, into } = &work.pair.state else { return Ok(()) };
+    let (side, into) = (*side, into.clone());
+    if work.pair.id(side).is_some() {
+        return Ok(());
+    }
+    let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
+    let owner_pair = match owner {
+        Some(owner) if owner != work.id => running.synced.pair(owner).await?,
+        _ => None,
+    };
+    if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+        return Ok(());
+    }
+    let known = running.endpoint(side).replica().get(std::slice::from_ref(&into)).await?.pop().flatten();
+    *side.pick(&mut work.left, &mut work.right) = known;
+    work.pair.set_id(side, Some(into));
+    work.pair.state = PairState::Linked;
+    let taken = owner_pair.as_ref().map(Place::of);
+    work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
+    Ok(())
 }
 
 /// Moves a pair to the record that its own was merged into (E1.10).
@@ -366,7 +402,7 @@ async fn remark(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
 }
 
 /// Looks for the counterpart of a record that has none.
-async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+async fn find_counterpart(running: &Running<'_>, work: &mut Work, unclear: &Unclear) -> Result<(), Failure> {
     let is_creating = matches!(work.pair.state, PairState::Creating { .. });
     let seeks = is_creating
         || matches!(
@@ -381,7 +417,15 @@ async fn find_counterpart(running: &Running<'_>, work: &mut Work) -> Result<(), 
         // What became of the create is not known yet.
         Classified::Alone(_) if is_creating => return Ok(()),
         Classified::Alone(state) => {
+            let waits = unclear.may_have_made(side, record);
             work.pair.state = state;
+            if waits {
+                let now = running.context.world.now();
+                let waiting = "it may have been made by a create whose outcome is not known yet".to_owned();
+                let mut trouble = new_trouble(Reason::Uncertain, Some(side), None, waiting, now);
+                trouble.next_at = Some(now + UNCLEAR_WAIT_MS);
+                work.pair.trouble = Some(trouble);
+            }
             return Ok(());
         }
     };

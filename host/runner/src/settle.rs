@@ -9,6 +9,7 @@ use syncline_core::{
 
 use crate::codec;
 use crate::conflicts::{self, OpenConflicts};
+use crate::owners::Owners;
 use crate::planning::{left_out, new_trouble};
 use crate::push::{self, Pending};
 use crate::replica::Known;
@@ -36,12 +37,18 @@ pub(crate) async fn settle(running: &mut Running<'_>, page: Vec<Pending>) -> Res
     let pairs = running.synced.pairs(&ids).await?;
     let known = Rows::read(running, &page).await?;
     let open = OpenConflicts::read(&running.synced, pairs.iter().flatten()).await?;
+    let mut owners = Owners::read(running, &page).await?;
     for (pending, pair) in page.into_iter().zip(pairs) {
         batch.delete(codec::plan(running.synced.space, pending.number));
         // A pair in the plan is dropped by nobody; were it gone, there would be nothing left to settle.
         let Some(mut pair) = pair else { continue };
         let (id, before) = (pending.item.pair, Place::of(&pair));
+        let belongs_to_others = owners.make_way(running, &pending, &mut batch);
         settle_item(running, &mut pair, pending, (&known, &open), &mut lessons, &mut batch);
+        if let Some((side, into)) = belongs_to_others {
+            pair.set_id(side, None);
+            pair.state = PairState::PairCollision { side, into };
+        }
         running.synced.put(&mut batch, &mut running.state.totals, id, (Some(before), &pair));
     }
     for (side, lessons) in Side::BOTH.into_iter().zip(lessons) {

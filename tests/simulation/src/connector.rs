@@ -205,7 +205,7 @@ impl Connector for Client {
         members_of: String,
         cursor: Option<String>,
     ) -> BoxFuture<'_, Result<(Vec<RecordId>, Progress), Fault>> {
-        done(self.call(true).and_then(|state| members(&state, self.side, &members_of, cursor.as_deref())))
+        done(self.call("listing", true).and_then(|state| members(&state, self.side, &members_of, cursor.as_deref())))
     }
 
     fn field_times(

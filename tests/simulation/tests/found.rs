@@ -1,7 +1,7 @@
 //! Small histories cut out of seeded ones that broke a promise once, named by the rule.
 
-use syncline_core::{FieldName, MappingRule, PairState, RecordId, Side};
-use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+use syncline_core::{CreatePromise, FieldName, MappingRule, PairState, RecordId, Side};
+use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -60,4 +60,25 @@ fn e1_10_a_collision_ends_when_what_is_in_its_way_leaves() {
     rest(&simulation);
     let pair = simulation.pair_of(RIGHT, &right_ada).expect("it has a pair");
     assert_eq!((pair.state, pair.left), (PairState::Linked, Some(eve)));
+}
+
+#[test]
+fn e1_8_a_record_that_a_lost_create_made_is_nobody_elses() {
+    let manner = Manner { promise: CreatePromise::Lookup, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    {
+        let mut state = simulation.stage.lock();
+        state.tricks.push((RIGHT, Trick::LoseAnswer));
+        state.blind = true;
+    }
+    run(&simulation);
+    // The feed names the new record before any look-up does, and its key fits no more.
+    simulation.stage.lock().person_edits(LEFT, &ada, "email", "countess@x");
+    run(&simulation);
+    simulation.stage.lock().blind = false;
+    rest(&simulation);
+    let state = simulation.stage.lock();
+    let (left, right) = (state.ids(LEFT), state.ids(RIGHT));
+    assert_eq!((left.len(), right.len()), (1, 1), "{left:?} {right:?}");
 }
