@@ -186,6 +186,12 @@ pub struct RunArgs {
     /// Run exactly this plan, refusing what has drifted
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// Carry out the plan with this digest, or the deletes that wait under it
+    #[arg(long, value_name = "DIGEST", conflicts_with = "reset")]
+    pub approve: Option<String>,
+    /// Leave the records whose deletes wait under this digest, and carry out the rest
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["approve", "reset"])]
+    pub reject: Option<String>,
     /// Answer the ordinary question with yes
     #[arg(long, short)]
     pub yes: bool,

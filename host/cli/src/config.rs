@@ -17,6 +17,7 @@ pub mod drift;
 mod edit_delete;
 pub mod endpoint;
 pub mod fields;
+mod guards;
 mod length;
 pub mod limits;
 pub mod mapping;

@@ -252,7 +252,8 @@ impl Session {
         }
         let transforms = self.transforms(&rules).await?;
         let keep_conflicts_ms = sync.conflict.keep_ms;
-        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, transforms, keep_conflicts_ms })
+        let guards = sync.guards;
+        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, guards, transforms, keep_conflicts_ms })
     }
 
     async fn rules(

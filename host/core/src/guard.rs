@@ -198,6 +198,8 @@ pub struct Surroundings {
     pub pairs_before: Option<u64>,
     /// Records that are there, left then right.
     pub live: [u64; 2],
+    /// The same when the last run that was let through had ended.
+    pub live_before: [u64; 2],
     /// Records in the last complete list of each side.
     pub listed: [Option<u64>; 2],
     /// The same when the last run that was let through had ended.
@@ -287,8 +289,9 @@ pub fn tripped(guards: &Guards, around: &Surroundings, count: &PlanCount) -> Vec
     let mut tripped = Vec::new();
     for side in Side::BOTH {
         let at = side.pick(0, 1);
-        let listed_none = around.listed[at] == Some(0);
-        if guards.empty_side && pairs_before > 0 && (around.live[at] == 0 || listed_none) {
+        let none_left = around.live[at] == 0 && around.live_before[at] > 0;
+        let listed_none = around.listed[at] == Some(0) && around.listed_before[at] != Some(0);
+        if guards.empty_side && pairs_before > 0 && (none_left || listed_none) {
             tripped.push(Breaker::EmptySide { side, pairs: pairs_before });
         } else if let (Some(share), Some(before), Some(now)) =
             (guards.shrink, around.listed_before[at], around.listed[at])
@@ -359,7 +362,13 @@ mod tests {
 
     #[test]
     fn e4_6_breakers_trip_above_their_share_and_their_number() {
-        let around = |pairs| Surroundings { pairs, pairs_before: Some(pairs), live: [9, 9], ..Surroundings::default() };
+        let around = |pairs| Surroundings {
+            pairs,
+            pairs_before: Some(pairs),
+            live: [9, 9],
+            live_before: [9, 9],
+            ..Surroundings::default()
+        };
         let cases: [(ChangeKind, u64, u64, &[&str]); 9] = [
             (ChangeKind::Delete, 10, 20, &[]),
             (ChangeKind::Delete, 11, 220, &[]),
@@ -384,6 +393,7 @@ mod tests {
             pairs: 100,
             pairs_before: Some(100),
             live: [100, 100],
+            live_before: [100, 100],
             listed: [Some(100), Some(100)],
             listed_before: [Some(100), Some(100)],
         };

@@ -7,7 +7,7 @@ use syncline_core::{Instant, ListId, Object, Schema, Side};
 
 use crate::lists::ListState;
 use crate::patience::patiently;
-use crate::replica::{Layout, Replica};
+use crate::replica::{Applied, Layout, Replica};
 use crate::setup::{Context, Event, SideSetup};
 use crate::typed::TypedConnector;
 use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, Write, codec, spaces};
@@ -55,6 +55,12 @@ pub(crate) struct State {
     pub(crate) unswept: bool,
     /// What is known of the lists whose members are kept.
     pub(crate) lists: BTreeMap<ListId, ListState>,
+    /// Records that are there.
+    pub(crate) live: u64,
+    /// Records in the last complete list.
+    pub(crate) listed: Option<u64>,
+    /// True once a person has said that the endpoint is as empty as it says.
+    pub(crate) believes_empty: bool,
 }
 
 /// One endpoint during a run.
@@ -198,6 +204,19 @@ impl<'a> EndpointAccess<'a> {
         self.store().commit(batch).await.map(|_| ())
     }
 
+    /// Counts the records that came and went.
+    pub(crate) fn count(&mut self, applied: &Applied) {
+        self.state.live = (self.state.live + applied.appeared).saturating_sub(applied.vanished);
+    }
+
+    /// Notes how many records a complete list held, and says if that is far from the last one (E8.2).
+    pub(crate) fn listed(&mut self, now: u64) -> Option<String> {
+        let before = self.state.listed.replace(now)?;
+        let endpoint = &self.setup.endpoint;
+        syncline_core::is_far(before, now)
+            .then(|| format!("{endpoint} lists {now} records, and listed {before} before"))
+    }
+
     /// Starts a read of everything.
     pub(crate) fn restart(&mut self, reason: String) -> Batch {
         self.context.say(Event::Rescan { endpoint: self.setup.endpoint.clone(), reason });
@@ -221,6 +240,9 @@ fn fresh(setup: &SideSetup) -> State {
         swept_at: 0,
         unswept: false,
         lists: BTreeMap::new(),
+        live: 0,
+        listed: None,
+        believes_empty: false,
     }
 }
 

@@ -13,6 +13,7 @@ mod dispute;
 mod endpoint;
 mod failure;
 mod gather;
+mod guards;
 mod impact;
 mod lists;
 mod look_up;
@@ -59,6 +60,7 @@ pub use connector::{
 pub use dispute::{Dispute, find_conflicts};
 pub use endpoint::{Described, describe};
 pub use failure::Failure;
+pub use guards::{Answer, Guarded, WaitingDeletes};
 pub use impact::{Impact, Moved, MovedPair};
 pub use planning::Planned;
 pub use pull::Pulled;

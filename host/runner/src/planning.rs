@@ -43,6 +43,14 @@ pub struct Planned {
     pub items: u64,
 }
 
+impl Planned {
+    /// Goes down to `items`; what guards take out is one change each.
+    pub(crate) fn keep(&mut self, items: u64) {
+        self.changes = self.changes.saturating_sub(self.items.saturating_sub(items));
+        self.items = self.items.min(items);
+    }
+}
+
 /// A pair on its way through the step.
 pub(crate) struct Work {
     pub(crate) id: PairId,

@@ -25,7 +25,7 @@ pub struct Pulled {
     /// Records that could not be read, at most a hundred, with the reasons.
     pub skipped: Vec<Skipped>,
     /// What cannot be right (E8.2).
-    pub anomaly: Option<String>,
+    pub anomalies: Vec<String>,
 }
 
 impl Pulled {
@@ -92,12 +92,14 @@ async fn read_changes(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) ->
 async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
     let mut gatherer = Gatherer::new(ReadMode::Full);
     let mut ready = None;
+    let mut listed = 0;
     while let Reading::Full { cursor, noting, unbroken } = endpoint.state.reading.clone() {
         let page = match keep_and_read(endpoint, ready.take(), &mut gatherer, cursor.clone()).await {
             Err(Failure::Connector { source: Fault::CursorExpired(reason), .. }) if cursor.is_some() => {
                 let batch = endpoint.restart(format!("the cursor has expired: {reason}"));
                 endpoint.commit(batch).await?;
                 gatherer = Gatherer::new(ReadMode::Full);
+                listed = 0;
                 continue;
             }
             other => other?,
@@ -106,6 +108,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         if noting {
             note(endpoint, &page, &mut batch);
         }
+        listed += (page.records.rows.len() + page.skipped.len()) as u64;
         let page = confirm(endpoint, page, pulled).await?;
         let complete = page.complete && unbroken;
         let unswept = noting && page.complete && !unbroken;
@@ -120,6 +123,9 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             ready = Some(take_in(endpoint, page, batch, pulled).await?);
             continue;
         };
+        if complete {
+            pulled.anomalies.extend(endpoint.listed(listed));
+        }
         if noting && complete {
             // The page first, with the old cursor: a crash between the two reads this page once more.
             keep(endpoint, page, batch, pulled).await?;
@@ -165,9 +171,11 @@ async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result
     let mut cursor: Option<String> = None;
     let mut batch = Batch::default();
     batch.writes.push(all_seen(endpoint.space));
+    let mut listed = 0;
     let complete = loop {
         let page = gatherer.one(endpoint, cursor).await?;
         note(endpoint, &page, &mut batch);
+        listed += (page.records.rows.len() + page.skipped.len()) as u64;
         let complete = page.complete;
         let next = page.next.clone();
         let mut page = page;
@@ -181,6 +189,7 @@ async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result
         }
     };
     if complete {
+        pulled.anomalies.extend(endpoint.listed(listed));
         question_absent(endpoint, pulled).await?;
     }
     endpoint.state.swept_at = endpoint.context.world.now();
@@ -216,14 +225,15 @@ fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
 /// Goes through replica and noted ids in step, and asks by id about each record that was not seen.
 async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
     let mut after = RecordId::new("");
-    if endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty() {
+    let believes_empty = std::mem::take(&mut endpoint.state.believes_empty);
+    if !believes_empty && endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty() {
         let known = endpoint.replica().scan(&after, PAGE_ROWS).await?;
         if known.iter().any(|(_, known)| matches!(known, Known::Here(_))) {
             let text = format!(
                 "{} listed no record at all, although some are known; nothing was concluded",
                 endpoint.setup.endpoint
             );
-            pulled.anomaly = Some(text);
+            pulled.anomalies.push(text);
             return Ok(());
         }
     }
@@ -386,6 +396,7 @@ async fn take_in_rows(
     let mut sequence = endpoint.state.sequence;
     let applied = endpoint.replica().apply(table, tombstones, &mut sequence, &mut batch).await?;
     endpoint.state.sequence = sequence;
+    endpoint.count(&applied);
     pulled.applied.changed += applied.changed;
     pulled.applied.known += applied.known;
     pulled.applied.stale += applied.stale;

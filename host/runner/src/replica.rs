@@ -79,6 +79,10 @@ pub struct Applied {
     pub known: u64,
     /// Rows older than what is known (E6.2).
     pub stale: u64,
+    /// Records that were not there before.
+    pub appeared: u64,
+    /// Records that are gone now.
+    pub vanished: u64,
 }
 
 impl<'a> Replica<'a> {
@@ -315,7 +319,10 @@ impl<'a> Replica<'a> {
             }
             batch.delete(codec::change(self.space, before.sequence));
         }
+        let is_here = |row: &StoredRow| matches!(row.body, Body::Here(_));
         applied.changed += 1;
+        applied.appeared += u64::from(is_here(&after) && !before.as_ref().is_some_and(is_here));
+        applied.vanished += u64::from(!is_here(&after) && before.as_ref().is_some_and(is_here));
         *sequence += 1;
         after.sequence = *sequence;
         batch.put(codec::change(self.space, after.sequence), id.as_str().as_bytes().to_vec());

@@ -11,7 +11,10 @@ use crate::patience::pause;
 use crate::planning::{self, Planned};
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
-use crate::{Batch, BoxFuture, Failure, StoreTable, creates, lists, notice, pairing, pull, push, recover, retention};
+use crate::{
+    Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, lists, notice, pairing, pull, push,
+    recover, retention,
+};
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
 const ROUNDS_MAX: u32 = 8;
@@ -40,6 +43,8 @@ pub struct RunRequest<'a> {
     pub approve: &'a dyn Approve,
     /// Only these items of the plan, by digest; everything else is left for later. `None`: all.
     pub only: Option<BTreeSet<[u8; 16]>>,
+    /// What a person says about the plan.
+    pub answer: Option<Answer>,
 }
 
 /// What a run did.
@@ -53,6 +58,8 @@ pub struct RunReport {
     pub left_alone: u64,
     /// The plan was shown, and the answer was no.
     pub declined: bool,
+    /// What the guards said about the plan.
+    pub guarded: Guarded,
     /// Records that could not be read, at most a hundred a side.
     pub skipped: Vec<(Side, crate::Skipped)>,
     /// What a changed filter or list does, if it has not taken effect before (E5.7).
@@ -61,7 +68,15 @@ pub struct RunReport {
 
 impl RunReport {
     fn of(record: RunRecord) -> Self {
-        Self { record, drifted: 0, left_alone: 0, declined: false, skipped: Vec::new(), impact: None }
+        Self {
+            record,
+            drifted: 0,
+            left_alone: 0,
+            declined: false,
+            guarded: Guarded::default(),
+            skipped: Vec::new(),
+            impact: None,
+        }
     }
 }
 
@@ -76,6 +91,9 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
         running.set_down(set_down_as(failure)).await?;
     }
     let outcome = judge(&running, &report, &ended).await?;
+    if ended.is_ok() && request.only.is_none() && may_be_held_against(&outcome, &report) {
+        guards::accept(&mut running);
+    }
     // Whatever ends a run early may end it between a write and its outcome.
     let clean = ended.is_ok();
     running.end(outcome, clean).await?;
@@ -93,7 +111,9 @@ pub async fn plan(context: &Context, setup: &SyncSetup) -> Result<(Planned, RunR
     let mut report = RunReport::of(running.run.clone());
     pull_both(&mut running, &mut report).await?;
     report.impact = impact::preview(&running).await?;
+    guards::bring_back(&running).await?;
     let planned = plan_round(&mut running).await?;
+    report.guarded = guards::weigh(&mut running).await?;
     report.record = running.run.clone();
     Ok((planned, report))
 }
@@ -110,14 +130,26 @@ pub async fn read(context: &Context, setup: &SyncSetup) -> Result<RunReport, Fai
 async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut RunReport) -> Result<(), Failure> {
     pull_both(running, report).await?;
     report.impact = impact::preview(running).await?;
+    guards::bring_back(running).await?;
     for round in 0..ROUNDS_MAX {
-        let planned = plan_round(running).await?;
+        let mut planned = plan_round(running).await?;
         if let Some(only) = &request.only {
             report.left_alone = set_aside(running, only).await?;
             let carried_out = planned.items - report.left_alone;
             report.drifted = (only.len() as u64).saturating_sub(carried_out);
         }
-        if round == 0 && planned.items > 0 && !request.approve.approve(planned, report.impact.as_ref()).await? {
+        let is_first = round == 0;
+        let guarded = guards::guard(running, request.answer.as_ref().filter(|_| is_first)).await?;
+        planned.keep(guarded.items);
+        if is_first || guarded.stops() || guarded.waiting.is_some() {
+            running.state.waiting = guarded.waiting.clone().filter(|_| !guarded.stops());
+            report.guarded = guarded;
+        }
+        if report.guarded.stops() {
+            running.set_down(Standing::Held(Reason::AwaitingApproval)).await?;
+            return running.unplan().await;
+        }
+        if is_first && planned.items > 0 && !request.approve.approve(planned, report.impact.as_ref()).await? {
             report.declined = true;
             running.set_down(Standing::Held(Reason::AwaitingApproval)).await?;
             return running.unplan().await;
@@ -138,7 +170,7 @@ async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<
     running.run.tally.left.read = left.records;
     running.run.tally.right.read = right.records;
     for (side, pulled) in [(Side::Left, left), (Side::Right, right)] {
-        running.run.anomalies.extend(pulled.anomaly);
+        running.run.anomalies.extend(pulled.anomalies);
         report.skipped.extend(pulled.skipped.into_iter().map(|skipped| (side, skipped)));
     }
     Ok(())
@@ -227,6 +259,7 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         }
         Err(Failure::Stopped) => RunOutcome::Partial { why: "stopped on request".to_owned() },
         Err(failure) => RunOutcome::Failed { why: explain(failure) },
+        Ok(()) if report.guarded.stops() => report.guarded.outcome(&running.setup.name),
         Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
         Ok(()) if !running.run.anomalies.is_empty() => RunOutcome::Partial { why: running.run.anomalies.join("; ") },
         Ok(()) if let Some((until, why)) = budget => RunOutcome::Waiting { until, why },
@@ -241,6 +274,14 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         Ok(()) if tally.rejected > 0 => RunOutcome::OkWithRejects { rejects: tally.rejected },
         Ok(()) => RunOutcome::Ok,
     })
+}
+
+/// True if what there is now is what later runs are held against (E4.6): this one did what it had to.
+fn may_be_held_against(outcome: &RunOutcome, report: &RunReport) -> bool {
+    match outcome {
+        RunOutcome::Ok | RunOutcome::OkWithRejects { .. } | RunOutcome::Partial { .. } => !report.declined,
+        RunOutcome::Blocked { .. } | RunOutcome::Waiting { .. } | RunOutcome::Failed { .. } => false,
+    }
 }
 
 /// Says where the pairs stand that a run did not come to: waiting is no failure (E7).
@@ -270,7 +311,7 @@ pub async fn planned_items(context: &Context, setup: &SyncSetup, after: u64) -> 
     planned_page(store, space, after).await
 }
 
-async fn planned_page(
+pub(crate) async fn planned_page(
     store: &dyn crate::Store,
     space: crate::Space,
     after: u64,

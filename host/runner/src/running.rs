@@ -37,6 +37,13 @@ pub enum RunOutcome {
         /// How many.
         rejects: u64,
     },
+    /// A guard stopped it before anything was written (E4.6).
+    Blocked {
+        /// Which.
+        breaker: String,
+        /// Why, and what releases it.
+        why: String,
+    },
     /// Something is left for the next run.
     Partial {
         /// Why.
@@ -62,6 +69,7 @@ impl RunOutcome {
         match self {
             RunOutcome::Ok => "ok",
             RunOutcome::OkWithRejects { .. } => "ok-with-rejects",
+            RunOutcome::Blocked { .. } => "blocked",
             RunOutcome::Partial { .. } => "partial",
             RunOutcome::Waiting { .. } => "waiting",
             RunOutcome::Failed { .. } => "failed",
@@ -108,6 +116,8 @@ pub(crate) struct Running<'a> {
     pub(crate) right: EndpointAccess<'a>,
     pub(crate) state: SyncState,
     pub(crate) run: RunRecord,
+    /// Pairs of two records when the run began.
+    pub(crate) pairs_before: u64,
     /// The pairs that this run has counted as not in step, and as what: a later round may bring them further.
     left_over: BTreeMap<PairId, Standing>,
     /// What a budget asks to wait for before the rest can be written, and until when.
@@ -149,7 +159,19 @@ impl<'a> Running<'a> {
             anomalies: Vec::new(),
             rules_version: 0,
         };
-        Ok(Self { context, setup, synced, left, right, state, run, left_over: BTreeMap::new(), budget: None })
+        let pairs_before = state.totals.joined;
+        Ok(Self {
+            context,
+            setup,
+            synced,
+            left,
+            right,
+            state,
+            run,
+            pairs_before,
+            left_over: BTreeMap::new(),
+            budget: None,
+        })
     }
 
     /// Returns the number of this run, or of the next one if this has none.

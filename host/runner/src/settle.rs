@@ -345,8 +345,9 @@ async fn learn(running: &mut Running<'_>, side: Side, lessons: Lessons, batch: &
     // Several lessons about one record: the last one counts.
     let rows: BTreeMap<RecordId, Row> = rows.map(|row| (row.id.clone(), row)).collect();
     let table = Table { columns: columns.clone(), rows: rows.into_values().collect() };
-    endpoint.replica().teach(table, &lessons.gone, &mut sequence, batch).await?;
+    let applied = endpoint.replica().teach(table, &lessons.gone, &mut sequence, batch).await?;
     endpoint.state.sequence = sequence;
+    endpoint.count(&applied);
     endpoint.add_state(batch);
     Ok(())
 }

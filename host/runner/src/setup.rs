@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use syncline_core::{Endpoint, FieldName, KeyField, ListId, Rules, Side, SyncName, TransformUse};
+use syncline_core::{Endpoint, FieldName, Guards, KeyField, ListId, Rules, Side, SyncName, TransformUse};
 
 use crate::{Connector, Store, Target, Transform, World};
 
@@ -45,6 +45,8 @@ pub struct SyncSetup {
     pub right: SideSetup,
     /// Its rules.
     pub rules: Rules,
+    /// What its plans are held against.
+    pub guards: Guards,
     /// The transforms that the rules name.
     pub transforms: BTreeMap<TransformUse, Arc<dyn Transform>>,
     /// How long decided conflicts are kept, with the values that lost, in milliseconds.

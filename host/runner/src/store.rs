@@ -49,6 +49,8 @@ pub enum StoreTable {
     Seen = 15,
     /// Endpoint: members by list and record id.
     Member = 16,
+    /// Sync: pairs whose deletes wait for a person.
+    Held = 17,
 }
 
 /// The full key of a row; rows are ordered by it, bytewise.

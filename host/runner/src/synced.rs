@@ -6,6 +6,7 @@ use syncline_core::{
 };
 
 use crate::codec::{self, PAGE_ROWS};
+use crate::guards::{Accepted, WaitingDeletes};
 use crate::renewed::KnownMappings;
 use crate::totals::{Place, Totals};
 use crate::{Batch, Failure, Key, Space, Store, StoreError, StoreTable, Write, endpoint, spaces};
@@ -39,6 +40,10 @@ pub(crate) struct SyncState {
     pub(crate) rules_version: u32,
     /// The digest of the rules that the last run went by; a plan alone does not count.
     pub(crate) rules_run: [u8; 32],
+    /// What there was when the last run that was let through ended; none before the first.
+    pub(crate) accepted: Option<Accepted>,
+    /// The deletes that wait for a person.
+    pub(crate) waiting: Option<WaitingDeletes>,
 }
 
 /// A conflict as it is kept.
@@ -199,6 +204,7 @@ pub async fn forget(store: &dyn Store, name: &SyncName, endpoints: [&Endpoint; 2
         StoreTable::Plan,
         StoreTable::Conflict,
         StoreTable::Recheck,
+        StoreTable::Held,
         StoreTable::Meta,
     ];
     let mut batch = Batch::default();

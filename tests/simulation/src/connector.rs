@@ -530,7 +530,10 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
             app.entries.get_mut(id).expect("it was looked up above").taken_by_sync = false;
             written(state.app(side), id.clone(), request, table)
         }
-        Action::Tag(id, _) => Outcome::Written { id: id.clone(), stored: None, raw: None },
+        Action::Tag(id, tag) => {
+            state.tags.push((side, id.clone(), tag.clone()));
+            Outcome::Written { id: id.clone(), stored: None, raw: None }
+        }
     }
 }
 

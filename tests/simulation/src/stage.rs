@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
-    ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Instant, KeyField, KeyForm, KeyTuple,
-    Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName, Times, Value,
+    ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Guards, Instant, KeyField, KeyForm,
+    KeyTuple, Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName, Times,
+    Value,
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
-    ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop, Store,
-    StoreTable, SyncSetup, Totals, World, run, sync_space,
+    Answer, ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop,
+    Store, StoreTable, SyncSetup, Totals, World, run, sync_space,
 };
 
 use crate::application::{Application, Entry, Manner};
@@ -74,6 +75,7 @@ pub struct State {
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
     pub(crate) apps: [Application; 2],
+    pub(crate) tags: Vec<(Side, RecordId, String)>,
     pub(crate) serial: u64,
     pub(crate) word: u64,
 }
@@ -114,6 +116,12 @@ impl State {
     pub fn value(&self, side: Side, id: &RecordId, field: &str) -> Option<Value> {
         let cells = self.app(side).entries.get(id)?.cells()?;
         Some(cells.get(field).cloned().unwrap_or(Value::Clear))
+    }
+
+    /// Returns the tags that the sync gave a record.
+    pub fn tags(&self, side: Side, id: &RecordId) -> Vec<String> {
+        let own = self.tags.iter().filter(|(on, tagged, _)| *on == side && tagged == id);
+        own.map(|(.., tag)| tag.clone()).collect()
     }
 
     /// Returns the ids of the records that are there, in order.
@@ -218,6 +226,7 @@ impl Simulation {
             happenings: 0,
             skipped: BTreeSet::new(),
             apps: [Application::new(left, "L"), Application::new(right, "R")],
+            tags: Vec::new(),
             serial: 0,
             word: 0,
         };
@@ -237,6 +246,7 @@ impl Simulation {
             left: side(Side::Left),
             right: side(Side::Right),
             rules: rules.clone(),
+            guards: Guards { empty_side: false, auto_approve: true, ..Guards::default() },
             transforms: BTreeMap::new(),
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
         };
@@ -268,12 +278,17 @@ impl Simulation {
 
     /// Runs the sync once.
     pub fn run(&self) -> Result<RunReport, Box<Failure>> {
+        self.run_with(None)
+    }
+
+    /// Runs the sync once, with what a person says about the plan.
+    pub fn run_with(&self, answer: Option<Answer>) -> Result<RunReport, Box<Failure>> {
         {
             let mut state = self.stage.lock();
             state.runs += 1;
             state.tell("a run begins".to_owned());
         }
-        let request = RunRequest { approve: &ApproveAll, only: None };
+        let request = RunRequest { approve: &ApproveAll, only: None, answer };
         let report = wait(run(&self.context, &self.setup, &request));
         let mut state = self.stage.lock();
         match &report {

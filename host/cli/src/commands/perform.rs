@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use syncline_core::{FieldName, RecordId, RunId, Side, SyncName};
-use syncline_runner::{Failure, Listener, RunRecord};
+use syncline_runner::{Answer, Failure, Listener, RunRecord};
 
 use super::plan::saved;
 use super::{CommandError, check, plan, resolve, run, undo};
@@ -97,8 +97,20 @@ async fn run_it(
         (None, name) => chosen(session, name.as_deref())?,
     };
     let only = saved.map(|saved| saved.items);
-    let options = run::Options { only, yes: args.yes, terminal, reset: args.reset };
+    let answer = answer(args);
+    if answer.is_some() && syncs.len() > 1 {
+        let message = "a digest is that of one sync's plan; name it: `syncline run SYNC --approve DIGEST`";
+        return Err(CommandError::Usage(message.to_owned()));
+    }
+    let options = run::Options { only, answer, yes: args.yes, terminal, reset: args.reset };
     run::run(session, &syncs, &options).await
+}
+
+/// What a person says about a plan; letters may be large or small.
+fn answer(args: &RunArgs) -> Option<Answer> {
+    let given = args.approve.as_ref().map(|digest| (digest, true));
+    let (digest, is_yes) = given.or(args.reject.as_ref().map(|digest| (digest, false)))?;
+    Some(Answer { digest: digest.trim().to_ascii_lowercase(), is_yes })
 }
 
 fn decision(args: &ResolveArgs) -> resolve::Decision {

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
-use syncline_core::{ChangeKind, PlanItem, Side};
+use syncline_core::{ChangeKind, PlanDigest, PlanItem, Side, SyncName};
 use syncline_runner::report::{self, Cell, PlannedChange, PlannedPair};
-use syncline_runner::{Context, Failure, SyncSetup, planned_items};
+use syncline_runner::{Context, Failure, Guarded, SyncSetup, planned_items};
 
 use super::impact;
+use super::run::waiting_text;
 use super::several::Several;
 use crate::commands::CommandError;
 use crate::config::Sync;
@@ -87,6 +88,7 @@ async fn plan_one(
     if planned.changes == 0 {
         text.push_str("  nothing to do\n");
     }
+    guarded_text(&setup.name, &report.guarded, &mut text);
     if let (Some(saving), Some(path)) = (saving, out) {
         saving.end(&shown.digest)?;
         let path = path.display();
@@ -96,7 +98,13 @@ async fn plan_one(
             setup.name
         );
     }
-    let mut json = json!({ "format": saved::FORMAT, "sync": setup.name, "digest": shown.digest, "items": items });
+    let mut json = json!({
+        "format": saved::FORMAT,
+        "sync": setup.name,
+        "digest": shown.digest,
+        "guarded": report.guarded,
+        "items": items,
+    });
     // Only where a filter or list has changed.
     if let Some(impact) = &report.impact {
         json["impact"] = json!(impact);
@@ -104,11 +112,23 @@ async fn plan_one(
     Ok(Output::ok(text, json))
 }
 
+/// Says by which digest a plan is approved, and what the guards make of it.
+fn guarded_text(sync: &SyncName, guarded: &Guarded, text: &mut String) {
+    for breaker in &guarded.breakers {
+        let _ = writeln!(text, "  a run would stop at the guard `{}`: {breaker}", breaker.name());
+    }
+    if !guarded.breakers.is_empty() {
+        let _ = writeln!(text, "  carry it out with `syncline run {sync} --approve {}`", guarded.digest);
+    } else if let Some(waiting) = &guarded.waiting {
+        let _ = writeln!(text, "  {}", waiting_text(sync, waiting));
+    }
+}
+
 /// A plan in words.
 pub struct Shown {
     /// For people.
     pub text: String,
-    /// Of all items in order, each with what came before it.
+    /// The digest of the plan.
     pub digest: String,
 }
 
@@ -122,6 +142,7 @@ pub async fn show(
     let store = context.store.as_ref();
     let mut shown = Shown { text: String::new(), digest: String::new() };
     let mut counts = Counts::default();
+    let mut digest = PlanDigest::default();
     let mut after = 0;
     let mut number = 0;
     loop {
@@ -131,7 +152,7 @@ pub async fn show(
         let items: Vec<PlanItem> = page.into_iter().map(|(_, item)| item).collect();
         for item in &items {
             counts.add(item);
-            shown.digest = saved::chained(&shown.digest, &item.digest());
+            digest.add(&item.digest());
         }
         let room = usize::try_from(wanted.shown_max.saturating_sub(number)).unwrap_or(usize::MAX);
         number += items.len() as u64;
@@ -150,6 +171,7 @@ pub async fn show(
         let more = number - wanted.shown_max;
         let _ = writeln!(shown.text, "  ... and {}; show them with --all", text::count(more, "more record"));
     }
+    shown.digest = digest.to_string();
     shown.text = format!("{}{}", counts.text(), shown.text);
     Ok(shown)
 }

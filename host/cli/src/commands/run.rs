@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::json;
+use syncline_core::SyncName;
 use syncline_runner::{
-    Approve, ApproveAll, BoxFuture, Context, Failure, Impact, Planned, RunOutcome, RunReport, RunRequest, Stop,
-    SyncSetup, Tally,
+    Answer, Approve, ApproveAll, BoxFuture, Context, Failure, Impact, Planned, RunOutcome, RunReport, RunRequest, Stop,
+    SyncSetup, Tally, WaitingDeletes,
 };
 
 use super::perform::nobody;
@@ -24,6 +25,8 @@ use crate::terminal::Terminal;
 pub struct Options {
     /// Only these items, by digest.
     pub only: Option<BTreeSet<[u8; 16]>>,
+    /// What a person says about the plan.
+    pub answer: Option<Answer>,
     /// Nobody is asked.
     pub yes: bool,
     /// Where somebody can be asked.
@@ -34,7 +37,7 @@ pub struct Options {
 
 /// Runs.
 pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result<Output, CommandError> {
-    if !options.yes && options.only.is_none() && options.terminal.is_none() {
+    if !options.yes && options.only.is_none() && options.answer.is_none() && options.terminal.is_none() {
         return Err(nobody("syncline plan"));
     }
     let mut several = Several::new("runs", syncs);
@@ -61,8 +64,9 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
     }
     let setup = session.setup(sync).await?;
     let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal };
-    let approve: &dyn Approve = if options.yes || options.only.is_some() { &ApproveAll } else { &asks };
-    let request = RunRequest { approve, only: options.only.clone() };
+    let approve: &dyn Approve =
+        if options.yes || options.only.is_some() || options.answer.is_some() { &ApproveAll } else { &asks };
+    let request = RunRequest { approve, only: options.only.clone(), answer: options.answer.clone() };
     let report = syncline_runner::run(&session.context, &setup, &request).await.map_err(SessionError::from)?;
     let mut text = String::new();
     describe(&setup, &report, &mut text);
@@ -70,6 +74,7 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
         "record": report.record,
         "drifted": report.drifted,
         "left_alone": report.left_alone,
+        "guarded": report.guarded,
         "skipped": skipped(&report),
     });
     Ok(Output { text, json, exit: exit_of(&report) })
@@ -113,7 +118,7 @@ pub fn exit_of(report: &RunReport) -> Exit {
         Some(_) if report.declined => Exit::Ok,
         Some(RunOutcome::Ok) if report.skipped.is_empty() => Exit::Ok,
         Some(RunOutcome::Ok | RunOutcome::OkWithRejects { .. } | RunOutcome::Partial { .. }) => Exit::Rejects,
-        Some(RunOutcome::Waiting { .. }) => Exit::Waiting,
+        Some(RunOutcome::Waiting { .. } | RunOutcome::Blocked { .. }) => Exit::Waiting,
         Some(RunOutcome::Failed { .. }) | None => Exit::Failed,
     }
 }
@@ -166,6 +171,13 @@ fn describe_tally(setup: &SyncSetup, tally: &Tally, text: &mut String) {
     }
 }
 
+/// Says which deletes wait for a person, and what releases them.
+pub fn waiting_text(sync: &SyncName, waiting: &WaitingDeletes) -> String {
+    let WaitingDeletes { deletes, digest } = waiting;
+    let deletes = if *deletes == 1 { "1 delete waits".to_owned() } else { format!("{deletes} deletes wait") };
+    format!("{deletes} for approval: `syncline run {sync} --approve {digest}`, or `--reject {digest}` to leave them")
+}
+
 /// Says what a run did not do.
 fn describe_rest(report: &RunReport, text: &mut String) {
     if report.drifted > 0 {
@@ -175,6 +187,9 @@ fn describe_rest(report: &RunReport, text: &mut String) {
     if report.left_alone > 0 {
         let items = count(report.left_alone, "item");
         let _ = writeln!(text, "  {items} not as in the saved plan: left for the next run");
+    }
+    if let (Some(waiting), false) = (&report.guarded.waiting, report.guarded.stops()) {
+        let _ = writeln!(text, "  {}", waiting_text(&report.record.sync, waiting));
     }
     for (side, skipped) in report.skipped.iter().take(5) {
         let (id, reason) = (plain(skipped.id.as_str()), plain(&skipped.reason));
@@ -188,7 +203,10 @@ fn describe_rest(report: &RunReport, text: &mut String) {
 fn why(outcome: Option<&RunOutcome>) -> Option<&str> {
     match outcome? {
         RunOutcome::Ok | RunOutcome::OkWithRejects { .. } => None,
-        RunOutcome::Partial { why } | RunOutcome::Waiting { why, .. } | RunOutcome::Failed { why } => Some(why),
+        RunOutcome::Partial { why }
+        | RunOutcome::Blocked { why, .. }
+        | RunOutcome::Waiting { why, .. }
+        | RunOutcome::Failed { why } => Some(why),
     }
 }
 

@@ -133,7 +133,7 @@ impl Server {
                 if self.stop.is_asked() {
                     break;
                 }
-                let options = run::Options { only: None, yes: true, terminal: None, reset: false };
+                let options = run::Options { only: None, answer: None, yes: true, terminal: None, reset: false };
                 match run::run(&session, std::slice::from_ref(sync), &options).await {
                     Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {}
                     Ok(output) => eprint!("{}", output.text),

@@ -147,6 +147,10 @@ fn sync_text(text: &mut String, line: &Line, view: View) {
     if !waiting.is_empty() {
         table.row(["waiting".into(), waiting.join(", ").into()]);
     }
+    if let Some(waiting) = &status.waiting_deletes {
+        let text = super::run::waiting_text(&status.sync, waiting);
+        table.row(["approval".into(), Entry::painted(Style::Yellow, text)]);
+    }
     if status.open_conflicts > 0 {
         let open = format!("{} open; see `syncline conflicts {}`", status.open_conflicts, status.sync);
         table.row(["conflicts".into(), Entry::painted(Style::Yellow, open)]);

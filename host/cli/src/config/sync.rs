@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use syncline_core::{Direction, EditDelete, Endpoint, Side, SyncName, TargetDrift};
+use syncline_core::{Direction, EditDelete, Endpoint, Guards, Side, SyncName, TargetDrift};
 use toml::Spanned;
 
 use super::conflict::{self, ConflictChoice, Conflicts};
@@ -15,7 +15,7 @@ use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
 use super::scope::{self, ScopeConfig};
 use super::transform::TransformChoice;
-use super::{direction, drift, edit_delete, zone};
+use super::{direction, drift, edit_delete, guards, zone};
 
 /// Keys that a later version knows.
 const LATER: [&str; 5] = ["ambiguous", "create_without_key", "index", "transfer", "rules"];
@@ -46,6 +46,8 @@ pub struct Sync {
     pub edit_delete: EditDelete,
     /// Which records it is about.
     pub scope: ScopeConfig,
+    /// Which of its plans are not carried out unseen.
+    pub guards: Guards,
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
     /// How often all ids are listed to find what the applications do not tell; none for daily.
@@ -119,6 +121,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         section.take("deletes").map(|entry| deletes::read(reader, entry.value, direction)).unwrap_or_default();
     let edit_delete = edit_delete::read(reader, section.take("edit_delete"), &deletes);
     let scope = scope::read(reader, &mut section, direction);
+    let guards = section.take("guards").map(|entry| guards::read(reader, entry.value)).unwrap_or_default();
     let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, "schedule"));
     let sweep = section.take("sweep").and_then(|entry| schedule::read(reader, entry.value, "sweep"));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
@@ -138,6 +141,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         deletes,
         edit_delete,
         scope,
+        guards,
         schedule,
         sweep,
         active,

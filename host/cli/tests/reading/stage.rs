@@ -125,6 +125,7 @@ impl Stage {
             transforms: BTreeMap::new(),
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
             rules,
+            guards: sync.guards,
         }
     }
 
@@ -136,7 +137,7 @@ impl Stage {
             listener: Arc::new(Silent),
             sweep_every_ms: Context::SWEEP_EVERY_MS,
         };
-        let request = RunRequest { approve: &ApproveAll, only: None };
+        let request = RunRequest { approve: &ApproveAll, only: None, answer: None };
         syncline_runner::run(&context, &self.setup(), &request).await
     }
 }

@@ -37,6 +37,10 @@ pub struct RunSummary {
     pub tally: Tally,
     /// True if every pair that was seen is in exactly one class (E8.2).
     pub adds_up: bool,
+    /// What stopped it (E4.6).
+    pub breaker: Option<String>,
+    /// What cannot be right about what it read (E8.2).
+    pub anomalies: Vec<String>,
     /// How many writes it set out to do.
     pub entries: u32,
 }
@@ -52,7 +56,9 @@ impl RunSummary {
         let (why, waits_until) = match &record.outcome {
             None | Some(RunOutcome::Ok) => (None, None),
             Some(RunOutcome::OkWithRejects { rejects }) => (Some(format!("{rejects} rejected")), None),
-            Some(RunOutcome::Partial { why } | RunOutcome::Failed { why }) => (Some(why.clone()), None),
+            Some(RunOutcome::Partial { why } | RunOutcome::Blocked { why, .. } | RunOutcome::Failed { why }) => {
+                (Some(why.clone()), None)
+            }
             Some(RunOutcome::Waiting { until, why }) => (Some(why.clone()), Some(Moment(*until))),
         };
         Self {
@@ -67,6 +73,11 @@ impl RunSummary {
             waits_until,
             tally: record.tally,
             adds_up: record.tally.adds_up(),
+            breaker: match &record.outcome {
+                Some(RunOutcome::Blocked { breaker, .. }) => Some(breaker.clone()),
+                _ => None,
+            },
+            anomalies: record.anomalies.clone(),
             entries: record.entries,
         }
     }

@@ -7,7 +7,7 @@ use super::kept::KeptSync;
 use super::runs::newest_first;
 use super::{Class, Moment, RunSummary};
 use crate::codec::{self, PAGE_ROWS};
-use crate::{Store, StoreError, StoreTable, Totals};
+use crate::{Store, StoreError, StoreTable, Totals, WaitingDeletes};
 
 /// How many records stand somewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +44,8 @@ pub struct SyncStatus {
     pub counts: Vec<Count>,
     /// Conflicts that wait for a person.
     pub open_conflicts: u64,
+    /// Deletes that wait for a person (E4.5).
+    pub waiting_deletes: Option<WaitingDeletes>,
     /// Pairs with writes in the current plan.
     pub planned: u64,
     /// Pairs that the next run looks at.
@@ -65,6 +67,7 @@ pub async fn status(store: &dyn Store, sync: &SyncName) -> Result<SyncStatus, St
         pairs: 0,
         counts: Vec::new(),
         open_conflicts: 0,
+        waiting_deletes: None,
         planned: 0,
         queued: 0,
         retries: 0,
@@ -75,6 +78,7 @@ pub async fn status(store: &dyn Store, sync: &SyncName) -> Result<SyncStatus, St
     let Some(kept) = KeptSync::open(store, sync).await? else { return Ok(status) };
     count_pairs(&kept.state.totals, &mut status);
     count_list(&kept, &mut status).await?;
+    status.waiting_deletes = kept.state.waiting.clone();
     status.planned = count_plan(&kept).await?;
     status.last_run = newest_first(store, Some(sync), None, 1).await?.0.first().map(RunSummary::of);
     if let Some(run) = kept.state.open_run {

@@ -207,7 +207,7 @@ pub(super) fn garbled(key: &[u8]) -> StoreError {
 }
 
 fn table_name(number: u8) -> String {
-    const TABLES: [StoreTable; 16] = [
+    const TABLES: [StoreTable; 17] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -224,6 +224,7 @@ fn table_name(number: u8) -> String {
         StoreTable::Secret,
         StoreTable::Seen,
         StoreTable::Member,
+        StoreTable::Held,
     ];
     TABLES
         .iter()

@@ -95,7 +95,7 @@ fn a_deleted_card_leaves_its_contact_alone_and_is_not_made_again_e4_4() {
 
 #[test]
 fn a_deleted_card_archives_its_contact_where_that_is_the_policy_e4_3() {
-    let (world, crm, _radicale, book) = three("deletes = { to_left = \"archive\" }");
+    let (world, crm, _radicale, book) = three("deletes = { to_left = \"archive\" }\nguards = { auto_approve = true }");
     book.delete("ada@example.com");
     // An edit of what the other side deleted is not thrown away (E3.6).
     book.delete("bob@example.com");

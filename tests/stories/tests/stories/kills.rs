@@ -64,7 +64,7 @@ fn killed_at_any_moment(book: &str, kills: u32) {
     let crm = world.crm(HubSpot::builder().limits(Limits::off()).index_lag_ms(LAG_MS));
     let book = Book::at(book);
     let connections = hubspot("crm", &crm.url(), "TOKEN") + &carddav("book", book.url(), "PASSWORD");
-    let deletes = "deletes = { to_left = \"archive\" }";
+    let deletes = "deletes = { to_left = \"archive\" }\nguards = { auto_approve = true }";
     world.configure(&(connections + &sync(SYNC, "crm", "book", deletes)));
     // The components are compiled once, which is not what is killed here.
     world.syncline(&["check"]).ends(0);

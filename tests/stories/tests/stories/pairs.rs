@@ -15,7 +15,7 @@ fn two_address_books_of_different_servers() {
     let left = Book::at(&radicale.address_book("people").expect("an address book"));
     let right = Book::at(&cyrus.address_book("Default").expect("an address book"));
     let connections = carddav("here", left.url(), "PASSWORD") + &carddav("there", right.url(), "PASSWORD");
-    let deletes = "deletes = { to_left = \"delete\", to_right = \"delete\" }";
+    let deletes = "deletes = { to_left = \"delete\", to_right = \"delete\" }\nguards = { auto_approve = true }";
     world.configure(&(connections + &sync(SYNC, "here", "there", deletes)));
     for number in 0..40 {
         let email = format!("person{number}@example.com");

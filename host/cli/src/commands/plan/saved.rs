@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use syncline_core::SyncName;
+use syncline_core::{PlanDigest, SyncName};
 
 use crate::commands::CommandError;
 
@@ -66,13 +66,13 @@ pub fn load(path: &Path) -> Result<SavedPlan, CommandError> {
         return Err(none(format!("it has form {}, and this version knows form {FORMAT}", document.format)));
     }
     let mut items = BTreeSet::new();
-    let mut chain = String::new();
+    let mut whole = PlanDigest::default();
     for line in &document.items {
         let digest = unhex(&line.digest).ok_or_else(|| none("one of its digests is none".to_owned()))?;
-        chain = chained(&chain, &digest);
+        whole.add(&digest);
         items.insert(digest);
     }
-    if chain != document.digest {
+    if whole.to_string() != document.digest {
         return Err(none("its items are not those that it was made with".to_owned()));
     }
     Ok(SavedPlan { sync: SyncName::new(document.sync), items })
@@ -138,12 +138,6 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns the digest of an item and all before it.
-pub fn chained(before: &str, digest: &[u8; 16]) -> String {
-    let both = syncline_registry::Digest::of(format!("{before}{}", hex(digest)).as_bytes());
-    hex(&both.as_bytes()[..16])
-}
-
 /// Reads a digest back.
 fn unhex(text: &str) -> Option<[u8; 16]> {
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -164,12 +158,12 @@ mod tests {
 
     fn saved(path: &Path) -> String {
         let mut saving = Saving::begin(path, &SyncName::from("people")).expect("begins");
-        let mut chain = String::new();
+        let mut whole = PlanDigest::default();
         for digest in [[1; 16], [2; 16]] {
-            chain = chained(&chain, &digest);
+            whole.add(&digest);
             saving.add(&SavedItem { digest: hex(&digest), item: json!({ "pair": 1 }) });
         }
-        saving.end(&chain).expect("ends");
+        saving.end(&whole.to_string()).expect("ends");
         std::fs::read_to_string(path).expect("reads")
     }
 
