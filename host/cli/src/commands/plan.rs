@@ -253,3 +253,6 @@ pub(super) fn headline(pair: &PlannedPair, change: &PlannedChange, text: &mut St
     let label = pair.label.as_deref().map(|label| format!("  {}", text::shortened(label, VALUE_WIDTH_MAX)));
     let _ = writeln!(text, "  {} {} {from}{id}{}", change.does, change.side, label.unwrap_or_default());
 }
+
+#[cfg(test)]
+mod tests;
