@@ -113,7 +113,7 @@ pub enum Command {
     Errors(ErrorsArgs),
     /// Take back what a run wrote, but for what people changed since
     #[command(
-        after_help = "Examples:\n  syncline undo 12 --plan       what would be taken back, and what not\n  syncline undo 12"
+        after_help = "Examples:\n  syncline undo 12 --plan       what would be taken back, and what not\n  syncline undo 12\n  syncline undo 12 --record 1234 --field phone"
     )]
     Undo(UndoArgs),
     /// Add, list, inspect and remove plugins
@@ -307,6 +307,12 @@ pub struct UndoArgs {
     /// The run, as `history` names it
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// Only what the run did to this record and its counterpart; its id on either side
+    #[arg(long, value_name = "ID")]
+    pub record: Option<String>,
+    /// Only what the run wrote to this field
+    #[arg(long, value_name = "NAME")]
+    pub field: Option<String>,
     /// Only show what would be taken back
     #[arg(long)]
     pub plan: bool,

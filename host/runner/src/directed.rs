@@ -5,22 +5,28 @@ use syncline_core::{PlanItem, Standing};
 use crate::running::{RunOutcome, Running};
 use crate::{Batch, Failure, codec, push};
 
-/// Writes `items` as the plan of this run and pushes them.
+/// Adds `items` to the plan of this run.
 ///
-/// They take the way of every other change: intents first, outcomes looked up, base and journal in one commit.
-pub(crate) async fn carry_out(running: &mut Running<'_>, items: Vec<PlanItem>) -> Result<(), Failure> {
-    running.begin().await?;
-    items.iter().for_each(|item| running.see(item.pair));
-    let total = items.iter().map(|item| item.changes.len() as u64).sum();
+/// A crash before they are carried out leaves a plan that nobody pushes: the next run puts its pairs back on the list.
+pub(crate) async fn plan(running: &mut Running<'_>, items: &[PlanItem]) -> Result<(), Failure> {
     for page in items.chunks(codec::PAGE_ROWS) {
         let mut batch = Batch::default();
         for item in page {
+            running.see(item.pair);
             running.state.next_plan += 1;
             codec::put(&mut batch, codec::plan(running.synced.space, running.state.next_plan), item);
         }
         codec::put(&mut batch, running.synced.state_key(), &running.state);
         running.synced.store.commit(batch).await?;
     }
+    Ok(())
+}
+
+/// Carries out the plan of this run, of `total` changes.
+///
+/// They take the way of every other change: intents first, outcomes looked up, base and journal in one commit.
+pub(crate) async fn carry_out(running: &mut Running<'_>, total: u64) -> Result<(), Failure> {
+    running.begin().await?;
     let ended = push::push(running, total).await;
     if ended.is_err() {
         running.set_down(Standing::Pending).await?;

@@ -74,7 +74,7 @@ pub use store::{Batch, Committed, Expect, Key, Space, Stats, Store, StoreError, 
 pub use synced::{KeptConflict, forget};
 pub use tally::{SideTally, Tally};
 pub use totals::Totals;
-pub use undo::{NotUndone, UndoPlan, UndoReport, plan_undo, undo};
+pub use undo::{NotUndone, Undo, UndoPlan, UndoReport, Verified, left_alone, plan_undo, undo};
 pub use versions::{RulesVersion, rules_version};
 pub use world::World;
 

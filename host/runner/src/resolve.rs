@@ -35,7 +35,9 @@ pub async fn resolve(context: &Context, setup: &SyncSetup, numbers: &[u64], keep
     if items.is_empty() {
         return Err(Failure::Request("both sides already hold that value; there is nothing to write".to_owned()));
     }
-    directed::carry_out(&mut running, items).await?;
+    directed::plan(&mut running, &items).await?;
+    let total = items.iter().map(|item| item.changes.len() as u64).sum();
+    directed::carry_out(&mut running, total).await?;
     if running.run.outcome == Some(RunOutcome::Ok) {
         let flipped = by_pair.into_values().flatten().filter(|kept| kept.conflict.decided != Decided::Open);
         note_flips(&mut running, flipped.collect(), keep).await?;

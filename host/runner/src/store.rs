@@ -51,6 +51,8 @@ pub enum StoreTable {
     Member = 16,
     /// Sync: pairs whose deletes wait for a person.
     Held = 17,
+    /// Sync: what its last undo left alone.
+    Left = 18,
 }
 
 /// The full key of a row; rows are ordered by it, bytewise.

@@ -3,23 +3,46 @@
 //! Invariant: an undone run leaves what was there before, except what people changed since, which it names. The base of
 //! each side becomes what the undo left behind, so that the next run does not do it again.
 
-use std::collections::BTreeMap;
-
+use serde::{Deserialize, Serialize};
 use syncline_core::{
     Agreed, Change, ChangeKind, EntryState, FieldChange, FieldName, JournalEntry, Pair, PairId, PairState, PlanItem,
     Record, RecordId, RunId, Settled, Side, Value, Why,
 };
 
-use crate::codec::{self, PAGE_ROWS};
+use crate::codec;
 use crate::replica::Known;
 use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
-use crate::{Failure, Key, Space, StoreTable, directed, pull, recover};
+use crate::trail::Trail;
+use crate::{Failure, directed, pull, recover};
 
+mod left;
 mod rounds;
+mod verify;
+
+pub use left::not_undone as left_alone;
+pub use verify::Verified;
+
+/// What is to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    /// Of this run.
+    pub run: RunId,
+    /// Only what it did to this record and its counterpart, by its id on either side.
+    pub record: Option<RecordId>,
+    /// Only what it wrote to this field, by its name on either side.
+    pub field: Option<FieldName>,
+}
+
+impl Undo {
+    /// Everything that a run did.
+    pub fn run(run: RunId) -> Self {
+        Self { run, record: None, field: None }
+    }
+}
 
 /// One thing that an undo does not take back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotUndone {
     /// The pair.
     pub pair: PairId,
@@ -33,36 +56,41 @@ pub struct NotUndone {
     pub reason: String,
 }
 
-/// What an undo would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What an undo would do. Its changes are the current plan of the sync; what it leaves is read with [`left_alone`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UndoPlan {
-    /// The changes, the last of the run first.
-    pub items: Vec<PlanItem>,
-    /// What stays.
-    pub skipped: Vec<NotUndone>,
+    /// Pairs with changes.
+    pub items: u64,
+    /// Changes.
+    pub changes: u64,
+    /// Things that stay.
+    pub skipped: u64,
 }
 
-/// What an undo did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an undo did. What it left alone, and what did not turn out as it should, is read with [`left_alone`].
+#[derive(Clone, Debug, PartialEq)]
 pub struct UndoReport {
     /// The undo as a run of its own, which can be undone in turn.
     pub record: RunRecord,
     /// What it set out to do.
     pub plan: UndoPlan,
+    /// What a look afterwards found.
+    pub verified: Verified,
 }
 
 /// Reads the records that a run wrote, as they are now, and says what taking it back would do.
-pub async fn plan_undo(context: &Context, setup: &SyncSetup, run: RunId) -> Result<UndoPlan, Failure> {
-    let mut running = open(context, setup, run).await?;
-    plan(&mut running, run).await
+pub async fn plan_undo(context: &Context, setup: &SyncSetup, undo: &Undo) -> Result<UndoPlan, Failure> {
+    let mut running = open(context, setup, undo.run).await?;
+    Planner::plan(&mut running, undo).await
 }
 
-/// Takes a run back.
-pub async fn undo(context: &Context, setup: &SyncSetup, run: RunId) -> Result<UndoReport, Failure> {
-    let mut running = open(context, setup, run).await?;
-    let undo = plan(&mut running, run).await?;
-    directed::carry_out(&mut running, undo.items.clone()).await?;
-    Ok(UndoReport { record: running.run.clone(), plan: undo })
+/// Takes a run back, and looks at every record that was written whether it is as it should be.
+pub async fn undo(context: &Context, setup: &SyncSetup, undo: &Undo) -> Result<UndoReport, Failure> {
+    let mut running = open(context, setup, undo.run).await?;
+    let plan = Planner::plan(&mut running, undo).await?;
+    directed::carry_out(&mut running, plan.changes).await?;
+    let verified = verify::verify(&mut running, plan.skipped).await?;
+    Ok(UndoReport { record: running.run.clone(), plan, verified })
 }
 
 async fn open<'a>(context: &'a Context, setup: &'a SyncSetup, run: RunId) -> Result<Running<'a>, Failure> {
@@ -79,43 +107,135 @@ async fn open<'a>(context: &'a Context, setup: &'a SyncSetup, run: RunId) -> Res
     Ok(running)
 }
 
-async fn plan(running: &mut Running<'_>, run: RunId) -> Result<UndoPlan, Failure> {
-    let entries = written_entries(running, run).await?;
-    let mut undo = UndoPlan::default();
-    let mut by_pair: BTreeMap<PairId, Vec<JournalEntry>> = BTreeMap::new();
-    let mut order = Vec::new();
-    for entry in entries.into_iter().rev() {
-        if !by_pair.contains_key(&entry.pair) {
-            order.push(entry.pair);
-        }
-        by_pair.entry(entry.pair).or_default().push(entry);
-    }
-    refresh(running, by_pair.values().flatten()).await?;
-    for id in order {
-        let entries = by_pair.remove(&id).unwrap_or_default();
-        plan_pair(running, id, entries, &mut undo).await?;
-    }
-    Ok(undo)
+/// Plans a page of the journal at a time, the last one first: memory does not grow with the run.
+struct Planner<'a> {
+    undo: &'a Undo,
+    plan: UndoPlan,
+    skipped: Vec<NotUndone>,
 }
 
-/// Reads the writes of a run that were done.
-async fn written_entries(running: &Running<'_>, run: RunId) -> Result<Vec<JournalEntry>, Failure> {
-    let prefix = run.0.to_be_bytes();
-    let mut entries = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
-    loop {
-        let store = running.synced.store;
-        let rows =
-            codec::scan_prefix(store, Space::HOST, StoreTable::Journal, &prefix, after.as_deref(), PAGE_ROWS).await?;
-        let Some((last, _)) = rows.last() else { return Ok(entries) };
-        after = Some(last.clone());
-        for (id, bytes) in rows {
-            let entry: JournalEntry = codec::decode(&Key::new(Space::HOST, StoreTable::Journal, id), &bytes)?;
-            if matches!(entry.state, EntryState::Settled { outcome: Settled::Written { .. }, .. }) {
-                entries.push(entry);
+impl Planner<'_> {
+    async fn plan(running: &mut Running<'_>, undo: &Undo) -> Result<UndoPlan, Failure> {
+        let mut planner = Planner { undo, plan: UndoPlan::default(), skipped: Vec::new() };
+        left::forget(running).await?;
+        match &undo.record {
+            Some(record) => {
+                let mut ids = Vec::new();
+                for side in Side::BOTH {
+                    ids.extend(
+                        running.synced.pairs_of(side, std::slice::from_ref(record)).await?.into_iter().flatten(),
+                    );
+                }
+                ids.dedup();
+                planner.pairs(running, ids).await?;
+            }
+            None => planner.run(running).await?,
+        }
+        if planner.plan == UndoPlan::default() && (undo.record.is_some() || undo.field.is_some()) {
+            let what = undo.record.as_ref().map_or_else(|| "such a field".to_owned(), ToString::to_string);
+            return Err(Failure::Request(format!("run {} wrote nothing to {what}", undo.run.0)));
+        }
+        Ok(planner.plan)
+    }
+
+    /// Goes through the journal of the run backwards.
+    async fn run(&mut self, running: &mut Running<'_>) -> Result<(), Failure> {
+        let run = self.undo.run;
+        let record: Option<RunRecord> = codec::load(running.synced.store, codec::run(run)).await?;
+        let mut before = record.map_or(0, |record| record.entries);
+        while before > 0 {
+            let from = before.saturating_sub(ENTRIES_MAX);
+            let keys = (from..before).rev().map(|number| codec::journal(run, number)).collect();
+            before = from;
+            let entries: Vec<Option<JournalEntry>> = codec::load_all(running.synced.store, keys).await?;
+            let entries: Vec<JournalEntry> = entries.into_iter().flatten().filter(is_done).collect();
+            let ids: Vec<PairId> = entries.iter().map(|entry| entry.pair).collect();
+            let mut pages = Vec::new();
+            for (entry, pair) in entries.iter().zip(running.synced.pairs(&ids).await?) {
+                let Some(pair) = pair else {
+                    let gone = "its pair is gone: it was joined with another";
+                    self.skipped.push(not_undone(entry, None, gone));
+                    continue;
+                };
+                let all = entries_of(running, &pair, run).await?;
+                // What the run did to a pair is taken back as one, where the run came to it last.
+                if all.first().is_some_and(|last| last.number == entry.number) {
+                    pages.push((entry.pair, pair, all));
+                }
+            }
+            self.page(running, pages).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes through given pairs.
+    async fn pairs(&mut self, running: &mut Running<'_>, ids: Vec<PairId>) -> Result<(), Failure> {
+        let mut page = Vec::new();
+        for (id, pair) in ids.iter().zip(running.synced.pairs(&ids).await?) {
+            if let Some(pair) = pair {
+                let all = entries_of(running, &pair, self.undo.run).await?;
+                page.push((*id, pair, all));
             }
         }
+        self.page(running, page).await
     }
+
+    /// Looks at the records of a page of pairs as they are now, and writes down what to do and what not.
+    async fn page(
+        &mut self,
+        running: &mut Running<'_>,
+        page: Vec<(PairId, Pair, Vec<JournalEntry>)>,
+    ) -> Result<(), Failure> {
+        refresh(running, page.iter().flat_map(|(_, _, entries)| entries)).await?;
+        let mut items = Vec::new();
+        for (id, pair, mut entries) in page {
+            if let Some(field) = &self.undo.field {
+                only_field(&mut entries, field, &mut self.skipped);
+            }
+            items.extend(plan_pair(running, id, &pair, entries, &mut self.skipped).await?);
+        }
+        self.plan.items += items.len() as u64;
+        self.plan.changes += items.iter().map(|item| item.changes.len() as u64).sum::<u64>();
+        directed::plan(running, &items).await?;
+        self.plan.skipped = left::keep(running, self.plan.skipped, &mut self.skipped).await?;
+        Ok(())
+    }
+}
+
+/// Journal entries that are planned together.
+const ENTRIES_MAX: u32 = 256;
+
+fn is_done(entry: &JournalEntry) -> bool {
+    matches!(entry.state, EntryState::Settled { outcome: Settled::Written { .. }, .. })
+}
+
+/// Returns what a run did to a pair, the last write first.
+async fn entries_of(running: &Running<'_>, pair: &Pair, run: RunId) -> Result<Vec<JournalEntry>, Failure> {
+    let mut trail = Trail::of(running.synced.store, pair);
+    let mut entries = Vec::new();
+    while let Some(entry) = trail.older().await? {
+        if entry.run < run {
+            break;
+        }
+        entries.extend(Some(entry).filter(|entry| entry.run == run));
+    }
+    Ok(entries)
+}
+
+/// Keeps of each write what it did to one field.
+fn only_field(entries: &mut Vec<JournalEntry>, field: &FieldName, skipped: &mut Vec<NotUndone>) {
+    entries.retain_mut(|entry| {
+        if entry.change.fields.iter().all(|change| change.field != *field) {
+            return false;
+        }
+        if entry.change.kind != ChangeKind::Update {
+            let why = "the run wrote the record as a whole; undo it without a field";
+            skipped.push(not_undone(entry, Some(field.clone()), why));
+            return false;
+        }
+        entry.change.fields.retain(|change| change.field == *field);
+        true
+    });
 }
 
 /// Reads the records that were written as they are now.
@@ -139,14 +259,10 @@ async fn refresh(running: &mut Running<'_>, entries: impl Iterator<Item = &Journ
 async fn plan_pair(
     running: &Running<'_>,
     id: PairId,
+    pair: &Pair,
     entries: Vec<JournalEntry>,
-    undo: &mut UndoPlan,
-) -> Result<(), Failure> {
-    let Some(pair) = running.synced.pair(id).await? else {
-        let skip = |entry: &JournalEntry| not_undone(entry, None, "its pair is gone: it was joined with another");
-        undo.skipped.extend(entries.iter().map(skip));
-        return Ok(());
-    };
+    skipped: &mut Vec<NotUndone>,
+) -> Result<Option<PlanItem>, Failure> {
     let mut item = PlanItem {
         pair: id,
         left: pair.left.clone(),
@@ -157,14 +273,21 @@ async fn plan_pair(
         left_out: Vec::new(),
         then: pair.state.clone(),
     };
-    for entry in &rounds::join(entries, &mut undo.skipped) {
-        let now = now(running, &pair, entry).await?;
-        plan_entry(running, &pair, entry, now, &mut item, &mut undo.skipped);
+    for entry in &rounds::join(entries, skipped) {
+        let now = now(running, pair, entry).await?;
+        plan_entry(running, pair, entry, now, &mut item, skipped);
+        let brings_back = |change: &Change| matches!(change.kind, ChangeKind::Create | ChangeKind::Restore { .. });
+        if item.changes.last().is_some_and(brings_back) && is_there(running, pair, entry.change.side.other()).await? {
+            item.then = PairState::Linked;
+        }
     }
-    if !item.changes.is_empty() {
-        undo.items.push(item);
-    }
-    Ok(())
+    Ok(Some(item).filter(|item| !item.changes.is_empty()))
+}
+
+async fn is_there(running: &Running<'_>, pair: &Pair, side: Side) -> Result<bool, Failure> {
+    let Some(id) = pair.id(side) else { return Ok(false) };
+    let known = running.endpoint(side).replica().get(std::slice::from_ref(id)).await?.pop().flatten();
+    Ok(matches!(known, Some(Known::Here(_))))
 }
 
 /// Returns the written record as it is now.

@@ -172,7 +172,7 @@ fn e3_6_delete_wins_and_the_edit_is_in_the_journal() {
     let undone = futures_util::FutureExt::now_or_never(syncline_runner::undo(
         &simulation.context,
         &simulation.setup,
-        report.record.id,
+        &syncline_runner::Undo::run(report.record.id),
     ));
     undone.expect("nothing waits").expect("it can be undone");
     assert_eq!(simulation.stage.lock().value(LEFT, &left, "name"), Some(text("Eda")));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use syncline_core::{FieldName, RecordId, RunId, Side, SyncName};
-use syncline_runner::{Answer, Failure, Listener, RunRecord};
+use syncline_runner::{Answer, Failure, Listener, RunRecord, Undo};
 
 use super::plan::saved;
 use super::{CommandError, check, plan, resolve, run, undo};
@@ -129,17 +129,22 @@ async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>)
     let record: Option<RunRecord> = syncline_runner::run_record(session.context.store.as_ref(), run).await?;
     let record = record.ok_or_else(|| no_run(run))?;
     let sync = one(session, record.sync.as_str())?;
+    let undo = Undo {
+        run,
+        record: args.record.as_deref().map(RecordId::new),
+        field: args.field.as_deref().map(FieldName::from),
+    };
     if args.plan {
-        return Ok(undo::plan(session, &sync, run).await?);
+        return Ok(undo::plan(session, &sync, &undo).await?);
     }
     if !args.yes {
         let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
-        eprint!("{}", undo::plan(session, &sync, run).await?.text);
+        eprint!("{}", undo::plan(session, &sync, &undo).await?.text);
         if !terminal.agrees_unless(&session.context.stop, "take this back?").await? {
             return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
     }
-    Ok(undo::undo(session, &sync, run).await?)
+    Ok(undo::undo(session, &sync, &undo).await?)
 }
 
 /// Says that a question cannot be asked, and what to do instead.

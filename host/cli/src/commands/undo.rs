@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use syncline_core::RunId;
+use syncline_core::PlanItem;
 use syncline_runner::report::{self, PlannedPair};
-use syncline_runner::{Failure, NotUndone, RunOutcome, UndoPlan};
+use syncline_runner::{Context, Failure, NotUndone, RunOutcome, SyncSetup, Undo, Verified, left_alone, planned_items};
 
 use super::plan::headline;
 
@@ -15,47 +15,83 @@ use crate::output::Output;
 use crate::render::text::{count, plain};
 use crate::session::{Session, SessionError};
 
-/// Shows what undoing a run would do.
-pub async fn plan(session: &Session, sync: &Sync, run: RunId) -> Result<Output, SessionError> {
+/// Shows what undoing would do.
+pub async fn plan(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output, SessionError> {
     let setup = session.setup(sync).await?;
-    let plan = syncline_runner::plan_undo(&session.context, &setup, run).await?;
-    let pairs = shown(session, sync, &plan).await?;
-    let records = count(pairs.len() as u64, "record");
-    let mut text = format!("undoing run {} would change {records}\n", run.0);
-    describe(&pairs, &plan, &mut text);
-    Ok(Output::ok(text, json!({ "items": pairs, "skipped": skipped(&plan) })))
+    let plan = syncline_runner::plan_undo(&session.context, &setup, undo).await?;
+    let records = count(plan.items, "record");
+    let mut text = format!("undoing run {} would change {records}\n", undo.run.0);
+    let pairs = shown(&session.context, &setup).await?;
+    describe(&pairs, &mut text);
+    let left = left(&session.context, &setup).await?;
+    describe_left(&left, &mut text);
+    Ok(Output::ok(text, json!({ "items": pairs, "skipped": json_of(&left) })))
 }
 
-/// Undoes a run.
-pub async fn undo(session: &Session, sync: &Sync, run: RunId) -> Result<Output, SessionError> {
+/// Undoes a run, or a part of it.
+pub async fn undo(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output, SessionError> {
     let setup = session.setup(sync).await?;
-    let report = syncline_runner::undo(&session.context, &setup, run).await;
+    let report = syncline_runner::undo(&session.context, &setup, undo).await;
     session.keep_budgets().await?;
     let report = report?;
     let done = matches!(report.record.outcome, Some(RunOutcome::Ok));
+    let Verified { held, differing } = report.verified;
     let mut text = format!(
         "run {} is undone as run {}: {} changed back, {} left alone\n",
-        run.0,
+        undo.run.0,
         report.record.id.0,
         count(report.record.tally.changed, "record"),
-        count(report.plan.skipped.len() as u64, "thing")
+        count(report.plan.skipped, "thing")
     );
-    describe_skipped(&report.plan, &mut text);
-    let exit = if done && report.plan.skipped.is_empty() { Exit::Ok } else { Exit::Rejects };
-    let pairs = shown(session, sync, &report.plan).await?;
-    let json = json!({ "record": report.record, "items": pairs, "skipped": skipped(&report.plan) });
+    let _ = match differing {
+        0 => writeln!(text, "  looked at afterwards: {} as they should be", count(held, "write")),
+        wrong => writeln!(
+            text,
+            "  looked at afterwards: {} as they should be, and {} not as they should be",
+            count(held, "write"),
+            count(wrong, "thing")
+        ),
+    };
+    let left = left(&session.context, &setup).await?;
+    describe_left(&left, &mut text);
+    let exit = if done && left.is_empty() { Exit::Ok } else { Exit::Rejects };
+    let json = json!({
+        "record": report.record,
+        "verified": { "held": held, "differing": differing },
+        "skipped": json_of(&left),
+    });
     Ok(Output { text, json, exit })
 }
 
 /// Writes that are shown at the most, and as many that are left alone.
 const SHOWN_MAX: usize = 50;
 
-/// Returns the items with names, and without what sensitive fields hold.
-async fn shown(session: &Session, sync: &Sync, plan: &UndoPlan) -> Result<Vec<PlannedPair>, Failure> {
-    Ok(report::planned(session.context.store.as_ref(), sync.name(), &plan.items).await?)
+/// Returns the items of the plan with names, and without what sensitive fields hold.
+async fn shown(context: &Context, setup: &SyncSetup) -> Result<Vec<PlannedPair>, Failure> {
+    let mut pairs = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = planned_items(context, setup, after).await?;
+        let Some((last, _)) = page.last() else { return Ok(pairs) };
+        after = *last;
+        let items: Vec<PlanItem> = page.into_iter().map(|(_, item)| item).collect();
+        pairs.extend(report::planned(context.store.as_ref(), &setup.name, &items).await?);
+    }
 }
 
-fn describe(pairs: &[PlannedPair], plan: &UndoPlan, text: &mut String) {
+/// Returns what is left alone.
+async fn left(context: &Context, setup: &SyncSetup) -> Result<Vec<NotUndone>, Failure> {
+    let mut left = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = left_alone(context, setup, after).await?;
+        let Some((last, _)) = page.last() else { return Ok(left) };
+        after = *last;
+        left.extend(page.into_iter().map(|(_, thing)| thing));
+    }
+}
+
+fn describe(pairs: &[PlannedPair], text: &mut String) {
     let writes = pairs.iter().flat_map(|pair| pair.changes.iter().map(move |change| (pair, change)));
     let all = writes.clone().count();
     for (pair, change) in writes.take(SHOWN_MAX) {
@@ -68,19 +104,21 @@ fn describe(pairs: &[PlannedPair], plan: &UndoPlan, text: &mut String) {
     if all > SHOWN_MAX {
         let _ = writeln!(text, "  ... and {} more; take them all with --json", all - SHOWN_MAX);
     }
-    describe_skipped(plan, text);
 }
 
-fn describe_skipped(plan: &UndoPlan, text: &mut String) {
-    for NotUndone { side, record, field, reason, .. } in plan.skipped.iter().take(SHOWN_MAX) {
+fn describe_left(left: &[NotUndone], text: &mut String) {
+    for NotUndone { side, record, field, reason, .. } in left.iter().take(SHOWN_MAX) {
         let record = record.as_ref().map(ToString::to_string).unwrap_or_default();
         let field = field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
         let _ = writeln!(text, "  left alone: {side} {record}{field}: {reason}");
     }
+    if left.len() > SHOWN_MAX {
+        let _ = writeln!(text, "  ... and {} more; take them all with --json", left.len() - SHOWN_MAX);
+    }
 }
 
-fn skipped(plan: &UndoPlan) -> Vec<serde_json::Value> {
-    let rows = plan.skipped.iter();
-    rows.map(|one| json!({ "side": one.side, "record": one.record, "field": one.field, "reason": one.reason }))
+fn json_of(left: &[NotUndone]) -> Vec<serde_json::Value> {
+    left.iter()
+        .map(|one| json!({ "side": one.side, "record": one.record, "field": one.field, "reason": one.reason }))
         .collect()
 }

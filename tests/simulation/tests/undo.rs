@@ -1,0 +1,214 @@
+//! Small histories about taking back (E9.6): whole runs of any size, one record, one field, and an undo itself.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use syncline_core::{FieldName, PairState, Reason, RecordId, RunId, Side, Standing, Value};
+use syncline_runner::{
+    Batch, BoxFuture, Committed, Key, NotUndone, RunReport, Space, Stats, Store, StoreError, StoreTable, Undo,
+    UndoReport, Verified, left_alone, plan_undo, planned_items, undo,
+};
+use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+
+/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
+}
+
+fn plain() -> Simulation {
+    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, default_rules())
+}
+
+fn run(simulation: &Simulation) -> RunReport {
+    simulation.stage.lock().now += 600_000;
+    simulation.run().expect("nothing goes wrong in this run")
+}
+
+fn take_back(simulation: &Simulation, asked: &Undo) -> UndoReport {
+    simulation.stage.lock().now += 5_000;
+    wait(undo(&simulation.context, &simulation.setup, asked)).expect("nothing goes wrong in this undo")
+}
+
+fn left(simulation: &Simulation) -> Vec<NotUndone> {
+    let page = wait(left_alone(&simulation.context, &simulation.setup, 0)).expect("the store is up");
+    page.into_iter().map(|(_, thing)| thing).collect()
+}
+
+fn create(simulation: &Simulation, name: &str) -> RecordId {
+    let email = format!("{name}@x");
+    simulation.stage.lock().person_creates(LEFT, &[("email", &email), ("name", name)])
+}
+
+fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
+    let mut state = simulation.stage.lock();
+    state.now += 5_000;
+    state.person_edits(side, id, field, value);
+}
+
+fn value(simulation: &Simulation, side: Side, id: &RecordId, field: &str) -> Option<Value> {
+    simulation.stage.lock().value(side, id, field)
+}
+
+fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
+    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
+}
+
+fn rest(simulation: &Simulation) {
+    assert!(simulation.settle().is_some(), "it does not come to rest");
+    assert_eq!(check(simulation), Vec::<String>::new());
+}
+
+/// Counts the rows that one call hands over at the most.
+struct Counting {
+    store: Arc<dyn Store>,
+    rows_max: AtomicUsize,
+}
+
+impl Counting {
+    fn saw(&self, rows: usize) {
+        self.rows_max.fetch_max(rows, Ordering::Relaxed);
+    }
+}
+
+impl Store for Counting {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, StoreError>> {
+        self.saw(batch.writes.len());
+        self.store.commit(batch)
+    }
+
+    fn get(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Option<Vec<u8>>>, StoreError>> {
+        self.saw(keys.len());
+        self.store.get(keys)
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        table: StoreTable,
+        after: Vec<u8>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>> {
+        Box::pin(async move {
+            let rows = self.store.scan(space, table, after, limit).await?;
+            self.saw(rows.len());
+            Ok(rows)
+        })
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
+        self.store.stats()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.close()
+    }
+}
+
+#[test]
+fn e9_6_a_run_of_thousands_is_taken_back_page_by_page() {
+    const RECORDS: usize = 3_000;
+    let mut simulation = plain();
+    let ids: Vec<RecordId> = (0..RECORDS).map(|number| create(&simulation, &format!("n{number}"))).collect();
+    let first = run(&simulation).record.id;
+    // Half of them are filled in by people, and stay.
+    for id in ids.iter().step_by(2) {
+        let right = partner_of(&simulation, id);
+        simulation.stage.lock().person_edits(RIGHT, &right, "phone", "1");
+    }
+    let counting = Arc::new(Counting { store: simulation.context.store.clone(), rows_max: AtomicUsize::new(0) });
+    simulation.context.store = counting.clone();
+    let report = take_back(&simulation, &Undo::run(first));
+    assert_eq!((report.plan.items, report.plan.skipped), (RECORDS as u64 / 2, RECORDS as u64 / 2));
+    assert_eq!(report.verified, Verified { held: RECORDS as u64 / 2, differing: 0 });
+    assert_eq!(simulation.stage.lock().ids(RIGHT).len(), RECORDS / 2);
+    let rows_max = counting.rows_max.load(Ordering::Relaxed);
+    assert!(rows_max < 2_500, "{rows_max} rows at once for {RECORDS} records");
+}
+
+/// The counterpart by the address, without reading every pair.
+fn partner_of(simulation: &Simulation, left: &RecordId) -> RecordId {
+    let state = simulation.stage.lock();
+    let email = state.value(LEFT, left, "email");
+    let mut rights = state.app(RIGHT).live();
+    rights
+        .find(|entry| entry.cells().and_then(|cells| cells.get("email").cloned()) == email)
+        .expect("created")
+        .id
+        .clone()
+}
+
+#[test]
+fn e9_6_one_record_and_one_field_are_taken_back() {
+    let simulation = plain();
+    let (ada, eda) = (create(&simulation, "ada"), create(&simulation, "eda"));
+    run(&simulation);
+    let (right, other) = (partner(&simulation, &ada), partner(&simulation, &eda));
+    for (id, name) in [(&ada, "Ada"), (&eda, "Eda")] {
+        edit(&simulation, LEFT, id, "name", name);
+        edit(&simulation, LEFT, id, "phone", "1");
+    }
+    let second = run(&simulation).record.id;
+    let of = |record: &RecordId, field: Option<&str>| Undo {
+        run: second,
+        record: Some(record.clone()),
+        field: field.map(FieldName::from),
+    };
+    // By the id on the side that was not written.
+    let report = take_back(&simulation, &of(&ada, Some("phone")));
+    assert_eq!((report.plan.changes, report.verified), (1, Verified { held: 1, differing: 0 }));
+    assert_eq!(value(&simulation, RIGHT, &right, "phone"), Some(Value::Clear));
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Ada")), "the other field stays");
+    assert_eq!(value(&simulation, RIGHT, &other, "phone"), Some(text("1")), "the other record stays");
+    assert_eq!(run(&simulation).record.tally.writes(), 0, "the next run does not do it again");
+    let report = take_back(&simulation, &of(&other, None));
+    assert_eq!(report.plan.changes, 1);
+    assert_eq!(value(&simulation, RIGHT, &other, "name"), Some(text("eda")));
+    // What is taken back already is left alone, with the reason.
+    take_back(&simulation, &of(&ada, Some("phone")));
+    let reasons: Vec<String> = left(&simulation).into_iter().map(|thing| thing.reason).collect();
+    assert_eq!(reasons, ["it was edited since"]);
+    for nothing in [of(&ada, Some("city")), Undo { run: RunId(1), ..of(&ada, Some("city")) }] {
+        let refused = wait(plan_undo(&simulation.context, &simulation.setup, &nothing));
+        assert!(refused.is_err() || left(&simulation).len() == 1, "{nothing:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn e9_6_an_undo_of_an_undo_brings_it_back() {
+    let simulation = plain();
+    let ada = create(&simulation, "ada");
+    let created = run(&simulation).record.id;
+    let undone = take_back(&simulation, &Undo::run(created)).record.id;
+    assert_eq!(simulation.stage.lock().ids(RIGHT), []);
+    let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
+    assert_eq!(pair.state, PairState::Tombstone { gone: Some(RIGHT), undone: true });
+    assert_eq!(pair.standing(), Standing::Excluded(Reason::Undone));
+    assert_eq!(run(&simulation).record.tally.writes(), 0, "it is not made again");
+    let again = take_back(&simulation, &Undo::run(undone));
+    assert_eq!(again.verified, Verified { held: 1, differing: 0 });
+    let right = partner(&simulation, &ada);
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("ada")));
+    assert_eq!(simulation.pair_of(LEFT, &ada).expect("it has a pair").state, PairState::Linked);
+    rest(&simulation);
+    edit(&simulation, RIGHT, &right, "name", "Ada");
+    run(&simulation);
+    assert_eq!(value(&simulation, LEFT, &ada, "name"), Some(text("Ada")), "the pair goes on");
+}
+
+#[test]
+fn e9_6_a_plan_of_an_undo_writes_nothing() {
+    let simulation = plain();
+    let ada = create(&simulation, "ada");
+    let created = run(&simulation).record.id;
+    let plan = wait(plan_undo(&simulation.context, &simulation.setup, &Undo::run(created))).expect("it can be planned");
+    assert_eq!((plan.items, plan.changes, plan.skipped), (1, 1, 0));
+    let items = wait(planned_items(&simulation.context, &simulation.setup, 0)).expect("the store is up");
+    assert_eq!(items[0].1.changes[0].record, Some(partner(&simulation, &ada)));
+    assert_eq!(simulation.stage.lock().ids(RIGHT).len(), 1);
+    assert_eq!(run(&simulation).record.tally.writes(), 0, "nor does the next run");
+    rest(&simulation);
+}
