@@ -260,7 +260,7 @@ pub struct ResolveArgs {
     /// The field on either side; without it every field in conflict
     #[arg(value_name = "FIELD")]
     pub field: Option<String>,
-    /// Take the value of this side
+    /// Take the value of this side, for what waits, else against the last decision
     #[arg(long, value_name = "SIDE", required_unless_present = "flip", conflicts_with = "flip")]
     pub take: Option<SideWord>,
     /// Turn a past decision round: the value that lost is written back

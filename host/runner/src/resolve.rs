@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Change, ChangeKind, Conflict, Decided, FieldChange, FieldName, PairId, PairState, PlanItem, Record,
+    Agreed, Change, ChangeKind, Conflict, Decided, FieldChange, FieldName, Pair, PairId, PairState, PlanItem, Record,
     RecordId, Side, Value, Why,
 };
 
@@ -60,16 +60,17 @@ async fn plan(
     };
     let left_record = fresh(running, Side::Left, &left).await?;
     let right_record = fresh(running, Side::Right, &right).await?;
+    for kept in conflicts {
+        check_fresh(&pair, kept, [&left_record, &right_record])?;
+    }
     let target = keep.other();
     let (kept_record, written) = keep.pick((&left_record, &right_record), (&right_record, &left_record));
     let mut fields = Vec::new();
     let mut agreed = Vec::new();
-    let disputed = conflicts.iter().flat_map(|kept| kept.conflict.fields.iter().map(move |field| (kept, field)));
-    for (kept, field) in disputed {
+    for field in conflicts.iter().flat_map(|kept| &kept.conflict.fields) {
         let value = wanted(running, field, keep).await?;
         let (kept_field, written_field) =
             keep.pick((&field.left_field, &field.right_field), (&field.right_field, &field.left_field));
-        check_fresh(&kept.conflict, field, &left_record, &right_record)?;
         agreed.push(Agreed { left: field.left_field.clone(), right: field.right_field.clone() });
         // Flipping a decided conflict brings the losing value back to its own side too.
         let own = keep.pick(&field.left, &field.right);
@@ -118,24 +119,25 @@ async fn fresh(running: &mut Running<'_>, side: Side, id: &RecordId) -> Result<R
     }
 }
 
-/// Refuses to decide about values that are not there any more, on any field of the group.
-fn check_fresh(
-    conflict: &Conflict,
-    field: &syncline_core::ConflictField,
-    left: &Record,
-    right: &Record,
-) -> Result<(), Failure> {
-    let sides =
-        [(Side::Left, left, &field.left_field, &field.left), (Side::Right, right, &field.right_field, &field.right)];
-    for (side, record, name, then) in sides {
-        let lost = conflict.decided.winner().is_some_and(|winner| winner != side);
-        let now = record.get(name);
-        // The side that lost holds what the winner gave it; the other one, and both of an open conflict, what they had.
-        if !lost && now != Some(then) {
-            let now = now.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-            return Err(Failure::Request(format!(
-                "{name} on the {side} side has changed since: it was {then} and is {now}; run the sync again"
-            )));
+/// Refuses to decide about values that are not there any more, on any field of the group (E3.4).
+fn check_fresh(pair: &Pair, kept: &KeptConflict, records: [&Record; 2]) -> Result<(), Failure> {
+    let conflict = &kept.conflict;
+    for (fields, covered) in [(&conflict.fields, true), (&conflict.beside, false)] {
+        for (field, side) in fields.iter().flat_map(|field| Side::BOTH.map(|side| (field, side))) {
+            let (name, had) = side.pick((&field.left_field, &field.left), (&field.right_field, &field.right));
+            // A side that lost holds what it got; the other one, both of an open conflict, and what was beside it are
+            // as they were.
+            let agreed = pair.base.side(side).get(name).filter(|cell| cell.run <= kept.run);
+            let given = || agreed.map(|cell| &cell.value);
+            let then = if covered && conflict.decided.covers(side) { given() } else { Some(had) };
+            let now = records[side.pick(0, 1)].get(name);
+            if now != then {
+                let [now, then] =
+                    [now, then].map(|value| value.map_or_else(|| "unknown".to_owned(), ToString::to_string));
+                return Err(Failure::Request(format!(
+                    "{name} on the {side} side has changed since: it was {then} and is {now}; run the sync again"
+                )));
+            }
         }
     }
     Ok(())

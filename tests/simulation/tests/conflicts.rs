@@ -241,3 +241,34 @@ fn e3_4_decided_conflicts_are_kept_for_their_time_and_open_ones_until_they_are_d
     run(&simulation);
     assert_eq!(simulation.conflicts(), []);
 }
+
+#[test]
+fn e3_4_a_side_is_taken_against_a_decision_unless_the_group_has_moved_on() {
+    for moved in [None, Some("name"), Some("street"), Some("city")] {
+        let used = TransformUse { name: "longer".to_owned(), options: String::new() };
+        let mut rules = default_rules();
+        for mapping in rules.mappings.iter_mut().filter(|mapping| mapping.group.is_some()) {
+            mapping.conflict = Some(ConflictPolicy::Resolver(used.clone()));
+        }
+        let mut simulation = plain(rules);
+        simulation.setup.transforms.insert(used, Arc::new(Longer));
+        let (left, right) = pair(&simulation, "ada");
+        edit(&simulation, LEFT, &left, "street", "one");
+        edit(&simulation, RIGHT, &right, "street", "two");
+        run(&simulation);
+        assert_eq!(values(&simulation, &left, &right, "street"), both("one+two was (blank)"), "made of both");
+        if let Some(field) = moved {
+            edit(&simulation, RIGHT, &right, field, "later");
+            run(&simulation);
+        }
+        let numbers = [simulation.conflicts()[0].number];
+        let resolved = syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, RIGHT);
+        let resolved = futures_util::FutureExt::now_or_never(resolved).expect("nothing waits");
+        let is_beside = moved == Some("name");
+        assert_eq!(resolved.is_ok(), moved.is_none() || is_beside, "{moved:?}: {resolved:?}");
+        if resolved.is_ok() {
+            assert_eq!(values(&simulation, &left, &right, "street"), both("two"), "{moved:?}");
+            rest(&simulation);
+        }
+    }
+}

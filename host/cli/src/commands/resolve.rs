@@ -16,21 +16,26 @@ pub struct Decision {
     pub record: RecordId,
     /// The field, where the record has several conflicts.
     pub field: Option<FieldName>,
-    /// The side to take; none turns a past decision round.
+    /// The side to take, also against a past decision; none turns a past decision round.
     pub take: Option<Side>,
 }
 
 /// Decides, and writes what was decided.
 pub async fn resolve(session: &Session, sync: &Sync, decision: &Decision) -> Result<Output, SessionError> {
     let setup = session.setup(sync).await?;
-    let which = if decision.take.is_some() { Dispute::Open } else { Dispute::Decided };
     let store = session.context.store.as_ref();
-    let found = find_conflicts(store, &setup.name, &decision.record, decision.field.as_ref(), which).await?;
+    let find = |which| find_conflicts(store, &setup.name, &decision.record, decision.field.as_ref(), which);
+    let open = if decision.take.is_some() { find(Dispute::Open).await.ok() } else { None };
+    let found = match open {
+        Some(open) => open,
+        // A side can be taken against a past decision too (E3.4).
+        None => find(Dispute::Decided).await?,
+    };
     let keep = match (decision.take, found.iter().find_map(|kept| kept.conflict.decided.winner())) {
         (Some(side), _) => side,
         (None, Some(winner)) => winner.other(),
         (None, None) => {
-            return Err(Failure::Request("nobody has decided it yet; say --take left or right".to_owned()).into());
+            return Err(Failure::Request("there is no one side that lost; say --take left or right".to_owned()).into());
         }
     };
     let numbers: Vec<u64> = found.iter().map(|kept| kept.number).collect();
