@@ -10,6 +10,7 @@ mod stage;
 
 use std::fs;
 
+use application::TORN;
 use clap::Parser;
 use stage::{NOW, Stage, story};
 use syncline_cli::args::{Args, Command};
@@ -84,6 +85,33 @@ async fn every_command_says_what_it_should() {
 }
 
 #[tokio::test]
+async fn the_error_log_of_a_run_names_what_it_could_not_read_e8_6() {
+    let stage = Stage::new();
+    for number in 0..3 {
+        let mail = format!("{number}@example.org");
+        stage.left.add(&[("email", &mail), ("firstname", "Ada")]);
+    }
+    stage.run().await.expect("a run");
+    stage.left.edit("left-2", "firstname", TORN);
+    stage.left.add(&[("email", "new@example.org"), ("firstname", TORN)]);
+    let report = stage.run().await.expect("a run");
+    assert_eq!(report.skipped.len(), 2);
+    stage.run().await.expect("a run that reads nothing new");
+    let errors = async |run: u64| {
+        let log = errors::report(stage.store.as_ref(), RunId(run), errors::Form::Csv, view(false)).await;
+        log.expect("an error log").text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!((errors(1).await, errors(3).await), (Vec::new(), Vec::new()));
+    let row = |id: &str, pair: &str| {
+        format!(
+            "2026-01-31T08:00:00Z,people,2,left,crm.contacts,{id},{pair},read,,validation,validation,it is torn,,\
+             read again when the record changes"
+        )
+    };
+    assert_eq!(errors(2).await, [row("left-2", "1"), row("left-4", "")]);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said_with_the_next_step() {
     let stage = story().await;
     let cases = [
@@ -128,7 +156,7 @@ async fn reading_writes_nothing_and_works_on_an_empty_store() {
 
 #[tokio::test]
 async fn long_lists_come_in_pages() {
-    use syncline_runner::report::{Class, Filter, conflicts, history, records, show};
+    use syncline_runner::report::{Class, ConflictPage, Filter, conflicts, history, records, show};
     let stage = story().await;
     let (store, sync) = (stage.store.as_ref(), "people".into());
     let all = records(store, &sync, Filter::default(), None, usize::MAX).await.expect("records");
@@ -158,6 +186,13 @@ async fn long_lists_come_in_pages() {
     let open = conflicts(store, &sync, false, None, 1).await.expect("conflicts");
     let everything = conflicts(store, &sync, true, None, usize::MAX).await.expect("conflicts");
     assert!(open.conflicts.len() < everything.conflicts.len(), "decided ones are listed with all");
+    let mut paged = conflicts(store, &sync, true, None, 1).await.expect("the newest");
+    while let Some(next) = paged.next {
+        let older = conflicts(store, &sync, true, Some(next), 1).await.expect("an older one");
+        paged = ConflictPage { conflicts: [paged.conflicts, older.conflicts].concat(), next: older.next };
+    }
+    assert_eq!(paged, everything);
+    assert!(everything.conflicts.is_sorted_by(|newer, older| newer.number > older.number), "the newest first");
 }
 
 #[tokio::test]

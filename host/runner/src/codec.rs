@@ -144,6 +144,12 @@ pub(crate) fn journal(run: RunId, number: u32) -> Key {
     Key::new(Space::HOST, StoreTable::Journal, key)
 }
 
+pub(crate) fn unread(run: RunId, number: u32) -> Key {
+    let mut key = run.0.to_be_bytes().to_vec();
+    key.extend_from_slice(&number.to_be_bytes());
+    Key::new(Space::HOST, StoreTable::Unread, key)
+}
+
 pub(crate) fn run(run: RunId) -> Key {
     Key::new(Space::HOST, StoreTable::Run, run.0.to_be_bytes())
 }

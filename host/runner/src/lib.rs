@@ -48,6 +48,7 @@ mod totals;
 mod trail;
 mod typed;
 mod undo;
+mod unread;
 mod versions;
 mod world;
 

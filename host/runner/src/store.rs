@@ -53,6 +53,8 @@ pub enum StoreTable {
     Held = 17,
     /// Sync: what its last undo left alone.
     Left = 18,
+    /// Host: records that could not be read, by run and number.
+    Unread = 19,
 }
 
 /// The full key of a row; rows are ordered by it, bytewise.

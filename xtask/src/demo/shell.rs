@@ -16,8 +16,6 @@ pub(super) enum Show {
     All,
     /// The first lines.
     First(usize),
-    /// The last lines.
-    Last(usize),
 }
 
 /// Where commands are run and shown.
@@ -82,11 +80,7 @@ fn cut(text: &str, show: Show) -> String {
         Show::First(count) if count < lines.len() => {
             format!("{}  [and {} more lines]\n", lines[..count].concat(), lines.len() - count)
         }
-        Show::Last(count) if count < lines.len() => {
-            let left_out = lines.len() - count;
-            format!("  [{left_out} lines before]\n{}", lines[left_out..].concat())
-        }
-        Show::All | Show::First(_) | Show::Last(_) => text.to_owned(),
+        Show::All | Show::First(_) => text.to_owned(),
     }
 }
 
@@ -115,7 +109,6 @@ mod tests {
         assert_eq!(cut("a\nb\nc\n", Show::All), "a\nb\nc\n");
         assert_eq!(cut("a\nb\nc\n", Show::First(3)), "a\nb\nc\n");
         assert_eq!(cut("a\nb\nc\n", Show::First(1)), "a\n  [and 2 more lines]\n");
-        assert_eq!(cut("a\nb\nc\n", Show::Last(1)), "  [2 lines before]\nc\n");
     }
 
     #[test]

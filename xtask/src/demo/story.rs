@@ -187,7 +187,7 @@ fn conflict(stage: &mut Stage, edited: &Edited) -> Result<(), Error> {
          `in_doubt`. The other one is not lost. It is kept with the reason, and can be written back:",
     );
     stage.shell.print(&format!("  syncline resolve people {id} jobtitle --flip"));
-    let conflicts = stage.shell.syncline(&["conflicts", "people", "--all"], Show::Last(4), 0)?;
+    let conflicts = stage.shell.syncline(&["conflicts", "people", "--all"], Show::First(4), 0)?;
     told(conflicts.contains(LOSING_TITLE), "the title that lost is listed")?;
     let explained = stage.shell.syncline(&["explain", "people", &id, "jobtitle"], Show::All, 0)?;
     told(explained.contains(LOSING_TITLE), "the title that lost is explained")

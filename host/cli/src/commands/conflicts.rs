@@ -1,7 +1,7 @@
 //! `syncline conflicts`: the fields on which two sides disagree, and how such were decided.
 //!
-//! `syncline.conflicts/1`: `syncs`, each with `sync`, `conflicts` (each a [`ShownConflict`]), and `next`, the number after
-//! which there are more.
+//! `syncline.conflicts/1`: `syncs`, each with `sync`, `conflicts` (each a [`ShownConflict`], the newest first), and
+//! `next`, the number below which there are more.
 
 use syncline_core::{Side, SyncName};
 use syncline_runner::Store;
@@ -28,7 +28,7 @@ struct Section {
     page: ConflictPage,
 }
 
-/// Lists the first `limit` conflicts of each sync: the open ones, or `all`.
+/// Lists the newest `limit` conflicts of each sync: the open ones, or `all`.
 pub async fn report(
     store: &dyn Store,
     config: &Config,

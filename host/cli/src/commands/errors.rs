@@ -103,7 +103,7 @@ fn csv(rows: &[ErrorRow]) -> String {
             optional(row.side.map(|side| side.to_string())),
             optional(row.object.clone()),
             optional(row.remote_id.as_ref().map(ToString::to_string)),
-            row.pair.0.to_string(),
+            optional(row.pair.map(|pair| pair.0.to_string())),
             row.op.unwrap_or_default().to_owned(),
             optional(row.field.as_ref().map(ToString::to_string)),
             row.class.word().to_owned(),

@@ -9,11 +9,14 @@ use syncline_core::{
 };
 use syncline_runner::{
     Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Operation,
-    Outcome, Page, Progress, ReadMode, ReadRequest, Row, Table, Target, Violation, WriteAnswer, WriteRequest,
+    Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Violation, WriteAnswer, WriteRequest,
 };
 
 /// A telephone number that the application refuses.
 pub(crate) const BAD_NUMBER: &str = "bad";
+
+/// A name that makes a record unreadable.
+pub(crate) const TORN: &str = "torn";
 
 /// Name, meaning, and whether it is shown masked.
 pub(crate) type Sort = (&'static str, &'static str, bool);
@@ -23,6 +26,12 @@ struct Entry {
     fate: Option<Fate>,
     sequence: u64,
     modified_at: Instant,
+}
+
+impl Entry {
+    fn is_torn(&self) -> bool {
+        self.cells.values().any(|value| *value == Value::Text(TORN.to_owned()))
+    }
 }
 
 #[derive(Default)]
@@ -228,12 +237,14 @@ impl Connector for Application {
             };
             let changed: Vec<_> = state.entries.iter().filter(|(_, entry)| entry.sequence > since).collect();
             let here = changed.iter().filter(|(_, entry)| entry.fate.is_none());
-            let rows = here.map(|(id, entry)| row(id, entry, &request.fields)).collect();
+            let (torn, here): (Vec<_>, Vec<_>) = here.partition(|(_, entry)| entry.is_torn());
+            let skip = |(id, _): &(&RecordId, &Entry)| Skipped { id: (*id).clone(), reason: "it is torn".to_owned() };
+            let rows = here.iter().map(|(id, entry)| row(id, entry, &request.fields)).collect();
             let gone = changed.iter().filter(|_| request.mode == ReadMode::Changes);
             Ok(Page {
                 records: Table { columns: request.fields, rows },
                 tombstones: gone.filter_map(|(id, entry)| tombstone(id, entry)).collect(),
-                skipped: Vec::new(),
+                skipped: torn.iter().map(skip).collect(),
                 next: Progress::Done(state.sequence.to_string()),
                 complete: true,
                 total: None,

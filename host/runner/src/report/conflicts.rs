@@ -88,47 +88,50 @@ pub struct ShownConflict {
 /// A page of conflicts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConflictPage {
-    /// The conflicts.
+    /// The conflicts, the newest first.
     pub conflicts: Vec<ShownConflict>,
-    /// Where the next page goes on, if there may be more.
+    /// The number below which the next page goes on, if there are more.
     pub next: Option<u64>,
 }
 
-/// Lists at most `limit` conflicts after number `after`: the open ones, or with `all` the others too.
+/// Lists at most `limit` conflicts with a number below `before`, the newest first: the open ones, or with `all` the others
+/// too.
 pub async fn conflicts(
     store: &dyn Store,
     sync: &SyncName,
     all: bool,
-    after: Option<u64>,
+    before: Option<u64>,
     limit: usize,
 ) -> Result<ConflictPage, StoreError> {
     let mut found = ConflictPage { conflicts: Vec::new(), next: None };
     let Some(kept) = KeptSync::open(store, sync).await? else { return Ok(found) };
-    let mut after = after;
-    loop {
-        let page = page(&kept, after).await?;
-        let Some(last) = page.last() else { return Ok(found) };
-        after = Some(last.number);
+    let mut before = before.unwrap_or(kept.state.next_conflict.saturating_add(1));
+    while before > 0 {
+        // Those of one window of numbers, of which there are no more than rows on a page.
+        let from = before.saturating_sub(PAGE_ROWS as u64);
+        let mut page = page(&kept, from.checked_sub(1)).await?;
+        page.retain(|conflict| conflict.number < before);
+        page.reverse();
+        before = from;
         let ids: Vec<PairId> = page.iter().map(|conflict| conflict.pair).collect();
         let pairs = kept.synced.pairs(&ids).await?;
         let mut wanted: Vec<(KeptConflict, Option<Pair>)> =
             page.into_iter().zip(pairs).filter(|(conflict, pair)| all || is_open(conflict, pair.as_ref())).collect();
         let room = limit.saturating_sub(found.conflicts.len());
-        if wanted.len() > room {
-            wanted.truncate(room);
-            let last_shown = found.conflicts.last().map(|conflict| conflict.number);
-            found.next = wanted.last().map(|(conflict, _)| conflict.number).or(last_shown);
-        }
+        let is_full = wanted.len() > room;
+        wanted.truncate(room);
         let pairs: Vec<Pair> = wanted.iter().filter_map(|(_, pair)| pair.clone()).collect();
         let mut labels = kept.labels(&pairs).await?.into_iter();
         for (conflict, pair) in wanted {
             let label = pair.as_ref().and_then(|_| labels.next().flatten());
             found.conflicts.push(shown(&kept, &conflict, pair.as_ref(), label));
         }
-        if found.next.is_some() || room == 0 {
-            return Ok(found);
+        if is_full {
+            found.next = found.conflicts.last().map(|conflict| conflict.number);
+            break;
         }
     }
+    Ok(found)
 }
 
 /// Reads a page of conflicts as they are kept.

@@ -1,4 +1,5 @@
-//! The error log of a run (E8.6): the writes that were not done, and the records for which none was possible.
+//! The error log of a run (E8.6): the records that could not be read, the writes that were not done, and the records for
+//! which none was possible.
 
 use serde::Serialize;
 use syncline_core::{
@@ -9,6 +10,7 @@ use super::kept::{KeptSync, without};
 use super::runs::{journal, record};
 use super::{ErrorClass, Moment};
 use crate::codec::PAGE_ROWS;
+use crate::unread::{self, Unread};
 use crate::{RunRecord, Store, StoreError};
 
 /// One line of the error log.
@@ -26,8 +28,8 @@ pub struct ErrorRow {
     pub object: Option<String>,
     /// The record there.
     pub remote_id: Option<RecordId>,
-    /// The pair.
-    pub pair: PairId,
+    /// The pair, if the record has one.
+    pub pair: Option<PairId>,
     /// What was to be done; nothing if it did not come to that.
     pub op: Option<&'static str>,
     /// The field that it is about.
@@ -47,7 +49,9 @@ pub struct ErrorRow {
 /// Where a page of the error log begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorsFrom {
-    /// After this entry of the journal, which comes first.
+    /// After this of the records that could not be read, which come first.
+    Unread(Option<u32>),
+    /// After this entry of the journal.
     Journal(Option<u32>),
     /// After this pair.
     Pairs(Option<PairId>),
@@ -55,7 +59,7 @@ pub enum ErrorsFrom {
 
 impl ErrorsFrom {
     /// The first page.
-    pub const START: ErrorsFrom = ErrorsFrom::Journal(None);
+    pub const START: ErrorsFrom = ErrorsFrom::Unread(None);
 }
 
 /// A page of the error log.
@@ -74,10 +78,45 @@ pub async fn errors(store: &dyn Store, run: RunId, from: ErrorsFrom) -> Result<O
         return Ok(Some(ErrorPage { rows: Vec::new(), next: None }));
     };
     let page = match from {
+        ErrorsFrom::Unread(after) => from_unread(store, &kept, &record, after).await?,
         ErrorsFrom::Journal(after) => from_journal(store, &kept, &record, after).await?,
         ErrorsFrom::Pairs(after) => from_pairs(&kept, &record, after).await?,
     };
     Ok(Some(page))
+}
+
+async fn from_unread(
+    store: &dyn Store,
+    kept: &KeptSync<'_>,
+    record: &RunRecord,
+    after: Option<u32>,
+) -> Result<ErrorPage, StoreError> {
+    let page = unread::page(store, record.id, after).await?;
+    let Some((last, _)) = page.last() else {
+        return Ok(ErrorPage { rows: Vec::new(), next: Some(ErrorsFrom::Journal(None)) });
+    };
+    let next = Some(ErrorsFrom::Unread(Some(*last)));
+    let mut rows = Vec::new();
+    for (_, Unread { side, id, reason, at }) in page {
+        let pair = kept.synced.pairs_of(side, std::slice::from_ref(&id)).await?.pop().flatten();
+        rows.push(ErrorRow {
+            time: Moment(at),
+            sync: record.sync.clone(),
+            run: record.id,
+            side: Some(side),
+            object: kept.side(side).map(|side| side.endpoint.to_string()),
+            remote_id: Some(id),
+            pair,
+            op: Some("read"),
+            field: None,
+            class: ErrorClass::of(Reason::Validation),
+            code: Reason::Validation,
+            message: reason,
+            attempt: None,
+            next_action: "read again when the record changes".to_owned(),
+        });
+    }
+    Ok(ErrorPage { rows, next })
 }
 
 async fn from_journal(
@@ -111,7 +150,7 @@ fn entry_row(kept: &KeptSync<'_>, record: &RunRecord, entry: &JournalEntry, pair
         side: Some(side),
         object: kept.side(side).map(|side| side.endpoint.to_string()),
         remote_id: entry.change.record.clone(),
-        pair: entry.pair,
+        pair: Some(entry.pair),
         op: Some(entry.change.kind.verb()),
         class: ErrorClass::of(*reason),
         code: *reason,
@@ -154,7 +193,7 @@ fn pair_row(kept: &KeptSync<'_>, record: &RunRecord, id: PairId, pair: &Pair) ->
         side,
         object: side.and_then(|side| kept.side(side)).map(|side| side.endpoint.to_string()),
         remote_id: side.and_then(|side| pair.id(side).cloned()),
-        pair: id,
+        pair: Some(id),
         op: None,
         class: ErrorClass::of(trouble.reason),
         code: trouble.reason,

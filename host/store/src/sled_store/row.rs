@@ -207,7 +207,7 @@ pub(super) fn garbled(key: &[u8]) -> StoreError {
 }
 
 fn table_name(number: u8) -> String {
-    const TABLES: [StoreTable; 17] = [
+    const TABLES: [StoreTable; 19] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -225,6 +225,8 @@ fn table_name(number: u8) -> String {
         StoreTable::Seen,
         StoreTable::Member,
         StoreTable::Held,
+        StoreTable::Left,
+        StoreTable::Unread,
     ];
     TABLES
         .iter()
