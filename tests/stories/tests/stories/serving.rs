@@ -1,5 +1,6 @@
 //! A process that goes on, other commands beside it, and how it is stopped.
 
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use syncline_sandbox::{Fault, FaultKind};
@@ -84,4 +85,67 @@ fn the_first_interrupt_stops_between_batches_and_the_second_at_once() {
     std::thread::sleep(Duration::from_millis(1_100));
     world.run();
     world.plans_nothing();
+}
+
+#[test]
+fn a_secret_that_is_renewed_in_its_file_counts_while_serve_goes_on() {
+    let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"");
+    std::fs::write(world.at("token"), "sandbox-token\n").expect("written");
+    world.reconfigure(|text| text.replace("env:TOKEN", "file:token"));
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    let mut serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || crm.people().len() == 1), "{}", serve.said());
+    crm.state().allow_token("renewed-token");
+    crm.state().revoke_token("sandbox-token");
+    assert!(World::until(SOON, || serve.said().contains("the credential was refused")), "{}", serve.said());
+    std::fs::write(world.at("token"), "renewed-token\n").expect("written");
+    crm.edit("ada@example.com", &[("jobtitle", "Countess")]);
+    let title = || book.people()["ada@example.com"].get("title").cloned();
+    assert!(World::until(SOON, || title().as_deref() == Some("Countess")), "{}", serve.said());
+    assert!(serve.is_running());
+    serve.signal("TERM");
+    let ran = serve.wait().ends(0);
+    assert!(!format!("{ran}").contains("-token"), "{ran}");
+}
+
+#[test]
+fn another_configuration_is_refused_beside_serve() {
+    let (world, _crm, _radicale, _book) = World::crm_and_book("schedule = \"every 1d\"");
+    std::fs::copy(world.at("syncline.toml"), world.at("other.toml")).expect("copied");
+    let serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || world.data().join("serve.sock").exists()), "{}", serve.said());
+    for command in [&["status"][..], &["plan"], &["run", "--yes"]] {
+        let ran = world.syncline(&[command, &["--config", "other.toml"]].concat()).ends(2);
+        ran.says(&["syncline.toml, and this command names", "other.toml", "--data DIR"]);
+    }
+    world.syncline(&["status"]).ends(0);
+    serve.signal("TERM");
+    serve.wait().ends(0);
+}
+
+#[test]
+fn serve_stops_while_commands_talk_to_it() {
+    let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1d\"");
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    let serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || crm.people().len() == 1), "{}", serve.said());
+    book.add("bob", &Card::of("bob", "Bob", "Person", "bob@example.com", &[]));
+    crm.state().add_fault(Fault::new(FaultKind::SlowAfter { delay_ms: 2_000 }).path("/batch/upsert"));
+    let run = world.start(&["run", "--yes"]);
+    // One that says nothing, and one that waits for its turn.
+    let silent = UnixStream::connect(world.data().join("serve.sock")).expect("it listens");
+    let plan = world.start(&["plan"]);
+    assert!(World::until(SOON, || crm.people().len() == 2), "the run beside it writes");
+    serve.signal("TERM");
+    let ran = serve.wait().ends(0).says(&["stopped"]);
+    assert!(ran.took < Duration::from_secs(60), "{ran}");
+    for ran in [run.wait(), plan.wait()] {
+        assert!(ran.status.code().is_some_and(|code| code != 101), "{ran}");
+        assert!(ran.took < Duration::from_secs(60), "{ran}");
+    }
+    drop(silent);
+    crm.state().clear_faults();
+    world.run();
+    assert_eq!(crm.people(), book.people());
+    assert_eq!(crm.people().len(), 2);
 }
