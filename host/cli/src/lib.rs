@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod compiling;
 pub mod config;
 pub mod memory;
 pub mod output;
@@ -27,6 +28,9 @@ use terminal::Terminal;
 
 /// Runs the command line and returns how it ended.
 pub fn main() -> ExitCode {
+    if let Some(exit) = compiling::asked() {
+        return exit;
+    }
     memory::share_one_pool();
     let args = Args::parse();
     let terminal = Terminal::new(&args.global);

@@ -17,6 +17,7 @@ use syncline_runner::{
 use syncline_store::{SledOptions, SledStore};
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
 
+use crate::compiling;
 use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
 use crate::config::{Config, ConfigError, Connection, Mistake, Sync, minimum, secrets};
@@ -200,7 +201,8 @@ impl Session {
             }
         };
         let store = store()?;
-        let runtime = Runtime::new(RuntimeOptions { cache_dir: folders.data.join("compiled") })?;
+        let compiler = compiling::compiler().map_err(|error| RuntimeError::Engine(error.to_string()))?;
+        let runtime = Runtime::new(RuntimeOptions { cache_dir: folders.data.join("compiled"), compiler })?;
         let context =
             Context { store, world: Arc::new(RealWorld), stop, listener, sweep_every_ms: Context::SWEEP_EVERY_MS };
         Ok(Session {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use syncline_core::{FieldName, Value};
 use syncline_net::{Gateway, OutletConfig, Url};
 use syncline_runner::{Action, Connector, Operation, ReadMode, ReadRequest, Target, WriteRequest};
-use syncline_wasm::{ConnectionContext, Limits, Runtime, RuntimeOptions, WasmConnector};
+use syncline_wasm::{Compiler, ConnectionContext, Limits, Runtime, RuntimeOptions, WasmConnector};
 
 const RECORDS: u32 = 1_000;
 const FIELDS: usize = 12;
@@ -25,7 +25,7 @@ type Failure = Box<dyn std::error::Error>;
 async fn main() -> Result<(), Failure> {
     let wasm = guests::component("hostile");
     let folder = std::env::temp_dir().join(format!("syncline-boundary-{}", std::process::id()));
-    let runtime = Runtime::new(RuntimeOptions { cache_dir: folder.clone() })?;
+    let runtime = Runtime::new(RuntimeOptions { cache_dir: folder.clone(), compiler: Compiler::Here })?;
 
     let started = Instant::now();
     let plugin = runtime.load(wasm.clone(), Limits::default()).await?;

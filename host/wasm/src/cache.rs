@@ -97,14 +97,18 @@ impl Cache {
         deserialize(engine, artifact)
     }
 
-    /// Keeps `component`. A crash leaves the old file or the new one; that it cannot be kept harms nobody.
-    pub(crate) fn store(&self, key: &ArtifactKey, component: &Component) {
-        let Some(folder) = &self.folder else { return };
-        let kept = component.serialize().map_err(io::Error::other).and_then(|artifact| write(folder, key, &artifact));
-        match kept {
-            Ok(()) => remove_older(folder, key),
-            Err(error) => tracing::debug!(%error, "a compiled plugin could not be kept"),
+    /// Makes a component of what was just compiled, and keeps that. A crash leaves the old file or the new one; that it
+    /// cannot be kept harms nobody.
+    pub(crate) fn keep(&self, engine: &Engine, key: &ArtifactKey, artifact: &[u8]) -> Result<Component, String> {
+        let component = deserialize(engine, artifact)
+            .ok_or_else(|| "the compiler that ran is of another version; start syncline again".to_owned())?;
+        if let Some(folder) = &self.folder {
+            match write(folder, key, artifact) {
+                Ok(()) => remove_older(folder, key),
+                Err(error) => tracing::debug!(%error, "a compiled plugin could not be kept"),
+            }
         }
+        Ok(component)
     }
 }
 
@@ -138,8 +142,9 @@ fn distrust(place: &Standing, user: u32, is_parent: bool) -> Option<&'static str
 
 #[expect(unsafe_code, reason = "wasmtime trusts what it deserializes")]
 fn deserialize(engine: &Engine, artifact: &[u8]) -> Option<Component> {
-    // SAFETY: the seal says that the bytes are what `Component::serialize` gave for this component and this engine, in a
-    // folder that only this user may write to; they are owned by us, so nobody changes them while they are read.
+    // SAFETY: the bytes are what our compiler gave for this component: they come from its process just now, as their
+    // digest says, or the seal says so of a file in a folder that only this user may write to. They are owned by us, so
+    // nobody changes them while they are read.
     unsafe { Component::deserialize(engine, artifact) }.ok()
 }
 

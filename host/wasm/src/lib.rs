@@ -1,6 +1,6 @@
 //! Hosts: the only crate that names wasmtime. Components become connectors and transforms that the runner can call.
 //!
-//! A component passes `audit` (is it a plugin, for this version), then `runtime` (compiled, or taken from `cache`), and
+//! A component passes `audit` (is it a plugin, for this version), then `runtime` (compiled by `compile`, or taken from `cache`), and
 //! is a `plugin`. Each `call` has a fresh instance with its own `limits`; what it may call is in `host`, and `convert`
 //! turns what was generated from `wit/` (`bindings`) into the runner's types and back.
 //!
@@ -12,6 +12,7 @@ mod audit;
 mod bindings;
 mod cache;
 mod call;
+mod compile;
 mod connector;
 mod convert;
 mod host;
@@ -24,6 +25,7 @@ mod transform;
 
 pub use audit::{AuditError, PluginKind, audit};
 pub use call::Clock;
+pub use compile::{Compiler, CompilerProcess, compile_apart};
 pub use connector::WasmConnector;
 pub use limits::Limits;
 pub use plugin::{ConnectionContext, Plugin, WrongKind};

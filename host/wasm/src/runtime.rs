@@ -11,6 +11,7 @@ use crate::audit::{AuditError, PluginKind, audit};
 use crate::bindings;
 use crate::cache::{ArtifactKey, Cache};
 use crate::call::CallState;
+use crate::compile::Compiler;
 use crate::limits::Limits;
 use crate::plugin::{Plugin, Program};
 use crate::text::printable;
@@ -26,6 +27,8 @@ const WASM_STACK_BYTES: usize = 512 * 1024;
 pub struct RuntimeOptions {
     /// Where compiled components are kept: a folder of this user alone.
     pub cache_dir: PathBuf,
+    /// Where they are compiled.
+    pub compiler: Compiler,
 }
 
 /// The runtime cannot be set up.
@@ -54,6 +57,24 @@ pub enum LoadError {
     /// It cannot be compiled.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
+    /// Compiling it takes too long.
+    #[error(
+        "compiling the component took longer than the limit of {limit_ms} ms and was stopped; try again when the machine \
+         has less to do, or ask the plugin's author for a smaller component"
+    )]
+    CompileTime {
+        /// How long it may take.
+        limit_ms: u32,
+    },
+    /// Compiling it takes too much memory.
+    #[error(
+        "compiling the component needed more memory than the limit of {limit_mib} MiB and was stopped; ask the plugin's \
+         author for a smaller component"
+    )]
+    CompileMemory {
+        /// How much it may take.
+        limit_mib: u32,
+    },
     /// Its copy of the plugin API differs from ours.
     #[error("the component was built with a changed copy of the plugin API ({0}); rebuild it with this version's SDK")]
     Mismatch(String),
@@ -69,6 +90,7 @@ pub struct Runtime {
     connectors: Arc<Linker<CallState>>,
     transforms: Arc<Linker<CallState>>,
     cache: Cache,
+    compiler: Compiler,
 }
 
 impl Runtime {
@@ -81,47 +103,69 @@ impl Runtime {
         let cache = Cache::open(&options.cache_dir)
             .map_err(|source| RuntimeError::Cache { path: options.cache_dir.clone(), source })?;
         start_ticking(engine.weak()).map_err(|error| RuntimeError::Engine(error.to_string()))?;
-        Ok(Runtime { engine, connectors: Arc::new(connectors), transforms: Arc::new(transforms), cache })
+        let (connectors, transforms) = (Arc::new(connectors), Arc::new(transforms));
+        Ok(Runtime { engine, connectors, transforms, cache, compiler: options.compiler })
     }
 
     /// Makes a plugin of the component `wasm`: checked, then compiled or taken from the cache.
     ///
-    /// Compiling takes seconds for large components and runs on a thread of its own.
+    /// Compiling takes seconds for large components; dropping the future ends it.
     pub async fn load(&self, wasm: Vec<u8>, limits: Limits) -> Result<Plugin, LoadError> {
-        let runtime = self.clone();
-        let loaded = tokio::task::spawn_blocking(move || runtime.load_blocking(&wasm, limits)).await;
-        let plugin = loaded.unwrap_or_else(|error| Err(LoadError::Compile(format!("the compiler failed: {error}"))))?;
+        let wasm: Arc<[u8]> = wasm.into();
+        let (runtime, looked_at) = (self.clone(), wasm.clone());
+        let (kind, key, cached) = beside(move || runtime.find(&looked_at)).await?;
+        let plugin = match cached {
+            Some(component) => self.link(kind, &key, &component, limits, true)?,
+            None => {
+                let artifact = self.compiler.compile(&self.engine, &wasm).await?;
+                let runtime = self.clone();
+                beside(move || {
+                    let component = runtime.cache.keep(&runtime.engine, &key, &artifact).map_err(LoadError::Compile)?;
+                    runtime.link(kind, &key, &component, limits, false)
+                })
+                .await?
+            }
+        };
         plugin.try_out().await?;
         Ok(plugin)
     }
 
-    fn load_blocking(&self, wasm: &[u8], limits: Limits) -> Result<Plugin, LoadError> {
+    fn find(&self, wasm: &[u8]) -> Result<(PluginKind, ArtifactKey, Option<Component>), LoadError> {
         let kind = audit(wasm)?;
         let key = ArtifactKey::new(&self.engine, wasm);
-        let (component, cached) = match self.cache.load(&self.engine, &key) {
-            Some(component) => (component, true),
-            None => (self.compile(wasm, &key)?, false),
-        };
+        let cached = self.cache.load(&self.engine, &key);
+        Ok((kind, key, cached))
+    }
+
+    fn link(
+        &self,
+        kind: PluginKind,
+        key: &ArtifactKey,
+        component: &Component,
+        limits: Limits,
+        cached: bool,
+    ) -> Result<Plugin, LoadError> {
         let linker = match kind {
             PluginKind::Connector | PluginKind::Reader => &self.connectors,
             PluginKind::Transform => &self.transforms,
         };
         let mismatch = |error: wasmtime::Error| LoadError::Mismatch(printable(&format!("{error:#}")));
-        let instance = linker.instantiate_pre(&component).map_err(mismatch)?;
+        let instance = linker.instantiate_pre(component).map_err(mismatch)?;
         let program = Program::new(kind, instance).map_err(mismatch)?;
         Ok(Plugin::new(program, kind, limits, key.component(), cached))
     }
+}
 
-    fn compile(&self, wasm: &[u8], key: &ArtifactKey) -> Result<Component, LoadError> {
-        let component = Component::from_binary(&self.engine, wasm)
-            .map_err(|error| LoadError::Compile(printable(&format!("{error:#}"))))?;
-        self.cache.store(key, &component);
-        Ok(component)
-    }
+/// Does what takes a while on a thread of its own.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(LoadError::Compile(format!("the compiler failed: {error}"))))
 }
 
 /// Invariant: what plugins do not need is off, so that its mistakes are not ours.
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

@@ -133,6 +133,9 @@ pub(crate) fn root() -> PathBuf {
 }
 
 fn main() -> ExitCode {
+    if let Some(exit) = syncline_cli::compiling::asked() {
+        return exit;
+    }
     // As `syncline` does, since it is measured in its place.
     syncline_cli::memory::share_one_pool();
     match go(&Arguments::parse()) {

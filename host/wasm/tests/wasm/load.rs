@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use syncline_wasm::{Limits, LoadError, Plugin, Runtime, RuntimeOptions};
+use syncline_wasm::{Compiler, Limits, LoadError, Plugin, Runtime, RuntimeOptions};
 
 use crate::support::{RUNTIME, component, connector, read};
 
@@ -102,9 +102,13 @@ impl Cache {
         Cache { folder: tempfile::tempdir().expect("a folder") }
     }
 
+    fn runtime(&self) -> Runtime {
+        let options = RuntimeOptions { cache_dir: self.folder.path().join("aot"), compiler: Compiler::Here };
+        Runtime::new(options).expect("a runtime")
+    }
+
     async fn load(&self) -> Plugin {
-        let runtime = Runtime::new(RuntimeOptions { cache_dir: self.folder.path().join("aot") }).expect("a runtime");
-        runtime.load(component("hostile"), Limits::default()).await.expect("the guest loads")
+        self.runtime().load(component("hostile"), Limits::default()).await.expect("the guest loads")
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -150,8 +154,7 @@ async fn a_damaged_artifact_is_never_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_under_another_name_is_not_taken() {
     let cache = Cache::new();
-    let runtime = Runtime::new(RuntimeOptions { cache_dir: cache.folder.path().join("aot") }).expect("a runtime");
-    runtime.load(component("rows"), Limits::default()).await.expect("the other guest loads");
+    cache.runtime().load(component("rows"), Limits::default()).await.expect("the other guest loads");
     let other = fs::read(&cache.files()[0]).expect("its artifact");
     fs::remove_file(&cache.files()[0]).expect("removed");
     cache.load().await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use syncline_core::FieldName;
 use syncline_net::{Credential, Gateway, Outlet, OutletConfig, RateLimit, Secret, Url};
 use syncline_runner::{Connector, Fault, Page, ReadMode, ReadRequest, Target};
-use syncline_wasm::{ConnectionContext, Limits, Plugin, Runtime, RuntimeOptions, WasmConnector};
+use syncline_wasm::{Compiler, ConnectionContext, Limits, Plugin, Runtime, RuntimeOptions, WasmConnector};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,7 +18,7 @@ static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir(
 
 /// A runtime that shares its cache with the other tests.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    let options = RuntimeOptions { cache_dir: FOLDER.path().join("aot") };
+    let options = RuntimeOptions { cache_dir: FOLDER.path().join("aot"), compiler: Compiler::Here };
     Runtime::new(options).expect("a runtime")
 });
 

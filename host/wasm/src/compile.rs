@@ -1,0 +1,189 @@
+//! Compiles components in a process of their own: what one makes the compiler do costs that process and nothing else.
+//!
+//! Invariant: the compiling process has limits of time and memory, inherits no environment, and ends with the wait for it.
+//! What it gives back counts only whole, as its digest says.
+//! Not here: what is compiled at all (`audit`), what is kept (`cache`).
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wasmtime::Engine;
+
+use crate::runtime::{LoadError, config};
+use crate::text::printable;
+
+/// Machine code is about six times as large as the component, of which 64 MiB are the limit.
+const ARTIFACT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
+
+/// Where components are compiled.
+#[derive(Clone, Debug)]
+pub enum Compiler {
+    /// In this process, without limits: for components that nobody else had a hand in.
+    Here,
+    /// In a process of its own.
+    Apart(CompilerProcess),
+}
+
+/// The process that compiles, and what it may use up.
+#[derive(Clone, Debug)]
+pub struct CompilerProcess {
+    /// The program: one that calls [`compile_apart`] when it is started with these arguments and two more.
+    pub program: PathBuf,
+    /// What tells it to.
+    pub arguments: Vec<OsString>,
+    /// How long it may take.
+    pub wall_ms: u32,
+    /// How much memory it may take.
+    pub memory_mib: u32,
+}
+
+impl CompilerProcess {
+    /// Enough for the largest JavaScript component on a slow machine: on a fast one it takes 10 s.
+    pub const WALL_MS: u32 = 180_000;
+    /// Enough for the largest components known, several times over.
+    pub const MEMORY_MIB: u32 = 2_048;
+
+    /// Compiles in another process of this very program, with the usual limits.
+    pub fn of_this_program(arguments: Vec<OsString>) -> io::Result<Self> {
+        // The link leads to the program that runs, also once a newer one stands in its place.
+        let program = match cfg!(target_os = "linux") {
+            true => PathBuf::from("/proc/self/exe"),
+            false => std::env::current_exe()?,
+        };
+        Ok(Self { program, arguments, wall_ms: Self::WALL_MS, memory_mib: Self::MEMORY_MIB })
+    }
+
+    async fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let wait = tokio::time::timeout(Duration::from_millis(self.wall_ms.into()), self.run(wasm));
+        // The process ends with the wait.
+        let Ok(ended) = wait.await else { return Err(LoadError::CompileTime { limit_ms: self.wall_ms }) };
+        let ended = ended.map_err(|error| LoadError::Compile(format!("the compiler cannot be run: {error}")))?;
+        if ended.status.success() {
+            return artifact(&ended.out)
+                .ok_or_else(|| LoadError::Compile("the compiler gave no whole answer".to_owned()));
+        }
+        Err(self.refusal(&ended))
+    }
+
+    async fn run(&self, wasm: &[u8]) -> io::Result<Ended> {
+        let mut command = tokio::process::Command::new(&self.program);
+        command.args(&self.arguments).args([self.wall_ms.to_string(), self.memory_mib.to_string()]);
+        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let missing = || io::Error::other("it has no pipes");
+        let mut input = child.stdin.take().ok_or_else(missing)?;
+        let mut output = child.stdout.take().ok_or_else(missing)?.take(ARTIFACT_BYTES_MAX);
+        let mut complaints = child.stderr.take().ok_or_else(missing)?.take(COMPLAINT_BYTES_MAX);
+        let (mut out, mut told) = (Vec::new(), Vec::new());
+        let give = async move {
+            // One that ends before it has read everything says why, or shows how it was ended.
+            _ = input.write_all(wasm).await;
+            Ok(())
+        };
+        tokio::try_join!(give, output.read_to_end(&mut out), complaints.read_to_end(&mut told))?;
+        // What is more than is read would be waited for in vain.
+        drop((output, complaints));
+        Ok(Ended { status: child.wait().await?, out, told })
+    }
+
+    fn refusal(&self, ended: &Ended) -> LoadError {
+        let told = String::from_utf8_lossy(&ended.told);
+        let signal = std::os::unix::process::ExitStatusExt::signal(&ended.status);
+        let is_memory = ["memory allocation of", "Cannot allocate memory"].iter().any(|words| told.contains(words));
+        match signal {
+            _ if is_memory => LoadError::CompileMemory { limit_mib: self.memory_mib },
+            Some(signal) if signal == rustix::process::Signal::XCPU.as_raw() => {
+                LoadError::CompileTime { limit_ms: self.wall_ms }
+            }
+            Some(signal) => LoadError::Compile(format!("the compiler was ended by signal {signal}: {}", shown(&told))),
+            None => LoadError::Compile(shown(&told)),
+        }
+    }
+}
+
+fn shown(told: &str) -> String {
+    printable(told.trim())
+}
+
+/// How the compiling process ended.
+struct Ended {
+    status: ExitStatus,
+    out: Vec<u8>,
+    told: Vec<u8>,
+}
+
+/// Takes the artifact out of what the process gave.
+fn artifact(given: &[u8]) -> Option<Vec<u8>> {
+    let (digest, artifact) = given.split_at_checked(blake3::OUT_LEN)?;
+    (digest == blake3::hash(artifact).as_bytes()).then(|| artifact.to_vec())
+}
+
+impl Compiler {
+    /// Returns the machine code of a component that was looked at.
+    pub(crate) async fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
+        match self {
+            Compiler::Apart(process) => process.compile(wasm).await,
+            Compiler::Here => {
+                let (engine, wasm) = (engine.clone(), wasm.to_vec());
+                let compiled = tokio::task::spawn_blocking(move || compile(&engine, &wasm)).await;
+                let compiled = compiled.unwrap_or_else(|error| Err(format!("the compiler failed: {error}")));
+                compiled.map_err(LoadError::Compile)
+            }
+        }
+    }
+}
+
+fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>, String> {
+    engine.precompile_component(wasm).map_err(|error| printable(&format!("{error:#}")))
+}
+
+/// The whole life of a compiling process: takes a component from the standard input, and gives it compiled to the
+/// standard output. `limits` are the two arguments that its parent added.
+pub fn compile_apart(limits: &[OsString]) -> ExitCode {
+    match answer(limits) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(limits: &[OsString]) -> Result<(), String> {
+    let number = |text: &OsString| text.to_str()?.parse::<u64>().ok();
+    let [Some(wall_ms), Some(memory_mib)] = [limits.first(), limits.get(1)].map(|limit| limit.and_then(number)) else {
+        return Err("it compiles plugins for syncline and is not to be called by people".to_owned());
+    };
+    limit(wall_ms, memory_mib).map_err(|error| format!("its limits cannot be set: {error}"))?;
+    let failed = |error: io::Error| error.to_string();
+    let mut wasm = Vec::new();
+    io::stdin().lock().read_to_end(&mut wasm).map_err(failed)?;
+    let engine = Engine::new(&config()).map_err(|error| format!("{error:#}"))?;
+    let artifact = compile(&engine, &wasm)?;
+    let mut out = io::stdout().lock();
+    out.write_all(blake3::hash(&artifact).as_bytes()).map_err(failed)?;
+    out.write_all(&artifact).map_err(failed)?;
+    out.flush().map_err(failed)
+}
+
+/// Sets limits that hold also once nobody waits any more.
+fn limit(wall_ms: u64, memory_mib: u64) -> io::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let cpu_s = (wall_ms / 1000 + 1).saturating_mul(cores);
+    let limits = [
+        (Resource::Data, memory_mib.saturating_mul(1024 * 1024)),
+        (Resource::Cpu, cpu_s),
+        // A component that brings the compiler down shall not fill the disk.
+        (Resource::Core, 0),
+    ];
+    for (resource, at_most) in limits {
+        setrlimit(resource, Rlimit { current: Some(at_most), maximum: Some(at_most) })?;
+    }
+    Ok(())
+}
