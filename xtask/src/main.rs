@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod error;
 mod plugins;
+mod rules;
 mod run;
 mod sandbox;
 mod simulate;
@@ -29,6 +30,7 @@ enum Chore {
     Bench(bench::Arguments),
     Demo(demo::Arguments),
     Plugins(plugins::Arguments),
+    Rules(rules::Arguments),
     Test(test::Arguments),
     Sandbox(sandbox::Arguments),
     Simulate(simulate::Arguments),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::bench(&arguments),
         Chore::Demo(arguments) => demo::demo(&arguments),
         Chore::Plugins(arguments) => plugins::plugins(&arguments),
+        Chore::Rules(arguments) => rules::rules(&arguments),
         Chore::Test(arguments) => test::test(&arguments),
         Chore::Sandbox(arguments) => sandbox::sandbox(&arguments),
         Chore::Simulate(arguments) => simulate::simulate(&arguments),
