@@ -119,6 +119,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             }
             Progress::Done(next) => Some(next),
         };
+        let concluded;
         let Some(next) = done else {
             ready = Some(take_in(endpoint, page, batch, pulled).await?);
             continue;
@@ -129,7 +130,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         if noting && complete {
             // The page first, with the old cursor: a crash between the two reads this page once more.
             keep(endpoint, page, batch, pulled).await?;
-            question_absent(endpoint, pulled).await?;
+            concluded = question_absent(endpoint, pulled).await?;
             batch = Batch::default();
         } else {
             endpoint.state.reading = Reading::Changes { cursor: next };
@@ -141,7 +142,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         }
         endpoint.state.reading = Reading::Changes { cursor: next };
         endpoint.state.swept_at = endpoint.context.world.now();
-        endpoint.state.unswept = false;
+        endpoint.state.unswept = !concluded;
         batch.writes.push(all_seen(endpoint.space));
         endpoint.commit(batch).await?;
     }
@@ -222,8 +223,9 @@ fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
     }
 }
 
-/// Goes through replica and noted ids in step, and asks by id about each record that was not seen.
-async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+/// Goes through replica and noted ids in step, and asks by id about each record that was not seen. Returns false if
+/// nothing was asked, since what was listed cannot be right.
+async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<bool, Failure> {
     let mut after = RecordId::new("");
     let believes_empty = std::mem::take(&mut endpoint.state.believes_empty);
     if !believes_empty && endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty() {
@@ -234,12 +236,12 @@ async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
                 endpoint.setup.endpoint
             );
             pulled.anomalies.push(text);
-            return Ok(());
+            return Ok(false);
         }
     }
     loop {
         let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
+        let Some((last, _)) = page.last() else { return Ok(true) };
         let last = last.clone();
         let seen = seen_between(endpoint, &after, &last).await?;
         let absent: Vec<RecordId> = page

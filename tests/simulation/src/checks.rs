@@ -151,7 +151,7 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
         // Who merges decides what is kept; and a record that the sync took away may have been made anew.
         let merged = pair.is_some_and(|pair| {
             let had = |(on, id): &(Side, RecordId)| state.app(*on).entries[id].ever_had(&edit.field, &edit.value);
-            pair.aliases.iter().any(had) || !pair.aliases.is_empty() && has_a_later_value(&state, edit)
+            pair.aliases.iter().any(had) || has_a_later_value(&state, edit)
         });
         let anew = pair.is_none()
             && entry.taken_by_sync
@@ -179,7 +179,7 @@ fn counts(simulation: &Simulation, edit: &Edit) -> bool {
     !edit.in_gap && !edit.value.is_blank() && source
 }
 
-/// The pair through which a later value came may have made way for one that was merged into its record.
+/// The counterpart through which a later value came may have made way for another: merged, or deleted and made anew.
 fn has_a_later_value(state: &State, edit: &Edit) -> bool {
     let value = state.value(edit.side, &edit.id, edit.field.as_str());
     let later = |other: &&Edit| other.at > edit.at && other.field == edit.field;

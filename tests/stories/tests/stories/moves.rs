@@ -20,7 +20,7 @@ fn a_card_that_moves_on_its_server_keeps_its_counterpart_e1_10() {
     let left = Book::at(&radicale.address_book("people").expect("an address book"));
     let right = Book::at(&cyrus.address_book("Default").expect("an address book"));
     let connections = carddav("here", left.url(), "PASSWORD") + &carddav("there", right.url(), "PASSWORD");
-    let deletes = "deletes = { to_left = \"delete\", to_right = \"delete\" }";
+    let deletes = "deletes = { to_left = \"delete\", to_right = \"delete\" }\nguards = { auto_approve = true }";
     world.configure(&(connections + &sync(SYNC, "here", "there", deletes)));
     for number in 0..12 {
         let (_, card) = person(number);
