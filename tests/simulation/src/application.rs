@@ -165,6 +165,13 @@ impl Entry {
         values.into_iter().any(|known| loosely(known) == loosely(value))
     }
 
+    /// True if the record had this value, written in any way, at a time after `at`.
+    pub(crate) fn had_since(&self, at: Instant, field: &FieldName, value: &Value) -> bool {
+        let since = self.past.iter().filter(|snapshot| snapshot.at > at);
+        let values = since.filter_map(|snapshot| snapshot.cells.as_ref()?.get(field));
+        values.into_iter().any(|known| loosely(known) == loosely(value))
+    }
+
     pub(crate) fn visible(&self, now: Instant, lag_ms: i64) -> Option<&Snapshot> {
         self.past.iter().rev().find(|snapshot| snapshot.at <= now - lag_ms)
     }

@@ -181,9 +181,9 @@ fn counts(simulation: &Simulation, edit: &Edit) -> bool {
 
 /// The counterpart through which a later value came may have made way for another: merged, or deleted and made anew.
 fn has_a_later_value(state: &State, edit: &Edit) -> bool {
-    let value = state.value(edit.side, &edit.id, edit.field.as_str());
+    let entry = &state.app(edit.side).entries[&edit.id];
     let later = |other: &&Edit| other.at > edit.at && other.field == edit.field;
-    state.edits.iter().filter(later).any(|other| Some(loosely(&other.value)) == value.as_ref().map(loosely))
+    state.edits.iter().filter(later).any(|other| entry.had_since(edit.at, &edit.field, &other.value))
 }
 
 fn has(state: &State, side: Side, id: Option<&RecordId>, edit: &Edit) -> bool {
