@@ -7,6 +7,7 @@ mod budget;
 mod codec;
 mod conflicts;
 mod connector;
+mod counterpart;
 mod creates;
 mod directed;
 mod dispute;

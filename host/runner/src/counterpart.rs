@@ -1,0 +1,191 @@
+//! Before a pair is decided: which record stands on its other side, after merges, collisions and look-ups by key.
+
+use std::collections::BTreeSet;
+
+use syncline_core::{Fate, PairState, Reason, RecordId, Side, key_digest};
+
+use crate::Failure;
+use crate::creates::Unclear;
+use crate::pairing::{Classified, classify};
+use crate::planning::{Work, new_trouble};
+use crate::replica::Known;
+use crate::running::Running;
+use crate::totals::Place;
+
+/// How long a pair waits for the record that its own was merged into, in milliseconds.
+const MERGE_WAIT_MS: i64 = 5 * 60 * 1000;
+
+/// How long a new record waits for what a create may have made, in milliseconds.
+const UNCLEAR_WAIT_MS: i64 = 60 * 1000;
+
+/// Gives a pair the record that its create made, once the pair that had it has let go of it.
+pub(crate) async fn leave_collision(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    let PairState::PairCollision { side, into } = &work.pair.state else { return Ok(()) };
+    let (side, into) = (*side, into.clone());
+    if work.pair.id(side).is_some() {
+        return Ok(());
+    }
+    let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
+    let owner_pair = match owner {
+        Some(owner) if owner != work.id => running.synced.pair(owner).await?,
+        _ => None,
+    };
+    if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+        return Ok(());
+    }
+    let known = running.endpoint(side).replica().get(std::slice::from_ref(&into)).await?.pop().flatten();
+    *side.pick(&mut work.left, &mut work.right) = known;
+    work.pair.set_id(side, Some(into));
+    work.pair.state = PairState::Linked;
+    let taken = owner_pair.as_ref().map(Place::of);
+    work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
+    Ok(())
+}
+
+/// Moves a pair to the record that its own was merged into (E1.10).
+pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        let Some(Known::Gone(Fate::MergedInto(into))) = work.known(side) else { continue };
+        let (into, survivor) = end_of_merges(running, side, into.clone()).await?;
+        if matches!(survivor, Some(Known::Gone(_))) {
+            // Gone in the end: what is left of the pair is decided as after any other delete.
+            if matches!(work.pair.state, PairState::PairCollision { .. }) {
+                work.pair.state = PairState::Linked;
+            }
+            continue;
+        }
+        let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
+        let owner_pair = match owner {
+            Some(owner) if owner != work.id => running.synced.pair(owner).await?,
+            _ => None,
+        };
+        if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+            // A record without counterpart leaves nothing to decide: it ends with its merge.
+            if work.pair.id(side.other()).is_none() {
+                continue;
+            }
+            work.pair.state = PairState::PairCollision { side, into };
+            continue;
+        }
+        if survivor.is_none() {
+            let now = running.context.world.now();
+            let waiting = format!("it was merged into {into}, which has not been read yet");
+            let mut trouble = new_trouble(Reason::Retrying, Some(side), None, waiting, now);
+            trouble.next_at = Some(now + MERGE_WAIT_MS);
+            work.pair.trouble = Some(trouble);
+            continue;
+        }
+        if let Some(old) = work.pair.id(side).cloned() {
+            work.pair.aliases.push((side, old));
+        }
+        work.pair.set_id(side, Some(into));
+        if matches!(work.pair.state, PairState::PairCollision { .. }) {
+            // What it was merged into has lost its own counterpart since.
+            work.pair.state = PairState::Linked;
+        }
+        *side.pick(&mut work.left, &mut work.right) = survivor;
+        let taken = owner_pair.as_ref().map(Place::of);
+        work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
+    }
+    Ok(())
+}
+
+/// Follows merges of merges, and returns what is known of the record at their end.
+async fn end_of_merges(
+    running: &Running<'_>,
+    side: Side,
+    first: RecordId,
+) -> Result<(RecordId, Option<Known>), Failure> {
+    let replica = running.endpoint(side).replica();
+    let mut passed = BTreeSet::new();
+    let mut into = first;
+    loop {
+        let known = replica.get(std::slice::from_ref(&into)).await?.pop().flatten();
+        match known {
+            Some(Known::Gone(Fate::MergedInto(next))) if passed.insert(next.clone()) => into = next,
+            known => return Ok((into, known)),
+        }
+    }
+}
+
+/// Notes that the key of a pair was edited to nothing, or to one that others have too (E1.9); the pair stays.
+pub(crate) async fn remark(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
+    let Some(tuple) = running.setup.rules.matching.tuples.first() else { return Ok(()) };
+    if work.pair.state != PairState::Linked {
+        return Ok(());
+    }
+    let mut remark = None;
+    for side in Side::BOTH {
+        let Some(record) = work.record(side) else { continue };
+        let base = work.pair.base.side(side);
+        let is_edited = tuple.fields(side).iter().any(|key| match (record.get(&key.field), base.get(&key.field)) {
+            (Some(value), Some(cell)) => *value != cell.value,
+            _ => false,
+        });
+        if !is_edited && work.pair.remark.is_none() {
+            continue;
+        }
+        match key_digest(record, tuple.fields(side)) {
+            None => remark = Some(Reason::NoKey),
+            Some(digest) => {
+                let same = running.endpoint(side).replica().with_key(tuple.fields(side), &digest).await?;
+                if same.len() > 1 {
+                    remark = Some(Reason::KeyCollision);
+                }
+            }
+        }
+    }
+    work.pair.remark = remark;
+    Ok(())
+}
+
+/// Looks for the counterpart of a record that has none.
+pub(crate) async fn find_counterpart(running: &Running<'_>, work: &mut Work, unclear: &Unclear) -> Result<(), Failure> {
+    let is_creating = matches!(work.pair.state, PairState::Creating { .. });
+    let seeks = is_creating
+        || matches!(
+            work.pair.state,
+            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope { .. }
+        );
+    let Some(side) = work.pair.only_side().filter(|_| seeks) else { return Ok(()) };
+    let Some(Known::Here(record)) = work.known(side) else { return Ok(()) };
+    let tuples = &running.setup.rules.matching.tuples;
+    let other = match classify(&running.synced, tuples, &running.left, &running.right, side, record).await? {
+        Classified::Match(other) => other,
+        // What became of the create is not known yet.
+        Classified::Alone(_) if is_creating => return Ok(()),
+        Classified::Alone(state) => {
+            let waits = unclear.may_have_made(side, record);
+            work.pair.state = state;
+            if waits {
+                let now = running.context.world.now();
+                let waiting = "it may have been made by a create whose outcome is not known yet".to_owned();
+                let mut trouble = new_trouble(Reason::Uncertain, Some(side), None, waiting, now);
+                trouble.next_at = Some(now + UNCLEAR_WAIT_MS);
+                work.pair.trouble = Some(trouble);
+            }
+            return Ok(());
+        }
+    };
+    let target = side.other();
+    let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
+    let owner = owner.filter(|owner| *owner != work.id);
+    if let Some(owner) = owner
+        && let Some(mut taken) = running.synced.pair(owner).await?
+    {
+        work.swallowed.push((owner, Place::of(&taken)));
+        // The pair keeps its aliases and its count of creates, whichever of the two it was.
+        work.pair.aliases.append(&mut taken.aliases);
+        let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));
+        work.pair.generation = work.pair.generation.max(taken.generation + sent);
+    }
+    if is_creating {
+        work.pair.generation += 1;
+    }
+    work.pair.trouble = None;
+    work.pair.set_id(target, Some(other.clone()));
+    work.pair.state = PairState::Linked;
+    *target.pick(&mut work.left, &mut work.right) =
+        running.endpoint(target).replica().get(&[other]).await?.pop().flatten();
+    Ok(())
+}
