@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{Fate, PairState, Reason, RecordId, Side, key_digest};
+use syncline_core::{Fate, Pair, PairId, PairState, Reason, RecordId, Side, key_digest};
 
-use crate::Failure;
 use crate::creates::Unclear;
 use crate::pairing::{Classified, classify};
+use crate::patience::patiently;
 use crate::planning::{Work, new_trouble};
 use crate::replica::Known;
 use crate::running::Running;
 use crate::totals::Place;
+use crate::{Failure, Found};
 
 /// How long a pair waits for the record that its own was merged into, in milliseconds.
 const MERGE_WAIT_MS: i64 = 5 * 60 * 1000;
@@ -37,8 +38,32 @@ pub(crate) async fn leave_collision(running: &Running<'_>, work: &mut Work) -> R
     *side.pick(&mut work.left, &mut work.right) = known;
     work.pair.set_id(side, Some(into));
     work.pair.state = PairState::Linked;
-    let taken = owner_pair.as_ref().map(Place::of);
-    work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
+    swallow(running, work, side, owner.zip(owner_pair.as_ref())).await
+}
+
+/// A pair that another one has taken the record of.
+pub(crate) struct Swallowed {
+    pub(crate) id: PairId,
+    pub(crate) place: Place,
+    /// Its record on the other side, if that is there: it needs a pair of its own.
+    pub(crate) left_behind: Option<(Side, RecordId)>,
+}
+
+/// Notes that `work` takes the record on `side` from the pair that had it.
+async fn swallow(
+    running: &Running<'_>,
+    work: &mut Work,
+    side: Side,
+    owner: Option<(PairId, &Pair)>,
+) -> Result<(), Failure> {
+    let Some((id, pair)) = owner else { return Ok(()) };
+    let mut left_behind = pair.id(side.other()).filter(|other| work.pair.id(side.other()) != Some(other)).cloned();
+    if let Some(other) = &left_behind {
+        let known = running.endpoint(side.other()).replica().get(std::slice::from_ref(other)).await?.pop().flatten();
+        left_behind = left_behind.filter(|_| matches!(known, Some(Known::Here(_))));
+    }
+    let left_behind = left_behind.map(|other| (side.other(), other));
+    work.swallowed.push(Swallowed { id, place: Place::of(pair), left_behind });
     Ok(())
 }
 
@@ -67,6 +92,15 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             work.pair.state = PairState::PairCollision { side, into };
             continue;
         }
+        let asked = work.before.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::Retrying);
+        if survivor.is_none() && asked && is_gone(running, side, &into).await? {
+            // It came and went between two reads, so nothing will ever name it.
+            if matches!(work.pair.state, PairState::PairCollision { .. }) {
+                work.pair.state = PairState::Linked;
+            }
+            work.pair.trouble = None;
+            continue;
+        }
         if survivor.is_none() {
             let now = running.context.world.now();
             let waiting = format!("it was merged into {into}, which has not been read yet");
@@ -84,10 +118,23 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             work.pair.state = PairState::Linked;
         }
         *side.pick(&mut work.left, &mut work.right) = survivor;
-        let taken = owner_pair.as_ref().map(Place::of);
-        work.swallowed.extend(owner.filter(|owner| *owner != work.id).zip(taken));
+        swallow(running, work, side, owner.zip(owner_pair.as_ref())).await?;
     }
     Ok(())
+}
+
+/// Asks the application whether a record is gone; what cannot be looked up by id is told by reads only.
+async fn is_gone(running: &Running<'_>, side: Side, id: &RecordId) -> Result<bool, Failure> {
+    let endpoint = running.endpoint(side);
+    if !endpoint.described.object.abilities.get {
+        return Ok(false);
+    }
+    let connector = &endpoint.setup.connector;
+    let answer = patiently(running.context, side, endpoint.setup, "looking for a merged record in", || {
+        connector.get(endpoint.setup.target(), vec![id.clone()], endpoint.state.layout.columns.clone())
+    })
+    .await?;
+    Ok(matches!(answer.found.first(), Some(Found::Gone(_))))
 }
 
 /// Follows merges of merges, and returns what is known of the record at their end.
@@ -173,7 +220,7 @@ pub(crate) async fn find_counterpart(running: &Running<'_>, work: &mut Work, unc
     if let Some(owner) = owner
         && let Some(mut taken) = running.synced.pair(owner).await?
     {
-        work.swallowed.push((owner, Place::of(&taken)));
+        swallow(running, work, target, Some((owner, &taken))).await?;
         // The pair keeps its aliases and its count of creates, whichever of the two it was.
         work.pair.aliases.append(&mut taken.aliases);
         let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));

@@ -11,9 +11,6 @@ use crate::synced::{SyncState, Synced};
 use crate::totals::Place;
 use crate::{Batch, Failure, StoreTable, rename};
 
-/// Sets the create keys of a record's later pairs apart from those of its first: what these made is another's now.
-const LATER: u32 = 1 << 31;
-
 /// Goes through what changed on `side` since this sync last looked.
 ///
 /// The list and the position move in one commit: a crash neither forgets a change nor lists all of them again.
@@ -63,16 +60,7 @@ pub(crate) async fn notice(
                 (Some(pair), _) => pair,
                 // Gone before this sync ever saw it.
                 (None, None | Some(Known::Gone(_))) => continue,
-                (None, Some(Known::Here(_))) => {
-                    let pair = PairId(state.next_pair);
-                    state.next_pair += 1;
-                    let mut single = Pair::single(side, id);
-                    if had_one {
-                        single.generation = LATER | u32::try_from(pair.0 % u64::from(LATER)).unwrap_or_default();
-                    }
-                    synced.put(&mut batch, &mut state.totals, pair, (None, &single));
-                    pair
-                }
+                (None, Some(Known::Here(_))) => synced.begin(&mut batch, state, side, id, had_one),
             };
             synced.queue(&mut batch, 0, pair);
         }

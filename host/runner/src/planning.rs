@@ -14,13 +14,14 @@ use syncline_core::{
 
 use crate::codec;
 use crate::conflicts::{self, OpenConflicts};
+use crate::counterpart::{self, Swallowed};
 use crate::creates::Unclear;
 use crate::mapped::Mapper;
 use crate::replica::Known;
 use crate::running::Running;
 use crate::setup::Event;
 use crate::totals::Place;
-use crate::{Batch, Failure, counterpart, resolvers, revive};
+use crate::{Batch, Failure, resolvers, revive};
 
 /// How often a pair is looked at again while a list that is still being computed decides about it, in milliseconds.
 const LIST_WAIT_MS: i64 = 5 * 60 * 1000;
@@ -63,7 +64,7 @@ pub(crate) struct Work {
     pub(crate) taken: Option<Taken>,
     members: [Members; 2],
     /// Pairs that this one has taken the record of.
-    pub(crate) swallowed: Vec<(PairId, Place)>,
+    pub(crate) swallowed: Vec<Swallowed>,
 }
 
 impl Work {
@@ -268,7 +269,7 @@ impl Claims {
         let taken: Vec<(Side, RecordId)> =
             Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
         let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.iter().any(|(pair, _)| self.takers.contains(pair));
+            || work.swallowed.iter().any(|taken| self.takers.contains(&taken.id));
         if lost {
             return false;
         }
@@ -276,7 +277,7 @@ impl Claims {
             self.takers.insert(work.id);
         }
         self.records.extend(taken);
-        self.swallowed.extend(work.swallowed.iter().map(|(pair, _)| *pair));
+        self.swallowed.extend(work.swallowed.iter().map(|taken| taken.id));
         true
     }
 }
@@ -335,8 +336,12 @@ fn write_down(
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
     }
-    for swallowed in &work.swallowed {
-        running.synced.drop_pair(batch, &mut running.state.totals, *swallowed);
+    for taken in &work.swallowed {
+        running.synced.drop_pair(batch, &mut running.state.totals, (taken.id, taken.place));
+        if let Some((side, record)) = taken.left_behind.clone() {
+            let pair = running.synced.begin(batch, &mut running.state, side, record, true);
+            running.synced.queue(batch, 0, pair);
+        }
     }
     if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
         // Waiting for something that is still to be read.
@@ -347,6 +352,11 @@ fn write_down(
         return put(running, &work, batch);
     }
     if !decision.changes.is_empty() {
+        let are_here = Side::BOTH.into_iter().all(|side| work.record(side).is_some());
+        if are_here && matches!(work.pair.state, PairState::Tombstone { .. } | PairState::EditDelete { .. }) {
+            // That it came back is so, whatever becomes of the writes (E4.4).
+            work.pair.state = PairState::Linked;
+        }
         let item = PlanItem {
             pair: work.id,
             left: work.pair.left.clone(),

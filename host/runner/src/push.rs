@@ -52,16 +52,35 @@ fn page_size(running: &Running<'_>) -> usize {
     batch(Side::Left).max(batch(Side::Right)).clamp(1, codec::PAGE_ROWS)
 }
 
+/// Reads the next items to send. An item whose record was taken by a pair planned after it is dropped: it is the other's.
 async fn next_page(running: &Running<'_>) -> Result<Vec<Pending>, Failure> {
     let space = running.synced.space;
-    let rows = running.synced.store.scan(space, StoreTable::Plan, Vec::new(), page_size(running)).await?;
-    rows.into_iter()
-        .map(|(id, bytes)| {
+    loop {
+        let rows = running.synced.store.scan(space, StoreTable::Plan, Vec::new(), page_size(running)).await?;
+        let decoded = rows.into_iter().map(|(id, bytes)| {
             let number = codec::number(&id);
             let item: PlanItem = codec::decode(&codec::plan(space, number), &bytes)?;
             Ok(Pending { number, item, entries: Vec::new(), sent: Vec::new() })
-        })
-        .collect()
+        });
+        let page = decoded.collect::<Result<Vec<Pending>, Failure>>()?;
+        let ids: Vec<PairId> = page.iter().map(|pending| pending.item.pair).collect();
+        let pairs = running.synced.pairs(&ids).await?;
+        let mut batch = Batch::default();
+        let mut there = Vec::new();
+        for (pending, pair) in page.into_iter().zip(pairs) {
+            match pair {
+                Some(_) => there.push(pending),
+                None => batch.delete(codec::plan(space, pending.number)),
+            }
+        }
+        let dropped = !batch.writes.is_empty();
+        if dropped {
+            running.synced.store.commit(batch).await?;
+        }
+        if !there.is_empty() || !dropped {
+            return Ok(there);
+        }
+    }
 }
 
 /// Sets up what the create promise needs, before the first create on a side.

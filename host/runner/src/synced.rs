@@ -127,6 +127,27 @@ impl<'a> Synced<'a> {
         }
     }
 
+    /// Begins the pair of a record that has none, or has one no longer.
+    pub(crate) fn begin(
+        &self,
+        batch: &mut Batch,
+        state: &mut SyncState,
+        side: Side,
+        record: RecordId,
+        had_one: bool,
+    ) -> PairId {
+        /// Sets the create keys of a record's later pairs apart from those of its first: what these made is another's.
+        const LATER: u32 = 1 << 31;
+        let id = PairId(state.next_pair);
+        state.next_pair += 1;
+        let mut single = Pair::single(side, record);
+        if had_one {
+            single.generation = LATER | u32::try_from(id.0 % u64::from(LATER)).unwrap_or_default();
+        }
+        self.put(batch, &mut state.totals, id, (None, &single));
+        id
+    }
+
     /// Drops a pair whose records belong to another one now, or to none.
     ///
     /// The way back from the latter stays: it tells that the record had a pair before.

@@ -69,7 +69,8 @@ impl Tally {
     /// has failed, and what it had tried again is no longer counted as it was the first time.
     pub(crate) fn close(&mut self) {
         let mut twice = self.classed().saturating_sub(self.seen);
-        for class in [&mut self.failed, &mut self.uncertain, &mut self.held] {
+        let waiting = [&mut self.failed, &mut self.uncertain, &mut self.held, &mut self.rejected];
+        for class in waiting.into_iter().chain([&mut self.ambiguous, &mut self.excluded, &mut self.in_sync]) {
             let taken = twice.min(*class);
             *class -= taken;
             twice -= taken;

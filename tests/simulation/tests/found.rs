@@ -82,3 +82,51 @@ fn e1_8_a_record_that_a_lost_create_made_is_nobody_elses() {
     let (left, right) = (state.ids(LEFT), state.ids(RIGHT));
     assert_eq!((left.len(), right.len()), (1, 1), "{left:?} {right:?}");
 }
+
+#[test]
+fn e1_10_what_a_merge_leaves_behind_gets_a_pair_of_its_own() {
+    let simulation = plain();
+    let (ada, eve) = (create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve"));
+    run(&simulation);
+    let right_eve = partner(&simulation, &eve);
+    simulation.stage.lock().person_deletes(RIGHT, &right_eve);
+    run(&simulation);
+    // Ada's record is merged into Eve's while Eve's former counterpart comes back.
+    simulation.stage.lock().person_merges(LEFT, &ada, &eve);
+    simulation.stage.lock().person_restores(RIGHT, &right_eve);
+    run(&simulation);
+    assert!(simulation.pair_of(RIGHT, &right_eve).is_some(), "a record that is there has a pair");
+    rest(&simulation);
+}
+
+#[test]
+fn e1_10_a_merge_into_what_came_and_went_between_two_reads_is_a_delete() {
+    let simulation = plain();
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    create(&simulation, LEFT, "eve@x", "Eve");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    let double = create(&simulation, LEFT, "countess@x", "Ada");
+    simulation.stage.lock().person_merges(LEFT, &ada, &double);
+    simulation.stage.lock().person_deletes(LEFT, &double);
+    rest(&simulation);
+    let pair = simulation.pair_of(RIGHT, &right).expect("it has a pair");
+    assert_eq!(pair.state, PairState::Tombstone { gone: Some(LEFT), undone: false });
+}
+
+#[test]
+fn e4_4_what_came_back_is_back_although_one_of_its_values_is_refused() {
+    let manner = Manner { validates: true, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_deletes(RIGHT, &right);
+    run(&simulation);
+    simulation.stage.lock().person_edits(LEFT, &ada, "phone", "bad");
+    simulation.stage.lock().person_restores(RIGHT, &right);
+    run(&simulation);
+    let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
+    assert_eq!((&pair.state, pair.trouble.is_some()), (&PairState::Linked, true), "{pair:?}");
+    rest(&simulation);
+}
