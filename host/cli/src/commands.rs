@@ -149,7 +149,11 @@ impl CommandError {
         match self {
             CommandError::Config(_) | CommandError::Usage(_) => Exit::Usage,
             CommandError::Elsewhere { exit, .. } => Exit::from_code(*exit),
-            CommandError::Session(error) if waits(error) => Exit::Waiting,
+            CommandError::Session(error) if let SessionError::Run(failure) = &**error => match **failure {
+                Failure::Wait { .. } => Exit::Waiting,
+                Failure::Stopped => Exit::Rejects,
+                _ => Exit::Failed,
+            },
             CommandError::Session(_)
             | CommandError::Plugin(_)
             | CommandError::Failed(_)
@@ -191,11 +195,6 @@ impl CommandError {
             eprintln!("{word}: {}", sentence(self));
         }
     }
-}
-
-/// True if an application asks to be left alone for some time.
-fn waits(error: &SessionError) -> bool {
-    matches!(error, SessionError::Run(failure) if matches!(**failure, Failure::Wait { .. }))
 }
 
 /// Joins an error and its causes, and what to do about them; a cause that is told already is not told again.

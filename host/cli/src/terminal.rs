@@ -1,14 +1,10 @@
 //! What is on the other end: a person at a terminal, or a program.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::time::Duration;
 
 use syncline_runner::Stop;
 
 use crate::args::{ColourWhen, Global};
-
-/// How soon a wait notices that it is to end.
-pub const STOP_LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How to speak.
 #[derive(Clone, Copy, Debug)]
@@ -74,15 +70,8 @@ impl Terminal {
         std::thread::spawn(move || sender.send(self.agrees(&question)));
         tokio::select! {
             answer = answer => answer.unwrap_or(Ok(false)),
-            () = stop_asked(stop) => Ok(false),
+            () = stop.asked() => Ok(false),
         }
-    }
-}
-
-/// Returns once somebody asked to stop.
-pub async fn stop_asked(stop: &Stop) {
-    while !stop.is_asked() {
-        tokio::time::sleep(STOP_LOOK_EVERY).await;
     }
 }
 

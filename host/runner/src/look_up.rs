@@ -5,7 +5,7 @@
 use syncline_core::{ChangeKind, CreatePromise, FieldName, JournalEntry, Reason, RecordId, Tombstone, Value};
 
 use crate::endpoint::EndpointAccess;
-use crate::patience::patiently;
+use crate::patience::to_the_end;
 use crate::running::Running;
 use crate::send::operation;
 use crate::sent::{Done, Sent, Stored};
@@ -49,7 +49,7 @@ async fn look_up_creates(
     let hints: Vec<Vec<Option<Value>>> = entries.iter().map(|entry| operation(entry, &columns).cells).collect();
     let connector = &endpoint.connector;
     let fields = endpoint.state.layout.columns.clone();
-    let created = patiently(running.context, endpoint.side, endpoint.setup, "looking up creates in", || {
+    let created = to_the_end(running.context, endpoint.side, endpoint.setup, "looking up creates in", || {
         connector.find_created(keys.clone(), columns.clone(), hints.clone(), fields.clone())
     })
     .await?;
@@ -177,7 +177,7 @@ async fn get(
     }
     let connector = &endpoint.connector;
     let fields = endpoint.state.layout.columns.clone();
-    let answer = patiently(running.context, endpoint.side, endpoint.setup, "looking up records of", || {
+    let answer = to_the_end(running.context, endpoint.side, endpoint.setup, "looking up records of", || {
         connector.get(ids.to_vec(), fields.clone())
     })
     .await?;

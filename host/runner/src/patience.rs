@@ -8,8 +8,6 @@ use syncline_core::Side;
 pub(crate) const TRIES_MAX: u32 = 8;
 const PAUSE_MS_MIN: u64 = 1_000;
 const PAUSE_MS_MAX: u64 = 5 * 60 * 1_000;
-/// How often a wait looks whether it is to end.
-const STOP_LOOK_MS: u64 = 200;
 
 /// Returns how long to pause after the failed attempt number `attempt`, from 0.
 pub(crate) fn pause_ms(attempt: u32, random: u64) -> u64 {
@@ -19,19 +17,21 @@ pub(crate) fn pause_ms(attempt: u32, random: u64) -> u64 {
 
 /// Waits, and fails as soon as somebody asks to stop.
 pub(crate) async fn pause(context: &Context, for_ms: u64) -> Result<(), Failure> {
-    let mut left_ms = for_ms;
-    while left_ms > 0 {
-        if context.stop.is_asked() {
-            return Err(Failure::Stopped);
-        }
-        let slice_ms = left_ms.min(STOP_LOOK_MS);
-        context.world.sleep(slice_ms).await;
-        left_ms -= slice_ms;
+    unless_stopped(context, context.world.sleep(for_ms)).await
+}
+
+/// Does something that can be dropped at any time, and gives it up as soon as somebody asks to stop.
+async fn unless_stopped<T>(context: &Context, doing: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = context.stop.asked() => Err(Failure::Stopped),
+        done = doing => Ok(done),
     }
-    if context.stop.is_asked() { Err(Failure::Stopped) } else { Ok(()) }
 }
 
 /// Calls `call` until it succeeds, fails for good, or has been tried often enough.
+///
+/// It is given up half-way when somebody asks to stop, also while it waits for a connection's budget.
 pub(crate) async fn patiently<'a, T>(
     context: &Context,
     side: Side,
@@ -39,9 +39,30 @@ pub(crate) async fn patiently<'a, T>(
     doing: &'static str,
     call: impl Fn() -> BoxFuture<'a, Result<T, Fault>>,
 ) -> Result<T, Failure> {
+    repeatedly(context, side, setup, doing, async || unless_stopped(context, call()).await).await
+}
+
+/// The same for what settles a batch that was sent: a stop waits for it.
+pub(crate) async fn to_the_end<'a, T>(
+    context: &Context,
+    side: Side,
+    setup: &SideSetup,
+    doing: &'static str,
+    call: impl Fn() -> BoxFuture<'a, Result<T, Fault>>,
+) -> Result<T, Failure> {
+    repeatedly(context, side, setup, doing, async || Ok(call().await)).await
+}
+
+async fn repeatedly<T>(
+    context: &Context,
+    side: Side,
+    setup: &SideSetup,
+    doing: &'static str,
+    call: impl AsyncFn() -> Result<Result<T, Fault>, Failure>,
+) -> Result<T, Failure> {
     let failed = |source| Failure::Connector { side, endpoint: setup.endpoint.clone(), doing, source };
     for attempt in 0.. {
-        let fault = match call().await {
+        let fault = match call().await? {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
@@ -60,9 +81,6 @@ pub(crate) async fn patiently<'a, T>(
             }
             other => return Err(failed(other)),
         };
-        if context.stop.is_asked() {
-            return Err(Failure::Stopped);
-        }
         context.say(Event::Waiting { for_ms: after_ms, reason });
         pause(context, after_ms).await?;
     }

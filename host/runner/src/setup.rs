@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use syncline_core::{Endpoint, FieldName, Guards, KeyField, ListId, Rules, Side, SyncName, TransformUse};
+use tokio::sync::Notify;
 
 use crate::{Connector, Store, Target, Transform, World};
 
@@ -89,17 +90,33 @@ impl Context {
 
 /// Asks a run to end between batches, from another thread or a signal.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Asking>);
+
+#[derive(Debug, Default)]
+struct Asking {
+    asked: AtomicBool,
+    told: Notify,
+}
 
 impl Stop {
     /// Asks.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.asked.store(true, Ordering::Release);
+        self.0.told.notify_waiters();
     }
 
     /// True if somebody asked.
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.asked.load(Ordering::Acquire)
+    }
+
+    /// Returns once somebody asked.
+    pub async fn asked(&self) {
+        // Listening begins before the look, so that nothing falls between the two.
+        let told = self.0.told.notified();
+        if !self.is_asked() {
+            told.await;
+        }
     }
 }
 

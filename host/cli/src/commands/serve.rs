@@ -21,10 +21,12 @@ use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::render::View;
 use crate::session::{Folders, RealWorld, Session, SessionError};
-use crate::terminal::{STOP_LOOK_EVERY, stop_asked};
 
 /// How often the configuration is looked at when nothing else happens.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// A pause before the next connection is accepted when there are no file handles left.
+const NO_HANDLES_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long whoever asked may take to read the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -108,7 +110,7 @@ impl Server {
             let wait = self.run_due(&mut next).await;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = stop_asked(&self.stop) => {}
+                () = self.stop.asked() => {}
             }
         }
     }
@@ -156,10 +158,10 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => drop(answers.spawn_local(Arc::clone(&self).answer(stream))),
                     // Out of file handles, say: those that are in use now come back.
-                    Err(_) => tokio::time::sleep(STOP_LOOK_EVERY).await,
+                    Err(_) => tokio::time::sleep(NO_HANDLES_PAUSE).await,
                 },
                 Some(_) = answers.join_next(), if !answers.is_empty() => {}
-                () = stop_asked(&self.stop) => break,
+                () = self.stop.asked() => break,
             }
         }
         while answers.join_next().await.is_some() {}
@@ -169,7 +171,7 @@ impl Server {
     async fn answer(self: Arc<Self>, mut stream: UnixStream) {
         let request = tokio::select! {
             request = beside::receive_request(&mut stream) => request,
-            () = stop_asked(&self.stop) => return,
+            () = self.stop.asked() => return,
         };
         let Ok(request) = request else { return };
         let response = match self.carry_out(&request).await {

@@ -88,6 +88,21 @@ fn the_first_interrupt_stops_between_batches_and_the_second_at_once() {
 }
 
 #[test]
+fn an_interrupt_ends_a_wait_for_the_budget_of_a_connection() {
+    const BUDGET: u32 = 3;
+    let (world, crm, _radicale, book) = World::crm_and_book("");
+    world.reconfigure(|text| {
+        text.replace("calls = 100000, per_ms = 1000", &format!("calls = {BUDGET}, per_ms = 29000"))
+    });
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    let run = world.start(&["run", "--yes"]);
+    assert!(World::until(SOON, || crm.state().stats().requests >= u64::from(BUDGET)), "{}", run.said());
+    run.signal("INT");
+    run.wait().ends(3).says(&["stopping after this batch", "stopped on request"]);
+    assert_eq!(crm.state().stats().requests, u64::from(BUDGET), "what waited was never sent");
+}
+
+#[test]
 fn a_secret_that_is_renewed_in_its_file_counts_while_serve_goes_on() {
     let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"");
     std::fs::write(world.at("token"), "sandbox-token\n").expect("written");
