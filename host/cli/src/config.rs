@@ -9,6 +9,8 @@
 
 pub mod abilities;
 pub mod auth;
+mod caps;
+mod circles;
 pub mod conflict;
 pub mod connection;
 pub mod deletes;
@@ -160,5 +162,9 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> (Vec<C
     let syncs: Vec<Sync> = sync_entries
         .map(|section| section.rest().into_iter().filter_map(|entry| sync::read(reader, &entry, &names)).collect())
         .unwrap_or_default();
+    if reader.mistakes.is_empty() {
+        // What syncs make together is asked once each is right by itself.
+        reader.mistakes.extend(circles::mistakes(&syncs));
+    }
     (connections, syncs)
 }

@@ -6,8 +6,8 @@
 use crate::merge::{Images, SideTimes};
 use crate::{
     Agreed, Answers, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Exclusion, Fate,
-    FieldChange, Members, Pair, PairState, Question, Record, RecordId, Rules, RunId, Scope, Scoped, Seen, Side, Truth,
-    Why,
+    FieldChange, Lately, Members, Pair, PairState, Question, Record, RecordId, Rules, RunId, Scope, Scoped, Seen, Side,
+    Truth, Why,
 };
 
 mod create;
@@ -59,6 +59,8 @@ pub struct Situation<'a> {
     pub clock_offset_ms: u64,
     /// What resolvers said; none before they are asked (E3.1).
     pub answers: &'a Answers,
+    /// What was written to the pair in the last day (E6.4).
+    pub lately: &'a Lately,
     /// What this sync took away on the side that is gone (E4.4).
     pub taken: Option<&'a Taken>,
     /// The lists that the left record is in.

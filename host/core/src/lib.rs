@@ -16,6 +16,7 @@ mod ids;
 mod journal;
 mod matching;
 mod merge;
+mod oscillation;
 mod pair;
 mod plan;
 mod policy;
@@ -41,6 +42,7 @@ pub use ids::{
 pub use journal::{EntryId, EntryState, JournalEntry, Settled};
 pub use matching::{Candidate, KeyDigest, Verdict, judge, key_digest, normal_form};
 pub use merge::{Image, Images, SideTimes, Touched, diff};
+pub use oscillation::{Caps, LATELY_MS, LateField, LateWrite, Lately};
 pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};
 pub use plan::{Agreed, Blocked, Change, ChangeKind, Conflict, ConflictField, Decided, FieldChange, PlanItem, Why};
 pub use policy::{Answer, Answers, ConflictPolicy, EditDelete, Question, Times};

@@ -13,6 +13,8 @@ use crate::{
     RunId, Side, TargetDrift, Times, Unfit, Value, Why, Writable, carried, normal_form,
 };
 
+mod held_back;
+
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
 pub type Image = Option<Result<Value, Unfit>>;
 
@@ -106,6 +108,7 @@ pub(crate) fn unfit_for(mapping: &Mapping, target: Side, unfit: &Unfit) -> Block
         side: target,
         field: Some(mapping.field(target).clone()),
         detail: format!("{} of the {} side: {}", mapping.field(target.other()), target.other(), unfit.detail),
+        until: None,
     }
 }
 
@@ -206,6 +209,9 @@ impl Merging<'_> {
     /// Merges the mappings of one unit.
     fn unit(&mut self, unit: &[usize]) {
         let members: Vec<usize> = unit.iter().copied().filter(|&index| self.touched[index].any()).collect();
+        if self.is_quarantined(unit) {
+            return self.quarantine(unit, &members);
+        }
         if let [index] = members[..]
             && self.is_set(index)
         {
@@ -221,7 +227,7 @@ impl Merging<'_> {
         let writings: Vec<Writing> = chosen()
             .filter_map(|(index, take)| if let Take::Write(side, why) = take { Some((side, index, why)) } else { None })
             .collect();
-        if !self.fits(&writings) {
+        if !self.fits(&writings) || !self.calm(unit, &members, &writings) {
             return;
         }
         for (index, take) in chosen() {
@@ -258,7 +264,8 @@ impl Merging<'_> {
             "{field} of the {side} side was edited, and its mapping only writes it; edit the {} side, or put it back",
             side.other()
         );
-        self.decision().left_out.push(Blocked { reason: Reason::TargetDrift, side, field: Some(field), detail });
+        let blocked = Blocked { reason: Reason::TargetDrift, side, field: Some(field), detail, until: None };
+        self.decision().left_out.push(blocked);
     }
 
     /// True if what each side added and took away goes to the other (E2.7): order alone is no change then.
@@ -301,13 +308,19 @@ impl Merging<'_> {
                 }
             }
         }
+        written.retain(|(_, before, after)| before != after);
+        let values: Vec<(Side, usize, Value)> =
+            written.iter().map(|(side, _, after)| (*side, index, after.clone())).collect();
+        if !self.calm_values(&[index], &[index], &values) {
+            return;
+        }
         let touched = self.touched[index];
         let why = |before: &Value| match before.is_blank() && !touched.based {
             _ if touched.renewed => Why::Mapping,
             true => Why::FillBlank,
             false => Why::Changed,
         };
-        for (side, before, after) in written.into_iter().filter(|(_, before, after)| before != after) {
+        for (side, before, after) in written {
             let field = mapping.field(side).clone();
             self.fields[side.pick(0, 1)].push(FieldChange { field, why: why(&before), before: Some(before), after });
         }
@@ -415,7 +428,11 @@ impl Merging<'_> {
             Some(winner) => differing.iter().filter_map(|&index| self.won(winner, index)).collect(),
             None => Vec::new(),
         };
-        if !self.fits(&writings) {
+        let is_calm = match decided == Decided::Merged {
+            true => self.calm_values(unit, members, &self.answered(&differing)),
+            false => self.fits(&writings) && self.calm(unit, members, &writings),
+        };
+        if !is_calm {
             return;
         }
         for &index in members.iter().filter(|index| !differing.contains(index)) {
@@ -425,7 +442,7 @@ impl Merging<'_> {
             self.write(side, index, why);
         }
         if decided == Decided::Merged {
-            differing.iter().for_each(|&index| self.take_value(index));
+            self.take_values(&differing);
         }
         let beside = unit.iter().filter(|index| !differing.contains(index));
         let conflict = Conflict {
@@ -439,18 +456,24 @@ impl Merging<'_> {
         self.decision().conflicts.push(conflict);
     }
 
-    /// Writes the value that the resolver made to each side that does not hold it.
-    fn take_value(&mut self, index: usize) {
-        let Some(Answer::Value { left, right }) = self.situation.answers.get(&index) else { return };
-        for (side, value) in [(Side::Left, left), (Side::Right, right)] {
-            let before = self.value(side, index).cloned();
-            if before.as_ref() != Some(value) {
-                let field = self.mapping(index).field(side).clone();
-                let change = FieldChange { field, before, after: value.clone(), why: Why::Merged };
-                self.fields[side.pick(0, 1)].push(change);
-            }
+    /// Returns the values that the resolver made for sides that do not hold them.
+    fn answered(&self, members: &[usize]) -> Vec<(Side, usize, Value)> {
+        let mut values = Vec::new();
+        for &index in members {
+            let Some(Answer::Value { left, right }) = self.situation.answers.get(&index) else { continue };
+            let own = [(Side::Left, index, left.clone()), (Side::Right, index, right.clone())];
+            values.extend(own.into_iter().filter(|(side, _, value)| self.value(*side, index) != Some(value)));
         }
-        self.agree(index);
+        values
+    }
+
+    /// Writes the values that the resolver made.
+    fn take_values(&mut self, members: &[usize]) {
+        for (side, index, after) in self.answered(members) {
+            let (field, before) = (self.mapping(index).field(side).clone(), self.value(side, index).cloned());
+            self.fields[side.pick(0, 1)].push(FieldChange { field, before, after, why: Why::Merged });
+        }
+        members.iter().for_each(|&index| self.agree(index));
     }
 
     /// Returns what is written for one member of a conflict that `winner` won.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EntryId, Exclusion, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
+use crate::{Agreed, EntryId, Exclusion, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
 
 /// The number of a pair within its sync; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -145,6 +145,8 @@ pub struct Pair {
     pub generation: u32,
     /// Numbers of the conflicts that wait for a person.
     pub open_conflicts: Vec<u64>,
+    /// The mapped fields among them whose values went back and forth (E6.4).
+    pub quarantined: Vec<Agreed>,
     /// What a person should know although the pair goes on: its key was emptied, or now belongs to others (E1.9).
     pub remark: Option<Reason>,
     /// What keeps it from being in step.
@@ -168,6 +170,7 @@ impl Pair {
             base: Base::default(),
             generation: 0,
             open_conflicts: Vec::new(),
+            quarantined: Vec::new(),
             remark: None,
             trouble: None,
             last_write: None,
@@ -230,7 +233,10 @@ impl Pair {
 
     /// Derives the reason that is shown with the pair: what it stands there for, else what a person should know.
     pub fn reason(&self) -> Option<Reason> {
-        let conflict = (!self.open_conflicts.is_empty()).then_some(Reason::Conflict);
+        let conflict = match self.quarantined.is_empty() {
+            false => Some(Reason::Quarantined),
+            true => (!self.open_conflicts.is_empty()).then_some(Reason::Conflict),
+        };
         self.standing().reason().or(conflict).or(self.remark)
     }
 
@@ -239,8 +245,8 @@ impl Pair {
         if let Some(trouble) = &self.trouble {
             return match trouble.reason {
                 Reason::Uncertain => Standing::Uncertain,
-                // Waiting for a budget is never a failure (E7).
-                reason @ (Reason::Quota | Reason::ProviderBudget) => Standing::Held(reason),
+                // Waiting for a budget, or for its turn, is never a failure (E7, E6.4).
+                reason @ (Reason::Quota | Reason::ProviderBudget | Reason::Quarantined) => Standing::Held(reason),
                 Reason::Validation
                 | Reason::UnsupportedType
                 | Reason::UnmappedOption

@@ -127,6 +127,8 @@ pub enum Decided {
     Merged,
     /// Waits for a person.
     Open,
+    /// The two values went back and forth: waits for a person too (E6.4).
+    Quarantined,
     /// A person chose this side.
     ByPerson(Side),
 }
@@ -140,8 +142,13 @@ impl Decided {
             | Decided::Preferred(side)
             | Decided::ByResolver(side)
             | Decided::ByPerson(side) => Some(*side),
-            Decided::Merged | Decided::Open => None,
+            Decided::Merged | Decided::Open | Decided::Quarantined => None,
         }
+    }
+
+    /// True if a person is to decide.
+    pub fn waits(&self) -> bool {
+        matches!(self, Decided::Open | Decided::Quarantined)
     }
 
     /// True if the value of `side` is covered by another one.
@@ -206,6 +213,8 @@ pub struct Blocked {
     pub field: Option<FieldName>,
     /// A sentence.
     pub detail: String,
+    /// When its turn comes by itself; never if `None`.
+    pub until: Option<Instant>,
 }
 
 /// Everything that a run does to one pair: at most one change a side.

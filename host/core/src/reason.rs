@@ -33,6 +33,7 @@ pub enum Reason {
     Retrying,
     Dead,
     Undone,
+    Quarantined,
     Quota,
     ProviderBudget,
     Component,
@@ -41,7 +42,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 28] = [
+    pub const ALL: [Reason; 29] = [
         Reason::NoKey,
         Reason::Ambiguous,
         Reason::KeyCollision,
@@ -66,6 +67,7 @@ impl Reason {
         Reason::Retrying,
         Reason::Dead,
         Reason::Undone,
+        Reason::Quarantined,
         Reason::Quota,
         Reason::ProviderBudget,
         Reason::Component,
@@ -99,6 +101,7 @@ impl Reason {
             Reason::Retrying => "retrying",
             Reason::Dead => "dead",
             Reason::Undone => "undone",
+            Reason::Quarantined => "quarantined",
             Reason::Quota => "quota",
             Reason::ProviderBudget => "provider-budget",
             Reason::Component => "component",
@@ -150,6 +153,9 @@ impl Reason {
             Reason::Retrying => "a passing failure; it is tried again by itself",
             Reason::Dead => "it failed for 30 days and is not tried again",
             Reason::Undone => "its creation was undone; it is left alone until somebody edits it",
+            Reason::Quarantined => {
+                "a field went back and forth between two values, which a person decides with `syncline resolve`, or was written as often as its caps allow, and then it goes on by itself"
+            }
             Reason::Quota => "the application's quota is used up; it goes on by itself",
             Reason::ProviderBudget => "the budget of calls is used up; it goes on by itself",
             Reason::Component => "the plugin failed on it",

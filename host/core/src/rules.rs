@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConflictPolicy, EditDelete, FieldName, Filter, Leave, Scope, Side, Step};
+use crate::{Caps, ConflictPolicy, EditDelete, FieldName, Filter, Leave, Scope, Side, Step};
 
 /// Which side a sync may write (B04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -296,6 +296,8 @@ pub struct Rules {
     pub leave: Leave,
     /// Times closer than this are no reason to prefer one (E3.2), in milliseconds.
     pub skew_tolerance_ms: i64,
+    /// How often fields may be written, and go back and forth (E6.4).
+    pub caps: Caps,
 }
 
 impl Rules {

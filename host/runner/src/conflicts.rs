@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{Conflict, ConflictField, Decided, Pair, PairId};
+use syncline_core::{Agreed, Conflict, ConflictField, Decided, Pair, PairId};
 
 use crate::running::Running;
 use crate::synced::{KeptConflict, Synced};
@@ -45,8 +45,12 @@ pub(crate) fn keep_all(
     batch: &mut Batch,
 ) {
     let mut known = std::mem::take(&mut pair.open_conflicts);
+    pair.quarantined.clear();
     for conflict in conflicts {
-        let waits = conflict.decided == Decided::Open;
+        let waits = conflict.decided.waits();
+        if conflict.decided == Decided::Quarantined {
+            pair.quarantined.extend(fields_of(&conflict));
+        }
         let number = if waits { open.take(&mut known, &conflict) } else { None };
         let number = keep(running, id, conflict, number, batch);
         if waits {
@@ -65,10 +69,16 @@ pub(crate) fn close(
     batch: &mut Batch,
 ) {
     for conflict in decided {
+        let decided: Vec<Agreed> = fields_of(&conflict).collect();
+        pair.quarantined.retain(|fields| !decided.contains(fields));
         if let Some(number) = open.take(&mut pair.open_conflicts, &conflict) {
             keep(running, id, conflict, Some(number), batch);
         }
     }
+}
+
+fn fields_of(conflict: &Conflict) -> impl Iterator<Item = Agreed> {
+    conflict.fields.iter().map(|field| Agreed { left: field.left_field.clone(), right: field.right_field.clone() })
 }
 
 /// Keeps a conflict under its number, or a new one.

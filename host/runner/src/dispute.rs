@@ -1,6 +1,6 @@
 //! Finds the conflicts that a person means.
 
-use syncline_core::{Decided, FieldName, RecordId, Side, SyncName};
+use syncline_core::{FieldName, RecordId, Side, SyncName};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::synced::{KeptConflict, Synced};
@@ -41,7 +41,7 @@ pub async fn find_conflicts(
         };
         let state = match which {
             Dispute::Open => open.contains(&kept.number),
-            Dispute::Decided => kept.conflict.decided != Decided::Open,
+            Dispute::Decided => !kept.conflict.decided.waits(),
         };
         state && pairs.contains(&kept.pair) && field.is_none_or(named)
     };

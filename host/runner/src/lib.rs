@@ -16,6 +16,7 @@ mod failure;
 mod gather;
 mod guards;
 mod impact;
+mod lately;
 mod lists;
 mod look_up;
 mod mapped;

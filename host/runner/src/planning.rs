@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::{
-    Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Members, Pair, PairId,
+    Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Lately, Members, Pair, PairId,
     PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Taken,
     Touched, Trouble, decide, diff,
 };
@@ -21,7 +21,7 @@ use crate::replica::Known;
 use crate::running::Running;
 use crate::setup::Event;
 use crate::totals::Place;
-use crate::{Batch, Failure, resolvers, revive};
+use crate::{Batch, Failure, lately, resolvers, revive};
 
 /// How often a pair is looked at again while a list that is still being computed decides about it, in milliseconds.
 const LIST_WAIT_MS: i64 = 5 * 60 * 1000;
@@ -60,6 +60,8 @@ pub(crate) struct Work {
     times: [SideTimes; 2],
     /// What resolvers said about its conflicts.
     pub(crate) answers: Answers,
+    /// What was written to it in the last day.
+    pub(crate) lately: Lately,
     /// What this sync took away on the side that is gone.
     pub(crate) taken: Option<Taken>,
     members: [Members; 2],
@@ -80,6 +82,7 @@ impl Work {
             since,
             times: Default::default(),
             answers: Answers::new(),
+            lately: Lately::default(),
             taken: None,
             members: Default::default(),
             swallowed: Vec::new(),
@@ -129,6 +132,7 @@ impl Work {
             right_times: &self.times[1],
             clock_offset_ms: 0,
             answers: &self.answers,
+            lately: &self.lately,
             taken: self.taken.as_ref(),
             left_members: self.members(Side::Left),
             right_members: self.members(Side::Right),
@@ -176,6 +180,7 @@ async fn plan_page(
     };
     ask_times(running, &mut works, &mut decisions).await?;
     resolvers::ask(running, &mut works, &mut decisions).await?;
+    lately::hold_back(running, &mut works, &mut decisions).await?;
     for (work, decision) in works.into_iter().zip(decisions) {
         planned.pairs += 1;
         running.see(work.id);
@@ -377,6 +382,9 @@ fn write_down(
         return;
     }
     settle_quietly(running, &mut work, decision, open, batch);
+    if let Some(at) = work.pair.trouble.as_ref().and_then(|trouble| trouble.next_at) {
+        running.synced.queue(batch, at, work.id);
+    }
     if matches!(work.pair.state, PairState::Ambiguous { .. } | PairState::PairCollision { .. }) {
         // What is in its way may leave with another pair, which does not list this one.
         let every_ms = running.context.sweep_every_ms.max(1);
@@ -445,11 +453,13 @@ fn settle_quietly(
     }
 }
 
-/// Makes a trouble of the fields that are left out; nobody retries them before something changes.
+/// Makes a trouble of the fields that are left out; without a time nobody retries them before something changes.
 pub(crate) fn left_out(fields: Vec<Blocked>, since: Instant) -> Option<Trouble> {
     let details: Vec<String> = fields.iter().map(|blocked| blocked.detail.clone()).collect();
+    let next_at = fields.iter().filter_map(|blocked| blocked.until).min();
     let first = fields.into_iter().next()?;
-    Some(new_trouble(first.reason, Some(first.side), first.field, details.join("; "), since))
+    let trouble = new_trouble(first.reason, Some(first.side), first.field, details.join("; "), since);
+    Some(Trouble { next_at, ..trouble })
 }
 
 /// Makes a trouble that nobody retries.

@@ -39,7 +39,7 @@ pub async fn resolve(context: &Context, setup: &SyncSetup, numbers: &[u64], keep
     let total = items.iter().map(|item| item.changes.len() as u64).sum();
     directed::carry_out(&mut running, total).await?;
     if running.run.outcome == Some(RunOutcome::Ok) {
-        let flipped = by_pair.into_values().flatten().filter(|kept| kept.conflict.decided != Decided::Open);
+        let flipped = by_pair.into_values().flatten().filter(|kept| !kept.conflict.decided.waits());
         note_flips(&mut running, flipped.collect(), keep).await?;
     }
     Ok(running.run.clone())
@@ -96,7 +96,7 @@ async fn plan(
             });
         }
     }
-    let open = conflicts.iter().filter(|kept| kept.conflict.decided == Decided::Open);
+    let open = conflicts.iter().filter(|kept| kept.conflict.decided.waits());
     Ok(PlanItem {
         pair: id,
         left: Some(left),
@@ -155,7 +155,14 @@ async fn wanted(running: &Running<'_>, field: &syncline_core::ConflictField, kee
             field.left_field, field.right_field
         )));
     };
-    crate::mapped::one(running.setup, mapping, keep.other(), value).await
+    let target = keep.other();
+    if !running.setup.rules.flows_to(mapping, target) {
+        return Err(Failure::Request(format!(
+            "the sync does not write {} of the {target} side; take the {target} value, or edit it there",
+            mapping.field(target)
+        )));
+    }
+    crate::mapped::one(running.setup, mapping, target, value).await
 }
 
 fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange {

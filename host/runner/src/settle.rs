@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Change, ChangeKind, Conflict, Decided, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState,
-    Reason, RecordId, Settled, Side, Tombstone, Value,
+    Agreed, Change, ChangeKind, Conflict, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState, Reason,
+    RecordId, Settled, Side, Tombstone, Value,
 };
 
 use crate::codec;
@@ -112,10 +112,13 @@ fn settle_item(
         }
         pair.state = pending.item.then.clone();
         pair.trouble = left_out(std::mem::take(&mut pending.item.left_out), running.context.world.now());
+        if let Some(at) = pair.trouble.as_ref().and_then(|trouble| trouble.next_at) {
+            running.synced.queue(batch, at, id);
+        }
         let conflicts = pending.item.conflicts;
         match running.run.kind {
             RunKind::Sync => {
-                let decided = conflicts.iter().filter(|conflict| conflict.decided != Decided::Open);
+                let decided = conflicts.iter().filter(|conflict| !conflict.decided.waits());
                 running.run.tally.conflicts += decided.count() as u64;
                 conflicts::keep_all(running, pair, id, conflicts, open, batch);
             }
@@ -163,6 +166,10 @@ fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: 
                 .collect(),
             raw: done.raw.clone(),
         },
+        // It may have been done, and somebody changed the record after that: it counts as a write (E6.4).
+        Sent::Anew { doubtful: true, detail, .. } => {
+            Settled::NotDone { reason: Reason::Uncertain, detail: detail.clone() }
+        }
         Sent::Anew { reason, detail, .. }
         | Sent::Later { reason, detail, .. }
         | Sent::Refused { reason, detail, .. } => Settled::NotDone { reason: *reason, detail: detail.clone() },

@@ -1,6 +1,8 @@
 //! What must hold once everything has settled.
 
-use syncline_core::{EditDelete, MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
+use std::collections::BTreeMap;
+
+use syncline_core::{EditDelete, FieldName, Instant, MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
 use syncline_runner::Totals;
 
 use crate::application::loosely;
@@ -23,6 +25,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     no_edit_is_lost(simulation, &pairs, &mut breaches);
     deletes_have_a_cause(simulation, &pairs, &mut breaches);
     scopes_hold(simulation, &pairs, &mut breaches);
+    caps_are_kept(simulation, &mut breaches);
     breaches
 }
 
@@ -125,10 +128,39 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
     }
 }
 
+/// What the applications saw in any hour and any day is no more than the caps allow (E6.4).
+fn caps_are_kept(simulation: &Simulation, breaches: &mut Vec<String>) {
+    let caps = simulation.setup.rules.caps;
+    let state = simulation.stage.lock();
+    let mut tell = |what: String, times: Vec<Instant>, window_ms: i64, max: Option<u32>| {
+        let max = max.map_or(usize::MAX, |max| max as usize);
+        let most = times.windows(max.saturating_add(1)).any(|some| some[max] - some[0] < window_ms);
+        if most {
+            breaches.push(format!("E6.4: {what} was written more than {max} times in {window_ms} ms: {times:?}"));
+        }
+    };
+    let mut of_field: BTreeMap<(Side, &RecordId, &FieldName), Vec<Instant>> = BTreeMap::new();
+    let mut of_record: BTreeMap<(Side, &RecordId), Vec<Instant>> = BTreeMap::new();
+    for write in &state.writes {
+        of_record.entry((write.side, &write.id)).or_default().push(write.at);
+        for field in &write.fields {
+            of_field.entry((write.side, &write.id, field)).or_default().push(write.at);
+        }
+    }
+    for ((_, id, field), times) in of_field {
+        tell(format!("{field} of {id}"), times, 60 * 60_000, caps.field_per_hour);
+    }
+    for ((_, id), times) in of_record {
+        tell(id.to_string(), times, 24 * 60 * 60_000, caps.record_per_day);
+    }
+}
+
 fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
     let conflicts = simulation.conflicts();
     let state = simulation.stage.lock();
-    for edit in state.edits.iter().filter(|edit| counts(simulation, edit)) {
+    // Who argues with an automation is told so by the conflicts and nothing else.
+    let argued = |edit: &&Edit| state.automated.contains(&edit.field);
+    for edit in state.edits.iter().filter(|edit| counts(simulation, edit) && !argued(edit)) {
         let own =
             |pair: &&Pair| pair.id(edit.side) == Some(&edit.id) || pair.aliases.contains(&(edit.side, edit.id.clone()));
         let pair = pairs.iter().find(own);

@@ -13,6 +13,7 @@ use syncline_runner::{
 };
 
 use crate::application::{Application, By, Entry, Manner, Snapshot, loosely};
+use crate::automation::SyncWrite;
 use crate::crash::CrashStore;
 use crate::intents::without_intent;
 use crate::stage::{FIELDS, Stage, State, Trick, identity};
@@ -500,10 +501,12 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
     let line = format!("the sync writes {:?} {sent:?} to the {side}", operation.action);
     state.tell(line);
     let now = state.tick();
+    let fields: Vec<FieldName> = sent.keys().cloned().collect();
     match &operation.action {
         Action::Create(key) => {
             notice_doubles(state, side, key, &sent);
             let id = state.app_mut(side).create(now, By::Sync(key.clone()), sent);
+            state.writes.push(SyncWrite { at: now, side, id: id.clone(), fields });
             written(state.app(side), id, request, table)
         }
         Action::Update(id) => {
@@ -511,6 +514,7 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
             let app = state.app(side);
             cells.extend(sent.into_iter().map(|(field, value)| (field, app.stored(value))));
             state.app_mut(side).put(now, id, Some(cells), Fate::Deleted);
+            state.writes.push(SyncWrite { at: now, side, id: id.clone(), fields });
             written(state.app(side), id.clone(), request, table)
         }
         Action::Delete(id) | Action::Archive(id) => {

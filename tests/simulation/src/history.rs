@@ -3,6 +3,7 @@
 use syncline_core::{PlanItem, Side};
 use syncline_runner::StoreTable;
 
+use crate::automation::Automation;
 use crate::checks::check;
 use crate::script::{Script, Visit};
 use crate::stage::Simulation;
@@ -64,6 +65,7 @@ pub fn play(script: &Script) -> History {
         let mut state = simulation.stage.lock();
         state.fault_percent = 0;
         state.people_percent = 0;
+        state.automations.clear();
         state.failing = None;
         state.tell("people and faults rest".to_owned());
     }
@@ -105,6 +107,9 @@ fn set_up(simulation: &Simulation, script: &Script) {
     state.fault_percent = script.fault_percent;
     state.people_percent = script.people_percent;
     state.deletes = script.deletes;
+    if let Some((field, fresh)) = script.fight {
+        state.automations = Side::BOTH.map(|side| Automation { side, field: field.into(), fresh }).to_vec();
+    }
 }
 
 /// Plays what comes before a run, and the run. Returns whether the power failed.

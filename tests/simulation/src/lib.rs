@@ -6,6 +6,7 @@
 //! Not here: real wire formats (`tests/sandbox`), the rules of merging one pair (`core`).
 
 mod application;
+mod automation;
 mod chance;
 mod checks;
 mod connector;
@@ -19,6 +20,7 @@ mod shrink;
 mod stage;
 
 pub use application::{Application, By, Entry, Manner};
+pub use automation::{Automation, SyncWrite};
 pub use chance::Chance;
 pub use checks::check;
 pub use crash::CrashStore;

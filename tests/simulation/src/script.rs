@@ -30,6 +30,8 @@ pub struct Script {
     pub people_percent: usize,
     /// True if people delete and merge.
     pub deletes: bool,
+    /// An automation on each side argues about this field; true: each time with another value.
+    pub fight: Option<(&'static str, bool)>,
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
 }
@@ -131,16 +133,25 @@ impl Script {
                 crash: (number == crash).then(|| (chance.below(40) as u64, chance.percent(50))),
             });
         }
+        let (from, fault_percent) = (chance.next_number(), chance.pick(&[0, 3, 10]));
+        let (people_percent, deletes) = (chance.pick(&[0, 5, 20]), chance.percent(60));
+        let fight = chance.percent(5).then(|| (chance.pick(&["name", "street"]), chance.percent(50)));
+        if fight.is_some() {
+            let pause_ms = chance.pick(&[1_000, 120_000]);
+            let quick = Visit { acts: 0, pause_ms, change: None, fault: None, crash: None };
+            visits.extend(std::iter::repeat_n(quick, 2 + chance.below(14)));
+        }
         Self {
-            chance: chance.next_number(),
+            chance: from,
             left,
             right,
             rules,
             records,
             visits,
-            fault_percent: chance.pick(&[0, 3, 10]),
-            people_percent: chance.pick(&[0, 5, 20]),
-            deletes: chance.percent(60),
+            fault_percent,
+            people_percent,
+            deletes,
+            fight,
             skipped: BTreeSet::new(),
         }
     }

@@ -22,6 +22,8 @@ pub enum Cut {
     People,
     /// Nobody deletes.
     Deletes,
+    /// No automation argues with another one.
+    Fight,
     /// The run with this number, counted from 1, and what comes before it is left out.
     Run(usize),
     /// Nobody changes the rules.
@@ -44,6 +46,7 @@ impl fmt::Display for Cut {
             Cut::Crash => write!(f, "crash"),
             Cut::People => write!(f, "people"),
             Cut::Deletes => write!(f, "deletes"),
+            Cut::Fight => write!(f, "fight"),
             Cut::Run(number) => write!(f, "run:{number}"),
             Cut::Rules => write!(f, "rules"),
             Cut::Records(count) => write!(f, "records:{count}"),
@@ -67,6 +70,7 @@ impl FromStr for Cut {
             "crash" => Cut::Crash,
             "people" => Cut::People,
             "deletes" => Cut::Deletes,
+            "fight" => Cut::Fight,
             "run" => Cut::Run(number),
             "rules" => Cut::Rules,
             "records" => Cut::Records(number),
@@ -107,6 +111,7 @@ impl Cut {
             Cut::Faults => std::mem::take(&mut script.fault_percent) > 0,
             Cut::People => std::mem::take(&mut script.people_percent) > 0,
             Cut::Deletes => std::mem::take(&mut script.deletes),
+            Cut::Fight => script.fight.take().is_some(),
             Cut::Fault => script.visits.iter_mut().filter_map(|visit| visit.fault.take()).count() > 0,
             Cut::Crash => script.visits.iter_mut().filter_map(|visit| visit.crash.take()).count() > 0,
             Cut::Rules => script.visits.iter_mut().filter_map(|visit| visit.change.take()).count() > 0,
@@ -182,7 +187,7 @@ impl Search {
     }
 
     fn coarse(&mut self) {
-        for cut in [Cut::Faults, Cut::Fault, Cut::Crash, Cut::People, Cut::Deletes, Cut::Rules] {
+        for cut in [Cut::Faults, Cut::Fault, Cut::Crash, Cut::People, Cut::Deletes, Cut::Fight, Cut::Rules] {
             self.try_cuts(&[cut]);
         }
         for number in (1..=self.best.visits.len()).rev() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
-    ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Guards, Instant, KeyField, KeyForm,
+    Caps, ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Guards, Instant, KeyField, KeyForm,
     KeyTuple, Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName, Times,
     Value,
 };
@@ -15,6 +15,7 @@ use syncline_runner::{
 };
 
 use crate::application::{Application, Entry, Manner};
+use crate::automation::{Automation, SyncWrite};
 use crate::chance::Chance;
 use crate::connector::Client;
 use crate::crash::CrashStore;
@@ -72,6 +73,12 @@ pub struct State {
     pub faults: u64,
     /// Things that people did and that went wrong so far.
     pub happenings: u64,
+    /// Automations of the applications, which set values whenever they like.
+    pub automations: Vec<Automation>,
+    /// What the sync wrote: when, where, and which fields.
+    pub writes: Vec<SyncWrite>,
+    /// Fields that an automation ever set.
+    pub(crate) automated: BTreeSet<FieldName>,
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
     pub(crate) apps: [Application; 2],
@@ -189,6 +196,7 @@ pub fn default_rules() -> Rules {
         scope: Scope::default(),
         leave: Leave::Freeze,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
+        caps: Caps::default(),
     }
 }
 
@@ -224,6 +232,9 @@ impl Simulation {
             runs: 0,
             faults: 0,
             happenings: 0,
+            automations: Vec::new(),
+            writes: Vec::new(),
+            automated: BTreeSet::new(),
             skipped: BTreeSet::new(),
             apps: [Application::new(left, "L"), Application::new(right, "R")],
             tags: Vec::new(),
@@ -286,6 +297,7 @@ impl Simulation {
         {
             let mut state = self.stage.lock();
             state.runs += 1;
+            state.automations_act();
             state.tell("a run begins".to_owned());
         }
         let request = RunRequest { approve: &ApproveAll, only: None, answer };

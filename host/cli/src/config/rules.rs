@@ -80,6 +80,7 @@ pub fn rules(
         scope: sync.scope.scope(left.schema, right.schema),
         leave: sync.scope.leave(),
         skew_tolerance_ms: sync.conflict.skew_tolerance_ms,
+        caps: sync.caps,
     })
 }
 

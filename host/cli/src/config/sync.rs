@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use syncline_core::{Direction, EditDelete, Endpoint, Guards, Side, SyncName, TargetDrift};
+use syncline_core::{Caps, Direction, EditDelete, Endpoint, Guards, Side, SyncName, TargetDrift};
 use toml::Spanned;
 
 use super::conflict::{self, ConflictChoice, Conflicts};
@@ -15,7 +15,7 @@ use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
 use super::scope::{self, ScopeConfig};
 use super::transform::TransformChoice;
-use super::{direction, drift, edit_delete, guards, zone};
+use super::{caps, direction, drift, edit_delete, guards, zone};
 
 /// Keys that a later version knows.
 const LATER: [&str; 5] = ["ambiguous", "create_without_key", "index", "transfer", "rules"];
@@ -48,6 +48,10 @@ pub struct Sync {
     pub scope: ScopeConfig,
     /// Which of its plans are not carried out unseen.
     pub guards: Guards,
+    /// How often its fields and records may be written.
+    pub caps: Caps,
+    /// True: it may be part of a circle of syncs.
+    pub hub: bool,
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
     /// How often all ids are listed to find what the applications do not tell; none for daily.
@@ -122,6 +126,8 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let edit_delete = edit_delete::read(reader, section.take("edit_delete"), &deletes);
     let scope = scope::read(reader, &mut section, direction);
     let guards = section.take("guards").map(|entry| guards::read(reader, entry.value)).unwrap_or_default();
+    let caps = section.take("caps").map(|entry| caps::read(reader, entry.value)).unwrap_or_default();
+    let hub = section.take("hub").and_then(|entry| reader.boolean(entry.value, "`hub`")).unwrap_or(false);
     let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, "schedule"));
     let sweep = section.take("sweep").and_then(|entry| schedule::read(reader, entry.value, "sweep"));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
@@ -142,6 +148,8 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         edit_delete,
         scope,
         guards,
+        caps,
+        hub,
         schedule,
         sweep,
         active,

@@ -67,6 +67,7 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
             side: target,
             field: None,
             detail: "none of its mapped fields has a value to write".to_owned(),
+            until: None,
         }));
     }
     if decision.blocked.is_some() {

@@ -452,6 +452,7 @@ fn conflict(conflict: &Conflict) -> String {
         Decided::ByResolver(side) => format!("resolver {side}"),
         Decided::Merged => "merged".to_owned(),
         Decided::Open => "open".to_owned(),
+        Decided::Quarantined => "quarantined".to_owned(),
         Decided::ByPerson(side) => format!("by-person {side}"),
     };
     let fields = conflict

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Answers, Base, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete, Fate,
-    FieldName, Image, Images, Leave, Mapping, MappingRule, Matching, Members, Pair, PairState, Presence, Record,
-    RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times, TransformUse, Unfit, Value, Version,
-    decide, diff,
+    Agreed, Answers, Base, Caps, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete,
+    Fate, FieldName, Image, Images, Lately, Leave, Mapping, MappingRule, Matching, Members, Pair, PairState, Presence,
+    Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times, TransformUse, Unfit, Value,
+    Version, decide, diff,
 };
 
 /// One side of the pair under test.
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) times: [SideTimes; 2],
     pub(crate) clock_offset_ms: u64,
     pub(crate) answers: Answers,
+    pub(crate) lately: Lately,
     pub(crate) taken: Option<Taken>,
     /// Since which run the mappings are what they are.
     pub(crate) since: Vec<RunId>,
@@ -55,6 +56,7 @@ pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
         scope: Scope::default(),
         leave: Leave::Freeze,
         skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
+        caps: Caps::default(),
     }
 }
 
@@ -99,6 +101,7 @@ impl World {
             times: Default::default(),
             clock_offset_ms: 0,
             answers: Answers::new(),
+            lately: Lately::default(),
             taken: None,
             since: Vec::new(),
             members: Default::default(),
@@ -174,6 +177,7 @@ impl World {
             right_times: &self.times[1],
             clock_offset_ms: self.clock_offset_ms,
             answers: &self.answers,
+            lately: &self.lately,
             taken: self.taken.as_ref(),
             left_members: &self.members[0],
             right_members: &self.members[1],

@@ -116,7 +116,8 @@ impl ErrorClass {
             | Reason::Conflict
             | Reason::AwaitingApproval
             | Reason::TargetDrift
-            | Reason::Undone => ErrorClass::Record,
+            | Reason::Undone
+            | Reason::Quarantined => ErrorClass::Record,
         }
     }
 

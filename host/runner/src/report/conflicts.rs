@@ -71,7 +71,7 @@ pub struct ShownConflict {
     pub at: Moment,
     /// What became of it.
     pub status: ConflictStatus,
-    /// By which rule: `newest`, `in-doubt`, `preferred`, `resolver`, `merged`, `manual` or `person`.
+    /// By which rule: `newest`, `in-doubt`, `preferred`, `resolver`, `merged`, `manual`, `quarantined` or `person`.
     pub rule: &'static str,
     /// Why nobody decided, where more is known.
     pub detail: Option<String>,
@@ -163,7 +163,7 @@ pub(super) fn shown(
         at: Moment(conflict.at),
         status: match decided {
             _ if is_open(conflict, pair) => ConflictStatus::Open,
-            Decided::Open => ConflictStatus::Settled,
+            Decided::Open | Decided::Quarantined => ConflictStatus::Settled,
             Decided::ByPerson(_) => ConflictStatus::DecidedByPerson,
             Decided::Newer(_)
             | Decided::InDoubt(_)
@@ -178,6 +178,7 @@ pub(super) fn shown(
             Decided::ByResolver(_) => "resolver",
             Decided::Merged => "merged",
             Decided::Open => "manual",
+            Decided::Quarantined => "quarantined",
             Decided::ByPerson(_) => "person",
         },
         detail: conflict.conflict.detail.clone(),

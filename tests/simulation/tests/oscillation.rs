@@ -1,0 +1,192 @@
+//! Two automations that argue, writes that come too often, and syncs in a circle (E6.4, E6.5), named by their rule.
+
+use syncline_core::{Caps, Decided, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value};
+use syncline_runner::{RunReport, report};
+use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
+fn plain(rules: Rules) -> Simulation {
+    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
+}
+
+fn run_after(simulation: &Simulation, pause_ms: i64) -> RunReport {
+    simulation.stage.lock().now += pause_ms;
+    simulation.run().expect("nothing goes wrong in this run")
+}
+
+/// A pair of a new record on the left and what was created for it on the right.
+fn pair(simulation: &Simulation) -> (RecordId, RecordId) {
+    let left = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
+    run_after(simulation, 1_000);
+    let right = simulation.pair_of(LEFT, &left).and_then(|pair| pair.right).expect("it has a counterpart");
+    (left, right)
+}
+
+fn argue(simulation: &Simulation, sides: &[Side], fresh: bool) {
+    let automation = |side: &Side| Automation { side: *side, field: "name".into(), fresh };
+    simulation.stage.lock().automations = sides.iter().map(automation).collect();
+}
+
+fn writes_of(simulation: &Simulation, side: Side, field: &str) -> usize {
+    let state = simulation.stage.lock();
+    state.writes.iter().filter(|write| write.side == side && write.fields.iter().any(|it| it.as_str() == field)).count()
+}
+
+fn values(simulation: &Simulation, left: &RecordId, right: &RecordId, field: &str) -> [Option<Value>; 2] {
+    let state = simulation.stage.lock();
+    [state.value(LEFT, left, field), state.value(RIGHT, right, field)]
+}
+
+fn resolve(simulation: &Simulation, keep: Side) -> Result<(), String> {
+    let numbers = [simulation.conflicts().last().expect("there is a conflict").number];
+    let resolved = syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, keep);
+    let resolved = futures_util::FutureExt::now_or_never(resolved).expect("nothing waits");
+    resolved.map(|_| ()).map_err(|failure| failure.to_string())
+}
+
+/// Lets everything settle and holds it against every promise.
+fn rest(simulation: &Simulation) {
+    simulation.stage.lock().automations.clear();
+    assert!(simulation.settle().is_some(), "it does not come to rest");
+    assert_eq!(check(simulation), Vec::<String>::new());
+}
+
+#[test]
+fn e6_4_a_tug_of_war_ends_in_quarantine_and_a_person_releases_it() {
+    let simulation = plain(default_rules());
+    let (left, right) = pair(&simulation);
+    argue(&simulation, &[LEFT, RIGHT], false);
+    for _ in 0..10 {
+        run_after(&simulation, 600_000);
+    }
+    let before = simulation.stage.lock().writes.len();
+    // The create, one decided conflict, and three times back and forth.
+    assert!(before <= 5, "{before} writes");
+    for _ in 0..80 {
+        assert_eq!(run_after(&simulation, HOUR_MS).record.tally.writes(), 0, "also days later nothing moves");
+    }
+    let held = simulation.pair_of(LEFT, &left).expect("they are paired");
+    assert_eq!((held.standing(), held.reason()), (Standing::InSync, Some(Reason::Quarantined)));
+    let open: Vec<_> = simulation.conflicts().into_iter().filter(|kept| kept.conflict.decided.waits()).collect();
+    let [open] = open.as_slice() else { panic!("one conflict waits: {open:?}") };
+    assert_eq!(open.conflict.decided, Decided::Quarantined);
+    let field = &open.conflict.fields[0];
+    assert_eq!([&field.left, &field.right], [&text("auto-left"), &text("auto-right")], "both values are shown");
+
+    simulation.stage.lock().person_edits(LEFT, &left, "phone", "2");
+    run_after(&simulation, 600_000);
+    assert_eq!(values(&simulation, &left, &right, "phone"), [Some(text("2")), Some(text("2"))], "other fields go on");
+    let shown = report::conflicts(simulation.store.as_ref(), &simulation.setup.name, false, None, 10);
+    let shown = futures_util::FutureExt::now_or_never(shown).expect("nothing waits").expect("the store is up");
+    assert_eq!((shown.conflicts.len(), shown.conflicts[0].rule), (1, "quarantined"));
+
+    simulation.stage.lock().automations.clear();
+    resolve(&simulation, RIGHT).expect("both sides are as they were found");
+    assert_eq!(values(&simulation, &left, &right, "name"), [Some(text("auto-right")), Some(text("auto-right"))]);
+    assert_eq!(simulation.pair_of(LEFT, &left).and_then(|pair| pair.reason()), None);
+    simulation.stage.lock().person_edits(LEFT, &left, "name", "ada");
+    run_after(&simulation, 600_000);
+    assert_eq!(values(&simulation, &left, &right, "name"), [Some(text("ada")), Some(text("ada"))], "it is released");
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_a_quarantine_goes_when_the_sides_agree_by_themselves() {
+    let simulation = plain(default_rules());
+    let (left, right) = pair(&simulation);
+    argue(&simulation, &[LEFT, RIGHT], false);
+    for _ in 0..8 {
+        run_after(&simulation, 600_000);
+    }
+    assert_eq!(simulation.pair_of(LEFT, &left).and_then(|pair| pair.reason()), Some(Reason::Quarantined));
+    {
+        let mut state = simulation.stage.lock();
+        state.automations.clear();
+        state.person_edits(LEFT, &left, "name", "peace");
+        state.person_edits(RIGHT, &right, "name", "peace");
+    }
+    run_after(&simulation, 600_000);
+    let pair = simulation.pair_of(LEFT, &left).expect("they are paired");
+    assert_eq!((pair.reason(), pair.quarantined.len(), pair.open_conflicts.len()), (None, 0, 0));
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_an_automation_that_undoes_each_revert_is_quarantined_too() {
+    let mut rules = default_rules();
+    let name = rules.mappings.iter_mut().find(|mapping| mapping.left.as_str() == "name").expect("it is mapped");
+    (name.rule, name.target_drift) = (MappingRule::ToRight, TargetDrift::Revert);
+    let simulation = plain(rules);
+    let (left, _) = pair(&simulation);
+    argue(&simulation, &[RIGHT], false);
+    for _ in 0..10 {
+        run_after(&simulation, 600_000);
+    }
+    assert_eq!(writes_of(&simulation, RIGHT, "name"), 1 + 3, "the create and three reverts");
+    assert_eq!(simulation.pair_of(LEFT, &left).and_then(|pair| pair.reason()), Some(Reason::Quarantined));
+    let refused = resolve(&simulation, RIGHT).expect_err("the sync never writes the left name");
+    assert!(refused.contains("take the left value"), "{refused}");
+    simulation.stage.lock().automations.clear();
+    resolve(&simulation, LEFT).expect("the right side may be written");
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_caps_make_writes_wait_with_the_time_and_drop_nothing() {
+    let simulation = plain(default_rules());
+    let (left, right) = pair(&simulation);
+    argue(&simulation, &[LEFT, RIGHT], true);
+    for _ in 0..30 {
+        run_after(&simulation, 60_000);
+    }
+    for side in Side::BOTH {
+        let writes = writes_of(&simulation, side, "name");
+        assert!(writes <= 6, "{writes} in half an hour on the {side}");
+    }
+    let held = simulation.pair_of(LEFT, &left).expect("they are paired");
+    let trouble = held.trouble.clone().expect("it waits");
+    assert_eq!(held.standing(), Standing::Held(Reason::Quarantined), "waiting is no failure");
+    let now = simulation.stage.lock().now;
+    let wait_ms = trouble.next_at.expect("with its time") - now;
+    assert!((0..=HOUR_MS).contains(&wait_ms), "{wait_ms}");
+
+    simulation.stage.lock().automations.clear();
+    simulation.stage.lock().person_edits(LEFT, &left, "phone", "2");
+    run_after(&simulation, 1_000);
+    assert_eq!(values(&simulation, &left, &right, "phone"), [Some(text("2")), Some(text("2"))], "other fields go on");
+    run_after(&simulation, HOUR_MS);
+    let [one, other] = values(&simulation, &left, &right, "name");
+    assert_eq!(one, other, "it had its turn");
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_a_record_has_its_cap_too_and_caps_are_for_the_user_to_set() {
+    let caps = Caps { field_per_hour: None, record_per_day: Some(4), alternations: None };
+    let simulation = plain(Rules { caps, ..default_rules() });
+    let (left, right) = pair(&simulation);
+    for number in 0..6 {
+        simulation.stage.lock().person_edits(LEFT, &left, "phone", &number.to_string());
+        run_after(&simulation, 60_000);
+    }
+    assert_eq!(writes_of(&simulation, RIGHT, "phone"), 3, "beside the create");
+    simulation.stage.lock().person_edits(LEFT, &left, "city", "Paris");
+    run_after(&simulation, 60_000);
+    assert_eq!(values(&simulation, &left, &right, "city")[1], Some(Value::Clear), "the record waits as a whole");
+    run_after(&simulation, 24 * HOUR_MS);
+    assert_eq!(values(&simulation, &left, &right, "phone"), [Some(text("5")), Some(text("5"))]);
+    assert_eq!(values(&simulation, &left, &right, "city")[1], Some(text("Paris")));
+    rest(&simulation);
+
+    let simulation = plain(Rules { caps: Caps { record_per_day: None, ..caps }, ..default_rules() });
+    pair(&simulation);
+    argue(&simulation, &[LEFT, RIGHT], false);
+    for _ in 0..40 {
+        run_after(&simulation, 60_000);
+    }
+    let moved: usize = Side::BOTH.iter().map(|side| writes_of(&simulation, *side, "name")).sum();
+    assert!(moved >= 40, "without caps it goes on for ever: {moved}");
+}
