@@ -144,9 +144,10 @@ pub(crate) fn journal(run: RunId, number: u32) -> Key {
     Key::new(Space::HOST, StoreTable::Journal, key)
 }
 
-pub(crate) fn unread(run: RunId, number: u32) -> Key {
+pub(crate) fn unread(run: RunId, side: Side, record: &RecordId) -> Key {
     let mut key = run.0.to_be_bytes().to_vec();
-    key.extend_from_slice(&number.to_be_bytes());
+    key.push(side.pick(0, 1));
+    key.extend_from_slice(record.as_str().as_bytes());
     Key::new(Space::HOST, StoreTable::Unread, key)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, ListId, Object, Schema, Side};
+use syncline_core::{Instant, ListId, Object, RunId, Schema, Side};
 
 use crate::lists::ListState;
 use crate::patience::patiently;
@@ -72,6 +72,8 @@ pub(crate) struct EndpointAccess<'a> {
     pub(crate) space: Space,
     pub(crate) described: Described,
     pub(crate) state: State,
+    /// The run that keeps what cannot be read; a dry run has none, and shows it by itself.
+    pub(crate) run: Option<RunId>,
     /// The account was looked at in this run.
     verified: bool,
 }
@@ -91,6 +93,7 @@ impl<'a> EndpointAccess<'a> {
             space,
             described,
             state: state.unwrap_or_else(|| fresh(setup)),
+            run: None,
             verified: false,
         };
         endpoint.lay_out().await?;

@@ -13,6 +13,7 @@ use crate::gather::Gatherer;
 use crate::patience::patiently;
 use crate::replica::{Applied, Known};
 use crate::setup::Event;
+use crate::unread;
 use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
 
 /// What reading an endpoint did.
@@ -29,7 +30,11 @@ pub struct Pulled {
 }
 
 impl Pulled {
-    fn skip(&mut self, skipped: Vec<Skipped>) {
+    /// Keeps what could not be read for the run's log, and the first of it to be shown.
+    fn skip(&mut self, endpoint: &EndpointAccess<'_>, skipped: Vec<Skipped>, batch: &mut Batch) {
+        if let Some(run) = endpoint.run {
+            unread::note(run, endpoint.side, endpoint.context.world.now(), &skipped, batch);
+        }
         let room = 100_usize.saturating_sub(self.skipped.len());
         self.skipped.extend(skipped.into_iter().take(room));
     }
@@ -301,8 +306,9 @@ pub(crate) async fn look(
             Found::At(_) => {}
         }
     }
-    pulled.skip(unclear);
-    keep_rows(endpoint, answer.records, &tombstones, Batch::default(), pulled).await
+    let mut batch = Batch::default();
+    pulled.skip(endpoint, unclear, &mut batch);
+    keep_rows(endpoint, answer.records, &tombstones, batch, pulled).await
 }
 
 /// Asks by id about rows that may be older than what is known, where reads lag behind writes (E6.2): records that are
@@ -360,11 +366,11 @@ async fn keep(endpoint: &mut EndpointAccess<'_>, page: Page, batch: Batch, pulle
 async fn take_in(
     endpoint: &mut EndpointAccess<'_>,
     page: Page,
-    batch: Batch,
+    mut batch: Batch,
     pulled: &mut Pulled,
 ) -> Result<Batch, Failure> {
     pulled.records += page.records.rows.len() as u64;
-    pulled.skip(page.skipped);
+    pulled.skip(endpoint, page.skipped, &mut batch);
     let batch = take_in_rows(endpoint, page.records, &page.tombstones, batch, pulled).await?;
     endpoint.context.say(Event::Read {
         endpoint: endpoint.setup.endpoint.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{PlanItem, Reason, RunId, Side, Standing};
+use syncline_core::{PlanItem, Reason, Side, Standing};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::EndpointAccess;
@@ -13,7 +13,7 @@ use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
 use crate::{
     Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, lists, notice, pairing, pull, push,
-    recover, retention, unread,
+    recover, retention,
 };
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
@@ -172,11 +172,6 @@ async fn pull_both(running: &mut Running<'_>, report: &mut RunReport) -> Result<
     for (side, pulled) in [(Side::Left, left), (Side::Right, right)] {
         running.run.anomalies.extend(pulled.anomalies);
         report.skipped.extend(pulled.skipped.into_iter().map(|skipped| (side, skipped)));
-    }
-    // A dry run has no number, and shows by itself what it could not read.
-    if running.run.id != RunId(0) {
-        let now = running.context.world.now();
-        unread::keep(running.synced.store, running.run.id, now, &report.skipped).await?;
     }
     Ok(())
 }

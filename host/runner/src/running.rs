@@ -191,6 +191,7 @@ impl<'a> Running<'a> {
         self.run.id = self.next_run().await?;
         let next = self.run.id.0;
         self.state.open_run = Some(self.run.id);
+        (self.left.run, self.right.run) = (Some(self.run.id), Some(self.run.id));
         let mut batch = Batch::default();
         versions::note(self, &mut batch);
         codec::put(&mut batch, counter, &(next + 1));

@@ -10,6 +10,7 @@ use syncline_core::{
 use syncline_runner::{
     BoxFuture, Dispute, Fault, RunOutcome, RunReport, Store, Transform, TransformedRow, Undo, UndoReport,
     find_conflicts, left_alone,
+    report::{self, ErrorsFrom},
 };
 use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
 
@@ -325,6 +326,29 @@ fn numeric_phones(simulation: &Simulation, side: Side, given: bool, said: bool) 
     let mut state = simulation.stage.lock();
     let manner = &mut state.app_mut(side).manner;
     (manner.numeric_phones, manner.says_numeric_phones) = (given, said);
+}
+
+#[test]
+fn e8_6_what_could_not_be_read_is_kept_together_with_its_page() {
+    let at_commits = (0..12).flat_map(|commits| [(commits, false), (commits, true)]);
+    for (commits, applied) in at_commits {
+        let simulation = plain(default_rules());
+        let ada = create(&simulation, LEFT, "ada@x", "Ada");
+        run(&simulation);
+        numeric_phones(&simulation, LEFT, true, false);
+        edit(&simulation, LEFT, &ada, "phone", "2");
+        simulation.store.stop_at(commits, applied);
+        // The power may fail in this run, wherever that is.
+        let _ = simulation.run();
+        simulation.store.start_again();
+        run(&simulation);
+        let errors = |run: RunId| {
+            let page = report::errors(simulation.store.as_ref(), run, ErrorsFrom::START);
+            wait(page).expect("the store is up").expect("the run is known").rows
+        };
+        let logs: Vec<_> = simulation.runs().iter().flat_map(|run| errors(run.run)).collect();
+        assert!(logs.iter().any(|row| row.remote_id.as_ref() == Some(&ada)), "{commits} {applied}: {logs:?}");
+    }
 }
 
 #[test]

@@ -47,10 +47,10 @@ pub struct ErrorRow {
 }
 
 /// Where a page of the error log begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorsFrom {
     /// After this of the records that could not be read, which come first.
-    Unread(Option<u32>),
+    Unread(Option<(Side, RecordId)>),
     /// After this entry of the journal.
     Journal(Option<u32>),
     /// After this pair.
@@ -89,15 +89,15 @@ async fn from_unread(
     store: &dyn Store,
     kept: &KeptSync<'_>,
     record: &RunRecord,
-    after: Option<u32>,
+    after: Option<(Side, RecordId)>,
 ) -> Result<ErrorPage, StoreError> {
     let page = unread::page(store, record.id, after).await?;
-    let Some((last, _)) = page.last() else {
+    let Some(last) = page.last() else {
         return Ok(ErrorPage { rows: Vec::new(), next: Some(ErrorsFrom::Journal(None)) });
     };
-    let next = Some(ErrorsFrom::Unread(Some(*last)));
+    let next = Some(ErrorsFrom::Unread(Some(last.place())));
     let mut rows = Vec::new();
-    for (_, Unread { side, id, reason, at }) in page {
+    for Unread { side, id, reason, at } in page {
         let pair = kept.synced.pairs_of(side, std::slice::from_ref(&id)).await?.pop().flatten();
         rows.push(ErrorRow {
             time: Moment(at),
