@@ -14,6 +14,23 @@ The first five minutes:
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 done with rejects or in part, 4 waiting or blocked.";
 
+const EXPORT: &str = "\
+Example:
+  syncline export people.state
+
+Records, pairs, the journal and what is known of each application are in the file, readable for whoever has it. Secrets
+in it stay encrypted: another machine needs the same key, SYNCLINE_KEY or the file `key` of the data folder. Plugins and
+syncline.toml are not in it.";
+
+const IMPORT: &str = "\
+Examples:
+  syncline import people.state
+  syncline import people.state --data ./elsewhere
+
+To change the engine: `syncline export FILE`, set `engine` of `[store]`, rename the folder `store` of the data folder
+aside, `syncline import FILE`. Secrets in the file need the key of the machine it comes from: SYNCLINE_KEY or its file
+`key`. Only one of two machines may go on with a state.";
+
 /// Keeps records the same in two applications.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "syncline", version, after_help = START, disable_help_subcommand = true)]
@@ -116,6 +133,12 @@ pub enum Command {
         after_help = "Examples:\n  syncline undo 12 --plan       what would be taken back, and what not\n  syncline undo 12\n  syncline undo 12 --record 1234 --field phone"
     )]
     Undo(UndoArgs),
+    /// Write the whole state to a file: for another engine, another machine, or as a copy to keep
+    #[command(after_help = EXPORT)]
+    Export(StateFile),
+    /// Take in a state that `export` wrote; the data folder must not have one
+    #[command(after_help = IMPORT)]
+    Import(StateFile),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -319,6 +342,14 @@ pub struct UndoArgs {
     /// Answer the ordinary question with yes
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// A file with a state.
+#[derive(Clone, Debug, Group)]
+pub struct StateFile {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// What to do with plugins.

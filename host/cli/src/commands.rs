@@ -20,6 +20,7 @@ pub mod serve;
 pub mod several;
 pub mod show;
 pub mod status;
+pub mod transfer;
 pub mod undo;
 
 use std::error::Error;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use syncline_registry::PluginError;
 use syncline_runner::{Failure, Fault, StoreError};
+use syncline_store::TransferError;
 
 use crate::args::Command;
 use crate::config::{ConfigError, Mistakes, report};
@@ -115,6 +117,14 @@ pub enum CommandError {
         /// Its exit code.
         exit: u8,
     },
+    /// The state cannot be moved.
+    #[error("{path}")]
+    Transfer {
+        /// From or to which file.
+        path: String,
+        /// Why.
+        source: TransferError,
+    },
     /// A file.
     #[error("{path} cannot be written")]
     Write {
@@ -157,6 +167,7 @@ impl CommandError {
             CommandError::Session(_)
             | CommandError::Plugin(_)
             | CommandError::Failed(_)
+            | CommandError::Transfer { .. }
             | CommandError::Write { .. }
             | CommandError::Terminal(_) => Exit::Failed,
         }
@@ -229,6 +240,10 @@ fn after_store_error(error: &StoreError) -> Option<&'static str> {
             Some("free some space on the disk of the data folder (`--data`); the next run goes on from here")
         }
         StoreError::Busy => Some("wait until the other syncline process has ended, or stop it"),
+        StoreError::OtherEngine { .. } => Some(
+            "set `engine` of `[store]` back, or move: `syncline export FILE`, rename the folder `store` of the data \
+             folder aside, `syncline import FILE`",
+        ),
         StoreError::TooNew { .. } => Some("use the newer syncline that wrote it, or another folder with `--data DIR`"),
         StoreError::Damaged(_) => Some(
             "put the data folder back from a backup, or name an empty one with `--data DIR`: both sides are then read \

@@ -36,6 +36,7 @@ pub mod scope;
 pub mod secrets;
 pub mod settings;
 pub mod source;
+pub mod store;
 pub mod sync;
 mod syntax;
 pub mod transform;
@@ -49,6 +50,7 @@ use syncline_core::{ConnectionName, SyncName};
 pub use connection::Connection;
 pub use mistake::{Mistake, Mistakes};
 pub use source::Source;
+pub use store::StoreConfig;
 pub use sync::Sync;
 
 /// A configuration file is refused beyond this size.
@@ -59,6 +61,8 @@ const CONFIG_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub struct Config {
     /// The text, for reports of later mistakes.
     pub source: Source,
+    /// How the state is kept.
+    pub store: StoreConfig,
     /// The connections, in the order of the file.
     pub connections: Vec<Connection>,
     /// The syncs, in the order of the file.
@@ -134,7 +138,7 @@ pub fn parse(text: String, path: &Path) -> Result<Config, Mistakes> {
     let text = source.text_shared();
     let (document, syntax) = syntax::parse(&text);
     let mut reader = read::Reader::new(source.folder().to_owned());
-    let (connections, syncs) = read_document(&mut reader, &document);
+    let (store, connections, syncs) = read_document(&mut reader, &document);
     let mut mistakes = syntax.mistakes;
     if syntax.readable {
         mistakes.append(&mut reader.mistakes);
@@ -143,11 +147,16 @@ pub fn parse(text: String, path: &Path) -> Result<Config, Mistakes> {
         reader.hidden.push(source::UNREADABLE);
     }
     let source = source.with_hidden(reader.hidden);
-    if mistakes.is_empty() { Ok(Config { source, connections, syncs }) } else { Err(Mistakes::new(source, mistakes)) }
+    if mistakes.is_empty() {
+        Ok(Config { source, store, connections, syncs })
+    } else {
+        Err(Mistakes::new(source, mistakes))
+    }
 }
 
-fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> (Vec<Connection>, Vec<Sync>) {
-    let Some(mut root) = reader.section(document, "the file") else { return (Vec::new(), Vec::new()) };
+fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> (StoreConfig, Vec<Connection>, Vec<Sync>) {
+    let Some(mut root) = reader.section(document, "the file") else { return Default::default() };
+    let store = root.take("store").map(|entry| store::read(reader, entry.value)).unwrap_or_default();
     let connection_entries = root.take("connections").and_then(|entry| reader.section(entry.value, "`connections`"));
     let sync_entries = root.take("syncs").and_then(|entry| reader.section(entry.value, "`syncs`"));
     root.finish(reader, &[]);
@@ -166,5 +175,5 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> (Vec<C
         // What syncs make together is asked once each is right by itself.
         reader.mistakes.extend(circles::mistakes(&syncs));
     }
-    (connections, syncs)
+    (store, connections, syncs)
 }

@@ -14,7 +14,7 @@ use syncline_runner::{
     BoxFuture, Connector, Context, Described, Failure, Listener, SideSetup, Stop, StoreError, SyncSetup, Transform,
     World,
 };
-use syncline_store::{SledOptions, SledStore};
+use syncline_store::{DiskOptions, DiskStore, Engine};
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
 
 use crate::compiling;
@@ -173,24 +173,24 @@ pub struct Session {
 impl Session {
     /// Reads the configuration, admits its plugins and opens the store. Reaches no application.
     pub fn open(folders: &Folders, listener: Arc<dyn Listener>, stop: Stop) -> Result<Session, SessionError> {
-        Session::assemble(folders, listener, stop, || open_store(&folders.data))
+        Session::assemble(folders, listener, stop, |config| open_store(&folders.data, config.store.engine))
     }
 
     /// The same on a store that is open already.
     pub fn on(
         folders: &Folders,
-        store: Arc<SledStore>,
+        store: Arc<DiskStore>,
         listener: Arc<dyn Listener>,
         stop: Stop,
     ) -> Result<Session, SessionError> {
-        Session::assemble(folders, listener, stop, || Ok(store))
+        Session::assemble(folders, listener, stop, |_| Ok(store))
     }
 
     fn assemble(
         folders: &Folders,
         listener: Arc<dyn Listener>,
         stop: Stop,
-        store: impl FnOnce() -> Result<Arc<SledStore>, SessionError>,
+        store: impl FnOnce(&Config) -> Result<Arc<DiskStore>, SessionError>,
     ) -> Result<Session, SessionError> {
         let config = crate::config::load(&folders.config)?;
         let admitted = match admit(&config, &PluginStore::new(folders.plugins())) {
@@ -200,7 +200,7 @@ impl Session {
                 return Err(mistaken(&config, mistakes));
             }
         };
-        let store = store()?;
+        let store = store(&config)?;
         let compiler = compiling::compiler().map_err(|error| RuntimeError::Engine(error.to_string()))?;
         let runtime = Runtime::new(RuntimeOptions { cache_dir: folders.data.join("compiled"), compiler })?;
         let context =
@@ -410,14 +410,19 @@ fn facts(described: &Described) -> Facts<'_> {
     Facts { object: &described.object, schema: &described.schema }
 }
 
-/// Opens the store of a data folder, making the folder where it is missing.
-pub fn open_store(data: &Path) -> Result<Arc<SledStore>, SessionError> {
+/// Returns the data folder, made where it is missing.
+pub fn data_folder(data: &Path) -> Result<&Path, SessionError> {
     let folder = |source| SessionError::Folder { path: data.display().to_string(), source };
     // It holds records and undo data of the applications: nobody else's business.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(folder)?;
     std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).map_err(folder)?;
-    let path = data.join("store");
-    SledStore::open(&path, SledOptions::default())
+    Ok(data)
+}
+
+/// Opens the store of a data folder, making the folder where it is missing.
+pub fn open_store(data: &Path, engine: Engine) -> Result<Arc<DiskStore>, SessionError> {
+    let path = data_folder(data)?.join("store");
+    DiskStore::open(&path, DiskOptions { engine, ..DiskOptions::default() })
         .map(Arc::new)
         .map_err(|source| SessionError::Store { path: path.display().to_string(), source })
 }

@@ -57,6 +57,36 @@ pub enum StoreTable {
     Unread = 19,
 }
 
+impl StoreTable {
+    /// Every table, in the order of their numbers.
+    pub const ALL: [StoreTable; 19] = [
+        StoreTable::Meta,
+        StoreTable::Cursor,
+        StoreTable::Replica,
+        StoreTable::MatchKey,
+        StoreTable::Change,
+        StoreTable::Pair,
+        StoreTable::PairBack,
+        StoreTable::Plan,
+        StoreTable::Conflict,
+        StoreTable::Recheck,
+        StoreTable::Journal,
+        StoreTable::Run,
+        StoreTable::Budget,
+        StoreTable::Secret,
+        StoreTable::Seen,
+        StoreTable::Member,
+        StoreTable::Held,
+        StoreTable::Left,
+        StoreTable::Unread,
+    ];
+
+    /// Returns the table with a stored number.
+    pub fn of(number: u8) -> Option<StoreTable> {
+        StoreTable::ALL.into_iter().find(|table| *table as u8 == number)
+    }
+}
+
 /// The full key of a row; rows are ordered by it, bytewise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -161,6 +191,14 @@ pub enum StoreError {
     /// The store has lost or garbled data.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The store was made by another engine than the one asked for.
+    #[error("the store was made by {found}, and {asked} was asked for")]
+    OtherEngine {
+        /// What made it.
+        found: &'static str,
+        /// What was asked for.
+        asked: &'static str,
+    },
     /// The store was written by a newer version.
     #[error("the store has format {found}; this version knows formats up to {known}")]
     TooNew {
@@ -187,8 +225,30 @@ pub trait Store: Send + Sync {
         after: Vec<u8>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>>;
+    /// Names the first table with rows that comes after `after`, in the order of keys; from the start if `None`.
+    fn table_after(
+        &self,
+        after: Option<(Space, StoreTable)>,
+    ) -> BoxFuture<'_, Result<Option<(Space, StoreTable)>, StoreError>>;
     /// Tells how large the store is.
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>>;
     /// Writes everything down and stops. Later calls fail.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StoreTable::{self, *};
+
+    #[test]
+    fn every_table_is_listed() {
+        for table in StoreTable::ALL {
+            // A new table is missing here, and then perhaps above, too.
+            match table {
+                Meta | Cursor | Replica | MatchKey | Change | Pair | PairBack | Plan | Conflict | Recheck | Journal
+                | Run | Budget | Secret | Seen | Member | Held | Left | Unread => {}
+            }
+            assert_eq!(StoreTable::of(table as u8), Some(table));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use syncline_runner::{Batch, Key, Space, Store, StoreError, StoreTable, Write};
-use syncline_store::{SledOptions, SledStore};
+use syncline_store::{DiskOptions, DiskStore};
 
 const ROWS_PER_COMMIT: u32 = 1_000;
 const VALUE_LENGTH: usize = 400;
@@ -26,8 +26,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn measure(folder: &Path, rows: u32, cache_mb: u64) -> Result<(), StoreError> {
-    let options = SledOptions { cache_bytes: cache_mb * 1024 * 1024, ..SledOptions::default() };
-    let store = Arc::new(SledStore::open(folder, options.clone())?);
+    let options = DiskOptions { cache_bytes: cache_mb * 1024 * 1024, ..DiskOptions::default() };
+    let store = Arc::new(DiskStore::open(folder, options.clone())?);
     for round in 0..2 {
         let start = Start::now();
         for first in (0..rows).step_by(ROWS_PER_COMMIT as usize) {
@@ -52,12 +52,12 @@ async fn measure(folder: &Path, rows: u32, cache_mb: u64) -> Result<(), StoreErr
     drop(store);
     start.tell("close", 1);
     let start = Start::now();
-    let store = SledStore::open(folder, options)?;
+    let store = DiskStore::open(folder, options)?;
     start.tell("open", 1);
     store.close().await
 }
 
-async fn read(store: &SledStore, rows: u32) -> Result<(), StoreError> {
+async fn read(store: &DiskStore, rows: u32) -> Result<(), StoreError> {
     let start = Start::now();
     let (mut after, mut found) = (Vec::new(), 0);
     loop {
@@ -85,7 +85,7 @@ async fn read(store: &SledStore, rows: u32) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn commit_small(store: &Arc<SledStore>) -> Result<(), StoreError> {
+async fn commit_small(store: &Arc<DiskStore>) -> Result<(), StoreError> {
     let small = |number: u32| {
         let mut batch = Batch::default();
         batch.put(Key::new(Space::HOST, StoreTable::Journal, number.to_be_bytes()), value(number, 0));

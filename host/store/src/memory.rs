@@ -1,4 +1,4 @@
-//! A store in memory, for tests: the meaning of [`SledStore`](crate::SledStore) and nothing kept.
+//! A store in memory, for tests: the meaning of [`DiskStore`](crate::DiskStore) and nothing kept.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -130,6 +130,17 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>> {
         Box::pin(async move { Ok(self.opened()?.scan(space, table, after, limit)) })
+    }
+
+    fn table_after(
+        &self,
+        after: Option<(Space, StoreTable)>,
+    ) -> BoxFuture<'_, Result<Option<(Space, StoreTable)>, StoreError>> {
+        Box::pin(async move {
+            let tables = self.opened()?;
+            let mut tables = tables.rows.keys().map(|key| (key.space, key.table));
+            Ok(tables.find(|table| after.is_none_or(|after| *table > after)))
+        })
     }
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {

@@ -1,6 +1,6 @@
 //! Kills a process that commits, at random moments: what it was told is kept must be there, and nothing half.
 //!
-//! Twenty times; `SYNCLINE_LONG=500` makes it five hundred. The test starts itself again as the process to kill, so it
+//! Twenty times with each engine; `SYNCLINE_LONG=1` makes it five hundred. The test starts itself again as the process to kill, so it
 //! has no test harness.
 
 use std::io::{BufRead, BufReader, Write};
@@ -10,12 +10,17 @@ use std::thread;
 use std::time::Duration;
 
 use syncline_runner::{Batch, Key, Space, Store, StoreTable};
-use syncline_store::{SledOptions, SledStore};
+use syncline_store::{DiskOptions, DiskStore, Engine};
 
 /// Says to a process that it is the one to kill, and in which folder its store is.
 const FOLDER_VARIABLE: &str = "SYNCLINE_TEST_KILL_FOLDER";
 
+/// Names the engine of the process to kill.
+const ENGINE_VARIABLE: &str = "SYNCLINE_TEST_KILL_ENGINE";
+
 const KILLS: u32 = 20;
+
+const KILLS_LONG: u32 = 500;
 
 /// Commits at work at one time in the killed process.
 const COMMITTERS: u64 = 4;
@@ -27,7 +32,9 @@ const SEEN_PER_ROUND: u64 = 20;
 
 fn main() -> ExitCode {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
-        commit_until_killed(Path::new(&folder));
+        let name = std::env::var(ENGINE_VARIABLE).expect("an engine");
+        let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name).expect("a known engine");
+        commit_until_killed(engine, Path::new(&folder));
         return ExitCode::SUCCESS;
     }
     // What a harness would be asked, as `cargo test -- --list` does; a list of ignored tests is empty, or else nextest
@@ -39,30 +46,32 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let kills = std::env::var("SYNCLINE_LONG").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS).max(KILLS);
-    acknowledged_commits_survive_kills(kills);
+    let kills = if std::env::var_os("SYNCLINE_LONG").is_some() { KILLS_LONG } else { KILLS };
+    for engine in Engine::ALL {
+        acknowledged_commits_survive_kills(engine, kills);
+    }
     ExitCode::SUCCESS
 }
 
-fn acknowledged_commits_survive_kills(kills: u32) {
+fn acknowledged_commits_survive_kills(engine: Engine, kills: u32) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut acknowledged = [0; COMMITTERS as usize];
     for kill in 0..kills {
-        let child = start_child(folder.path());
+        let child = start_child(engine, folder.path());
         // From before the store is open to well into its work, spread evenly without a pattern.
         let moment = Duration::from_micros(u64::from(kill) * 7_919 % 300 * 1_000);
         kill_after(child, moment, &mut acknowledged);
-        runtime().block_on(check(folder.path(), &acknowledged));
+        runtime().block_on(check(engine, folder.path(), &acknowledged));
     }
     let total: u64 = acknowledged.iter().sum();
     assert!(total > u64::from(kills), "only {total} commits in {kills} kills: the test tests nothing");
-    println!("{kills} kills, {total} acknowledged commits, all there and none half");
+    println!("{engine}: {kills} kills, {total} acknowledged commits, all there and none half");
 }
 
-fn start_child(folder: &Path) -> Child {
+fn start_child(engine: Engine, folder: &Path) -> Child {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
-    command.env(FOLDER_VARIABLE, folder).stdout(Stdio::piped());
+    command.env(FOLDER_VARIABLE, folder).env(ENGINE_VARIABLE, engine.name()).stdout(Stdio::piped());
     command.spawn().expect("a process to kill")
 }
 
@@ -89,8 +98,9 @@ fn kill_after(mut child: Child, moment: Duration, acknowledged: &mut [u64]) {
 }
 
 /// Each committer writes rounds, one commit each: a short row, a long row, and the number of the round.
-async fn check(folder: &Path, acknowledged: &[u64]) {
-    let store = SledStore::open(folder, SledOptions::default()).expect("the store opens after a kill");
+async fn check(engine: Engine, folder: &Path, acknowledged: &[u64]) {
+    let store = DiskStore::open(folder, DiskOptions { engine, ..DiskOptions::default() })
+        .expect("the store opens after a kill");
     for (committer, acknowledged) in acknowledged.iter().enumerate() {
         let space = Space(committer as u32 + 1);
         let round = round_of(&store, space).await;
@@ -117,12 +127,16 @@ async fn check(folder: &Path, acknowledged: &[u64]) {
     }
 }
 
-fn commit_until_killed(folder: &Path) {
+fn commit_until_killed(engine: Engine, folder: &Path) {
     println!("started");
-    let options =
-        SledOptions { high_water_every: Duration::from_millis(20), range_rows_max: 5, ..SledOptions::default() };
-    let store = SledStore::open(folder, options).expect("the store opens");
-    let store: &'static SledStore = Box::leak(Box::new(store));
+    let options = DiskOptions {
+        engine,
+        high_water_every: Duration::from_millis(20),
+        range_rows_max: 5,
+        ..DiskOptions::default()
+    };
+    let store = DiskStore::open(folder, options).expect("the store opens");
+    let store: &'static DiskStore = Box::leak(Box::new(store));
     runtime().block_on(async {
         let committers: Vec<_> =
             (0..COMMITTERS).map(|committer| tokio::spawn(commit_rounds(store, committer))).collect();
@@ -132,7 +146,7 @@ fn commit_until_killed(folder: &Path) {
     });
 }
 
-async fn commit_rounds(store: &SledStore, committer: u64) {
+async fn commit_rounds(store: &DiskStore, committer: u64) {
     let space = Space(committer as u32 + 1);
     let mut round = round_of(store, space).await;
     loop {
@@ -163,7 +177,7 @@ async fn commit_rounds(store: &SledStore, committer: u64) {
     }
 }
 
-async fn round_of(store: &SledStore, space: Space) -> u64 {
+async fn round_of(store: &DiskStore, space: Space) -> u64 {
     let stored = store.get(vec![Key::new(space, StoreTable::Meta, "round")]).await.expect("read").remove(0);
     stored.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes")))
 }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use syncline_runner::{Batch, Expect, Key, Space, Store, StoreError, StoreTable, Write};
-use syncline_store::{ID_LENGTH_MAX, MemoryStore, SledOptions, SledStore};
+use syncline_store::{DiskOptions, DiskStore, Engine, ID_LENGTH_MAX, MemoryStore};
 
 type Page = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -331,8 +331,19 @@ async fn closed_stores_say_so(store: &Arc<dyn Store>) {
     assert!(closed(store.stats().await.err()));
 }
 
-fn sled_in(dir: &Path) -> SledStore {
-    SledStore::open(dir, SledOptions::default()).expect("an opened store")
+fn disk_in(dir: &Path, options: &DiskOptions) -> DiskStore {
+    DiskStore::open(dir, options.clone()).expect("an opened store")
+}
+
+fn disk_behaves_like_the_model(options: &DiskOptions) {
+    behaves_like_the_model(40, || {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let options = options.clone();
+        Box::new(move |store| {
+            drop(store);
+            Box::new(disk_in(dir.path(), &options))
+        })
+    });
 }
 
 #[test]
@@ -341,39 +352,42 @@ fn memory_behaves_like_the_model() {
 }
 
 #[test]
-fn sled_behaves_like_the_model() {
-    behaves_like_the_model(40, || {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        Box::new(move |store| {
-            drop(store);
-            Box::new(sled_in(dir.path()))
-        })
-    });
-}
-
-/// As if every dropped range were a large one.
-#[test]
-fn sled_behaves_like_the_model_when_ranges_are_dropped_later() {
-    behaves_like_the_model(40, || {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        Box::new(move |store| {
-            drop(store);
-            let options = SledOptions { range_rows_max: 0, ..SledOptions::default() };
-            Box::new(SledStore::open(dir.path(), options).expect("an opened store"))
-        })
-    });
-}
-
-#[test]
 fn memory_passes_the_suite() {
     suite(Arc::new(MemoryStore::new()));
 }
 
-#[test]
-fn sled_passes_the_suite() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    suite(Arc::new(sled_in(dir.path())));
+/// The tests of an engine on disk.
+macro_rules! engine {
+    ($module:ident, $engine:expr) => {
+        mod $module {
+            use super::*;
+
+            fn options() -> DiskOptions {
+                DiskOptions { engine: $engine, ..DiskOptions::default() }
+            }
+
+            #[test]
+            fn behaves_like_the_model() {
+                disk_behaves_like_the_model(&options());
+            }
+
+            /// As if every dropped range were a large one.
+            #[test]
+            fn behaves_like_the_model_when_ranges_are_dropped_later() {
+                disk_behaves_like_the_model(&DiskOptions { range_rows_max: 0, ..options() });
+            }
+
+            #[test]
+            fn passes_the_suite() {
+                let dir = tempfile::tempdir().expect("a temporary folder");
+                suite(Arc::new(disk_in(dir.path(), &options())));
+            }
+        }
+    };
 }
+
+engine!(sled, Engine::Sled);
+engine!(fjall, Engine::Fjall);
 
 #[test]
 fn memory_goes_back_to_a_snapshot() {

@@ -83,6 +83,13 @@ impl Store for CrashStore {
         })
     }
 
+    fn table_after(
+        &self,
+        after: Option<(Space, StoreTable)>,
+    ) -> BoxFuture<'_, Result<Option<(Space, StoreTable)>, StoreError>> {
+        self.inner.table_after(after)
+    }
+
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
         self.inner.stats()
     }

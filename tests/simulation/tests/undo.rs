@@ -99,6 +99,13 @@ impl Store for Counting {
         })
     }
 
+    fn table_after(
+        &self,
+        after: Option<(Space, StoreTable)>,
+    ) -> BoxFuture<'_, Result<Option<(Space, StoreTable)>, StoreError>> {
+        self.store.table_after(after)
+    }
+
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
         self.store.stats()
     }

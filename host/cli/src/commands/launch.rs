@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use syncline_runner::{Listener, Stop, Store, StoreError, World};
+use syncline_store::Engine;
 
 use super::beside::{self, Request, Unanswered};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, reading, run, serve};
+use super::{CommandError, Exit, reading, run, serve, transfer};
 use crate::args::Command;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -34,7 +35,14 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     listen_for_stop(stop.clone(), Arc::clone(&away));
     // A configuration that cannot be read is told before anything is made on the disk.
     let config = crate::config::load(&folders.config)?;
-    let store = match open_store(&folders.data) {
+    let mut engine = config.store.engine;
+    match command {
+        Command::Import(args) => return transfer::import(&config, folders, &args.file).await,
+        // The way from one engine to another begins with the one that is there.
+        Command::Export(_) => engine = Engine::of_folder(&folders.data.join("store"))?.unwrap_or(engine),
+        _ => {}
+    }
+    let store = match open_store(&folders.data, engine) {
         Ok(store) => store,
         Err(SessionError::Store { source: StoreError::Busy, .. }) => {
             return elsewhere(command, folders, terminal, &stop, &away).await;
@@ -47,6 +55,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     }
     let progress = Arc::new(Progress::new(terminal.json));
     let output = match command {
+        Command::Export(args) => transfer::export(store.as_ref(), &args.file).await,
         Command::Serve => serve::serve(folders, Arc::clone(&store), stop, Arc::new(Desk(Arc::clone(&progress)))).await,
         _ => {
             let listener: Arc<dyn Listener> = progress.clone();

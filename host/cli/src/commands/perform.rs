@@ -29,6 +29,8 @@ impl Command {
         match self {
             Command::Check(_) | Command::Plan(_) | Command::Run(_) | Command::Resolve(_) | Command::Undo(_) => true,
             Command::Init(_)
+            | Command::Export(_)
+            | Command::Import(_)
             | Command::Serve
             | Command::Status(_)
             | Command::Records(_)
@@ -74,6 +76,8 @@ pub async fn perform(
         | Command::History(_)
         | Command::Show(_)
         | Command::Errors(_)
+        | Command::Export(_)
+        | Command::Import(_)
         | Command::Init(_)
         | Command::Serve
         | Command::Plugin(_) => Err(CommandError::Usage("this command works by itself".to_owned())),

@@ -57,6 +57,8 @@ pub async fn read(
             Err(error) => Err(error),
         },
         Command::Init(_)
+        | Command::Export(_)
+        | Command::Import(_)
         | Command::Check(_)
         | Command::Plan(_)
         | Command::Run(_)

@@ -9,14 +9,14 @@ use clap::Parser;
 use serde_json::json;
 use syncline_core::SyncName;
 use syncline_runner::{Stop, World};
-use syncline_store::SledStore;
+use syncline_store::DiskStore;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, reading, run, sentence};
+use super::{CommandError, Exit, reading, run, sentence, transfer};
 use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::render::View;
@@ -34,7 +34,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// One process that holds the store.
 struct Server {
     folders: Folders,
-    store: Arc<SledStore>,
+    store: Arc<DiskStore>,
     stop: Stop,
     seat: Arc<dyn Seat>,
     /// One command at a time reaches the applications.
@@ -45,7 +45,7 @@ struct Server {
 /// Serves until it is told to stop.
 pub async fn serve(
     folders: &Folders,
-    store: Arc<SledStore>,
+    store: Arc<DiskStore>,
     stop: Stop,
     seat: Arc<dyn Seat>,
 ) -> Result<Output, CommandError> {
@@ -213,6 +213,10 @@ impl Server {
         let view = View { json: args.global.json, colour: request.colour, now: RealWorld.now(), serving: true };
         if let Some(output) = reading::read(&args.command, self.store.as_ref(), &config, view).await {
             return output;
+        }
+        if let Command::Export(export) = &args.command {
+            let _turn = self.turn.lock().await;
+            return transfer::export(self.store.as_ref(), &request.folder.join(&export.file)).await;
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };

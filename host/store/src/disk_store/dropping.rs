@@ -7,10 +7,10 @@
 //!
 //! Invariant: no row in a marked range is written or read before the mark is gone.
 
-use sled::Batch;
 use syncline_runner::StoreError;
 
 use super::blocks;
+use super::database::Batch;
 use super::disk::Disk;
 use super::row::{self, Kind, LongHead};
 use super::stage::Changes;

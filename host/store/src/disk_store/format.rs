@@ -3,9 +3,9 @@
 //! Invariant: the rows of the store's own facts keep their keys and their encoding in every format, so that any version
 //! can tell a newer store.
 
-use sled::Batch;
 use syncline_runner::StoreError;
 
+use super::database::Batch;
 use super::disk::Disk;
 use super::row::{self, Kind};
 
@@ -87,10 +87,10 @@ mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use syncline_runner::{Batch, Key, Space, Store, StoreTable};
+    use syncline_runner::{self as runner, Key, Space, Store, StoreTable};
 
     use super::*;
-    use crate::{SledOptions, SledStore};
+    use crate::{DiskOptions, DiskStore};
 
     static CUT_SHORT: AtomicBool = AtomicBool::new(true);
 
@@ -100,7 +100,7 @@ mod tests {
         run: |disk| {
             for number in 0..10_u8 {
                 let key = row::row_key(&Key::new(Space(1), StoreTable::Meta, [number]));
-                let mut batch = sled::Batch::default();
+                let mut batch = super::Batch::default();
                 let stored = row::encode(&key, Kind::Plain, &[number * 2]);
                 batch.insert(key, stored);
                 disk.apply(batch)?;
@@ -118,7 +118,7 @@ mod tests {
         run: |disk| {
             let key = row::row_key(&Key::new(Space(1), StoreTable::Meta, [9]));
             let row::Value { body, .. } = disk.read(&key)?.ok_or(StoreError::Full)?;
-            let mut batch = sled::Batch::default();
+            let mut batch = super::Batch::default();
             let stored = row::encode(&key, Kind::Plain, &[&*body, &[3]].concat());
             batch.insert(key, stored);
             disk.apply(batch)?;
@@ -126,15 +126,15 @@ mod tests {
         },
     };
 
-    fn open(dir: &Path, migrations: &[Migration]) -> Result<SledStore, StoreError> {
-        SledStore::open_migrating(dir, SledOptions::default(), migrations)
+    fn open(dir: &Path, migrations: &[Migration]) -> Result<DiskStore, StoreError> {
+        DiskStore::open_migrating(dir, DiskOptions::default(), migrations)
     }
 
     #[tokio::test]
     async fn migrations_run_in_order_once_and_again_when_cut_short() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let store = open(dir.path(), &[]).expect("made");
-        let mut batch = Batch::default();
+        let mut batch = runner::Batch::default();
         for number in 0..10_u8 {
             batch.put(Key::new(Space(1), StoreTable::Meta, [number]), vec![number]);
         }

@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use bytes::Bytes;
 use syncline_runner::{Batch, Expect, StoreError, Write};
 
 use super::blocks;
+use super::database;
 use super::disk::Disk;
 use super::dropping::{self, Range};
 use super::row::{self, Kind, LongHead, PIECE_LENGTH_MAX, Prefix, Value};
@@ -79,8 +81,8 @@ impl<'store> Stage<'store> {
     }
 
     /// Returns the joined batch for the database, and the ranges to delete once it is applied.
-    pub(super) fn into_batch(self) -> Result<(sled::Batch, Vec<Range>), StoreError> {
-        let mut batch = sled::Batch::default();
+    pub(super) fn into_batch(self) -> Result<(database::Batch, Vec<Range>), StoreError> {
+        let mut batch = database::Batch::default();
         dropping::put_marks(&mut batch, &self.drops);
         blocks::pack(self.disk, self.joined, &mut batch)?;
         Ok((batch, self.drops))
@@ -105,7 +107,7 @@ impl<'store> Stage<'store> {
         }
         self.drop_pieces(&key)?;
         if value.len() <= PIECE_LENGTH_MAX {
-            self.current.insert(key, Some(Value { kind: Kind::Plain, body: value.into() }));
+            self.current.insert(key, Some(Value { kind: Kind::Plain, body: Bytes::copy_from_slice(value) }));
             return Ok(());
         }
         if let Some(prefix) = row::prefix_of(&key) {
@@ -113,9 +115,9 @@ impl<'store> Stage<'store> {
         }
         for (number, body) in (0..).zip(value.chunks(PIECE_LENGTH_MAX)) {
             let piece_key = row::piece_key(&key, number);
-            self.current.insert(piece_key, Some(Value { kind: Kind::Piece, body: body.into() }));
+            self.current.insert(piece_key, Some(Value { kind: Kind::Piece, body: Bytes::copy_from_slice(body) }));
         }
-        let body = LongHead::of(value).to_body().as_slice().into();
+        let body = Bytes::copy_from_slice(&LongHead::of(value).to_body());
         self.current.insert(key, Some(Value { kind: Kind::Long, body }));
         Ok(())
     }

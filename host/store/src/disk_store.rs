@@ -1,12 +1,13 @@
-//! The embedded store: sled, made to survive power cuts, damage and full disks.
+//! The embedded store: a database (`database`), made to survive power cuts, damage and full disks.
 //!
-//! One tree, one writing thread (`writer`), one batch for the commits that wait together (`stage`), synced by us before
-//! anyone is told (`disk`). Reads go straight to the tree.
+//! One ordered space of rows, one writing thread (`writer`), one batch for the commits that wait together (`stage`), synced by us before
+//! anyone is told (`disk`). Reads go straight to the database.
 //!
-//! Invariant: a page shows all of a commit or nothing of it. The tree alone does not promise that, since a scan takes
+//! Invariant: a page shows all of a commit or nothing of it. sled alone does not promise that, since a scan takes
 //! its lock anew for each row; so a read holds a lock that the writer takes alone while it applies a batch.
 
 mod blocks;
+mod database;
 mod disk;
 mod dropping;
 mod failure;
@@ -27,11 +28,13 @@ use syncline_runner::BoxFuture;
 use syncline_runner::{Batch, Committed, Key, Space, Stats, Store, StoreError, StoreTable};
 use tokio::sync::{Semaphore, oneshot};
 
+use self::database::Batch as Rows;
 use self::disk::Disk;
 use self::failure::Failure;
 use self::format::Migration;
 use self::high_water::HighWater;
 use self::writer::{Commit, Request, Writer};
+use crate::engine::Engine;
 use crate::limits;
 
 /// Commits that may wait for the writer; further ones wait to be let in.
@@ -41,10 +44,12 @@ const QUEUE_LENGTH_MAX: usize = 64;
 /// thread costs 20 to 70. More rows, or a lock that is taken, go to a thread that may block.
 const INLINE_ROWS_MAX: usize = 64;
 
-/// How a [`SledStore`] is run.
+/// How a [`DiskStore`] is run.
 #[derive(Clone, Debug)]
-pub struct SledOptions {
-    /// What the database caches, in bytes; it really uses about twice that.
+pub struct DiskOptions {
+    /// The database. A folder that has a store remembers its own, and is not opened with another.
+    pub engine: Engine,
+    /// What the database caches, in bytes; sled really uses about twice that.
     pub cache_bytes: u64,
     /// How long opening may take.
     pub open_time_max: Duration,
@@ -56,9 +61,10 @@ pub struct SledOptions {
     pub range_rows_max: usize,
 }
 
-impl Default for SledOptions {
+impl Default for DiskOptions {
     fn default() -> Self {
         Self {
+            engine: Engine::default(),
             cache_bytes: 8 * 1024 * 1024,
             open_time_max: Duration::from_secs(300),
             high_water_every: Duration::from_secs(2),
@@ -70,7 +76,7 @@ impl Default for SledOptions {
 /// A durable store in a folder of its own.
 ///
 /// Reads and commits need a running tokio runtime. A commit whose future is dropped may still happen.
-pub struct SledStore {
+pub struct DiskStore {
     shared: Arc<Shared>,
     requests: Sender<Request>,
     places: Arc<Semaphore>,
@@ -79,14 +85,14 @@ pub struct SledStore {
 
 /// What readers and the writer share.
 struct Shared {
-    engine: RwLock<Engine>,
+    state: RwLock<State>,
     last_commit: AtomicU64,
     dir: PathBuf,
-    options: SledOptions,
+    options: DiskOptions,
 }
 
 /// The database, or why there is none.
-enum Engine {
+enum State {
     Open(Disk),
     /// It failed. With `reopen`, it is opened again when it is next asked for.
     Down {
@@ -96,22 +102,22 @@ enum Engine {
     Closed,
 }
 
-impl SledStore {
+impl DiskStore {
     /// Opens the store in `dir`, or makes it. Blocks for as long as the database needs to recover.
     ///
     /// Nothing is deleted when it fails; the error says what to do next.
-    pub fn open(dir: &Path, options: SledOptions) -> Result<Self, StoreError> {
+    pub fn open(dir: &Path, options: DiskOptions) -> Result<Self, StoreError> {
         Self::open_migrating(dir, options, format::MIGRATIONS)
     }
 
-    fn open_migrating(dir: &Path, options: SledOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
+    fn open_migrating(dir: &Path, options: DiskOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
         let dir = std::path::absolute(dir)
             .map_err(|error| failure::from_io(&format!("finding {}", dir.display()), &error).error)?;
         let disk = open_or_create(&dir, &options, migrations)?;
         let last_commit = format::last_commit(&disk)?.unwrap_or(0);
         let high_water = HighWater::of(&dir);
         let shared = Arc::new(Shared {
-            engine: RwLock::new(Engine::Open(disk)),
+            state: RwLock::new(State::Open(disk)),
             last_commit: AtomicU64::new(last_commit),
             dir,
             options,
@@ -140,8 +146,8 @@ impl SledStore {
         act: impl Fn(&Disk) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         if rows <= INLINE_ROWS_MAX
-            && let Ok(engine) = self.shared.engine.try_read()
-            && let Engine::Open(disk) = &*engine
+            && let Ok(state) = self.shared.state.try_read()
+            && let State::Open(disk) = &*state
         {
             match act(disk) {
                 Err(error) if writer::gives_up(&error) => {}
@@ -163,12 +169,12 @@ impl SledStore {
         act: Arc<impl Fn(&Disk) -> Result<T, StoreError> + Send + Sync + 'static>,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let reading = tokio::task::spawn_blocking(move || act(shared.engine_to_read().disk()?));
+        let reading = tokio::task::spawn_blocking(move || act(shared.state_to_read().disk()?));
         reading.await.map_err(|error| StoreError::Unavailable(format!("a read was cut short: {error}")))?
     }
 }
 
-impl Drop for SledStore {
+impl Drop for DiskStore {
     fn drop(&mut self) {
         // The writer is gone already when the store was closed.
         drop(self.requests.send(Request::Close(None)));
@@ -179,7 +185,7 @@ impl Drop for SledStore {
     }
 }
 
-impl Store for SledStore {
+impl Store for DiskStore {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<Committed, StoreError>> {
         Box::pin(async move {
             limits::check(&batch)?;
@@ -202,6 +208,13 @@ impl Store for SledStore {
         Box::pin(self.read(limit, move |disk| scan(disk, row::prefix(space, table), &after, limit)))
     }
 
+    fn table_after(
+        &self,
+        after: Option<(Space, StoreTable)>,
+    ) -> BoxFuture<'_, Result<Option<(Space, StoreTable)>, StoreError>> {
+        Box::pin(self.read(1, move |disk| table_after(disk, after)))
+    }
+
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
         Box::pin(async move {
             let last_commit = self.shared.last_commit();
@@ -217,51 +230,51 @@ impl Store for SledStore {
     }
 }
 
-impl Engine {
+impl State {
     fn disk(&self) -> Result<&Disk, StoreError> {
         match self {
-            Engine::Open(disk) => Ok(disk),
-            Engine::Down { error, .. } => Err(error.clone()),
-            Engine::Closed => Err(closed()),
+            State::Open(disk) => Ok(disk),
+            State::Down { error, .. } => Err(error.clone()),
+            State::Closed => Err(closed()),
         }
     }
 
     fn disk_mut(&mut self) -> Result<&mut Disk, StoreError> {
         match self {
-            Engine::Open(disk) => Ok(disk),
-            Engine::Down { error, .. } => Err(error.clone()),
-            Engine::Closed => Err(closed()),
+            State::Open(disk) => Ok(disk),
+            State::Down { error, .. } => Err(error.clone()),
+            State::Closed => Err(closed()),
         }
     }
 }
 
 impl Shared {
-    fn engine_to_read(&self) -> RwLockReadGuard<'_, Engine> {
-        self.engine.read().unwrap_or_else(PoisonError::into_inner)
+    fn state_to_read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn engine_to_write(&self) -> RwLockWriteGuard<'_, Engine> {
-        self.engine.write().unwrap_or_else(PoisonError::into_inner)
+    fn state_to_write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn replace_engine(&self, engine: Engine) -> Engine {
-        std::mem::replace(&mut *self.engine_to_write(), engine)
+    fn replace_state(&self, state: State) -> State {
+        std::mem::replace(&mut *self.state_to_write(), state)
     }
 
     /// Runs `act` while nobody reads.
     fn with_disk_alone<T>(&self, act: impl FnOnce(&mut Disk) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut engine = self.engine_to_write();
-        act(engine.disk_mut().map_err(|error| Failure { error, reopen: false })?)
+        let mut state = self.state_to_write();
+        act(state.disk_mut().map_err(|error| Failure { error, reopen: false })?)
     }
 
     /// Deletes the rows of dropped ranges and then their marks, letting readers in between batches.
     fn delete_dropped(&self) -> Result<(), Failure> {
         let failed = |error| Failure { error, reopen: true };
-        let ranges = self.engine_to_read().disk().map_err(failed)?.dropping().to_vec();
+        let ranges = self.state_to_read().disk().map_err(failed)?.dropping().to_vec();
         for range in &ranges {
             while let Some(batch) = {
-                let engine = self.engine_to_read();
-                dropping::next_batch(engine.disk().map_err(failed)?, range).map_err(failed)?
+                let state = self.state_to_read();
+                dropping::next_batch(state.disk().map_err(failed)?, range).map_err(failed)?
             } {
                 self.with_disk_alone(|disk| disk.apply(batch))?;
             }
@@ -277,8 +290,8 @@ impl Shared {
     }
 
     fn persist(&self) -> Result<(), Failure> {
-        let engine = self.engine_to_read();
-        engine.disk().map_err(|error| Failure { error, reopen: false })?.persist()
+        let state = self.state_to_read();
+        state.disk().map_err(|error| Failure { error, reopen: false })?.persist()
     }
 
     /// The number of the last commit that is kept for sure.
@@ -295,18 +308,29 @@ impl Shared {
 type Page = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Opens the database in `dir`, an absolute path, or makes it.
-fn open_or_create(dir: &Path, options: &SledOptions, migrations: &[Migration]) -> Result<Disk, StoreError> {
+fn open_or_create(dir: &Path, options: &DiskOptions, migrations: &[Migration]) -> Result<Disk, StoreError> {
     // The nearest folder that is there already; what is made below it must be synced into it.
     let above = dir.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned();
     std::fs::create_dir_all(dir)
         .map_err(|error| failure::from_io(&format!("making {}", dir.display()), &error).error)?;
-    let mut disk = Disk::open(dir, options)?;
+    choose_engine(dir, options.engine)?;
+    let mut disk = Disk::open(options.engine, dir, options)?;
     match prepare(&mut disk, dir, &above, migrations) {
         Ok(()) => Ok(disk),
         Err(error) => {
             disk.close();
             Err(error)
         }
+    }
+}
+
+/// Refuses a store that another engine made; a folder without one remembers `asked` from now on.
+fn choose_engine(dir: &Path, asked: Engine) -> Result<(), StoreError> {
+    let failed = |error| failure::from_io(&format!("finding the engine of {}", dir.display()), &error).error;
+    match Engine::of_folder(dir).map_err(failed)? {
+        Some(found) if found == asked => Ok(()),
+        Some(found) => Err(StoreError::OtherEngine { found: found.name(), asked: asked.name() }),
+        None => asked.remember_in(dir).map_err(failed),
     }
 }
 
@@ -344,7 +368,7 @@ fn prepare(disk: &mut Disk, dir: &Path, above: &Path, migrations: &[Migration]) 
 
 /// Makes a new store that survives a power cut from its first moment.
 fn create(disk: &Disk, above: &Path, newest: u32) -> Result<(), StoreError> {
-    let mut batch = sled::Batch::default();
+    let mut batch = Rows::default();
     format::put_format(&mut batch, newest);
     format::put_last_commit(&mut batch, 0);
     disk.apply(batch)?;
@@ -378,6 +402,28 @@ fn scan(disk: &Disk, prefix: row::Prefix, after: &[u8], limit: usize) -> Result<
         Ok(rows.len() < limit)
     })?;
     Ok(rows)
+}
+
+fn table_after(disk: &Disk, after: Option<(Space, StoreTable)>) -> Result<Option<(Space, StoreTable)>, StoreError> {
+    const END: [u8; 6] = [0xff; 6];
+    let mut start = after.map_or(row::prefix(Space::HOST, StoreTable::Meta), |(space, table)| {
+        row::prefix_end(row::prefix(space, table))
+    });
+    loop {
+        let mut found = None;
+        disk.range(&start, &END, |key, _, _| {
+            found = Some(key.to_vec());
+            Ok(false)
+        })?;
+        let Some(key) = found else { return Ok(None) };
+        let Some((space, number)) = row::table_of(&key) else {
+            // Behind the tables are the pieces of their values, a table at a time.
+            start = row::prefix_of(&key).map_or(start, row::prefix_end);
+            continue;
+        };
+        let unknown = || StoreError::Damaged(format!("it has rows in table {number}, which is none of this version"));
+        return StoreTable::of(number).map(|table| Some((space, table))).ok_or_else(unknown);
+    }
 }
 
 fn closed() -> StoreError {

@@ -10,9 +10,10 @@
 //!
 //! Invariant: every row lies in the block with the greatest key that is not after its own.
 
-use sled::{Batch, IVec};
+use bytes::Bytes;
 use syncline_runner::{StoreError, StoreTable};
 
+use super::database::Batch;
 use super::disk::Disk;
 use super::row::{self, Kind, Prefix, Value};
 use super::stage::Changes;
@@ -44,9 +45,9 @@ pub(super) fn is_packed(prefix: Prefix) -> bool {
 
 /// A stored row, or several in a block, as the database gave it.
 pub(super) struct Block {
-    key: IVec,
+    key: Bytes,
     kind: Kind,
-    body: IVec,
+    body: Bytes,
     rows: usize,
     /// The length of what all keys begin with, and where that is.
     shared: usize,
@@ -57,7 +58,7 @@ const LENGTHS: usize = 4;
 
 impl Block {
     /// Reads what is stored at `key`, and checks that it is what was written there.
-    pub(super) fn read(key: IVec, stored: &IVec) -> Result<Self, StoreError> {
+    pub(super) fn read(key: Bytes, stored: &Bytes) -> Result<Self, StoreError> {
         let (kind, body) = row::decode(&key, stored)?;
         let (mut rows, mut shared) = (1, 0);
         if kind == Kind::Block {
@@ -65,11 +66,11 @@ impl Block {
             shared = number_at(body, 2).ok_or_else(|| row::garbled(&key))?;
         }
         let start = stored.len() - body.len();
-        Ok(Self { body: stored.subslice(start, body.len()), key, kind, rows, shared })
+        Ok(Self { body: stored.slice(start..), key, kind, rows, shared })
     }
 
     /// The key at which it lies.
-    pub(super) fn key(&self) -> &IVec {
+    pub(super) fn key(&self) -> &Bytes {
         &self.key
     }
 
@@ -97,7 +98,7 @@ impl Block {
         if self.order(rest, key).is_ne() {
             return Ok(None);
         }
-        Ok(Some(Value { kind, body: self.body.subslice(start, end - start) }))
+        Ok(Some(Value { kind, body: self.body.slice(start..end) }))
     }
 
     /// Returns the place of the first row at or after `key`.
@@ -164,7 +165,7 @@ fn number_at(bytes: &[u8], at: usize) -> Option<usize> {
 pub(super) fn pack(disk: &Disk, changes: Changes, batch: &mut Batch) -> Result<(), StoreError> {
     let mut changes = changes.into_iter().peekable();
     while let Some((key, value)) = changes.next() {
-        let Some(prefix) = row::prefix_of(&key).filter(|prefix| is_packed(*prefix)) else {
+        let Some(prefix) = row::prefix_of(&key).filter(|prefix| disk.packs(*prefix)) else {
             write(batch, key, value);
             continue;
         };
@@ -226,7 +227,7 @@ fn merge(block: Option<&Block>, changes: Vec<(Vec<u8>, Option<Value>)>, batch: &
                 Some(std::cmp::Ordering::Greater) => break,
                 // What was there is replaced.
                 Some(std::cmp::Ordering::Equal) => {}
-                _ => rows.push(Row { key: key.clone(), value: Value { kind, body: body.into() } }),
+                _ => rows.push(Row { key: key.clone(), value: Value { kind, body: Bytes::copy_from_slice(body) } }),
             }
             old += 1;
         }
@@ -246,13 +247,13 @@ fn merge(block: Option<&Block>, changes: Vec<(Vec<u8>, Option<Value>)>, batch: &
             _ => chunk[0].key.clone(),
         };
         if let Some(old_key) = old_key.filter(|old_key| first && **old_key != key) {
-            batch.remove(old_key);
+            batch.remove(old_key.to_vec());
         }
         first = false;
         insert(batch, key, chunk);
     }
     if let Some(old_key) = old_key.filter(|_| first) {
-        batch.remove(old_key);
+        batch.remove(old_key.to_vec());
     }
     Ok(())
 }

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use syncline_runner::{Batch, Committed, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::database;
 use super::disk::Disk;
 use super::dropping::{self, Range};
 use super::failure::Failure;
 use super::format;
 use super::high_water::HighWater;
 use super::stage::{PieceTables, Stage};
-use super::{Engine, Shared};
+use super::{Shared, State};
 
 /// How many writes are joined to one batch at most, but for a single commit with more.
 const JOINED_WRITES_MAX: usize = 2_000;
@@ -90,7 +91,7 @@ impl Writer {
                     self.delete_dropped_or_warn();
                 }
                 Request::Revive(reply) => {
-                    let revived = self.check_engine();
+                    let revived = self.check_state();
                     drop(reply.send(revived));
                 }
                 Request::Close(reply) => {
@@ -177,8 +178,8 @@ impl Writer {
         let mut number = before;
         let mut behind = Vec::new();
         let (mut batch, drops) = {
-            let engine = self.shared.engine_to_read();
-            let mut stage = Stage::new(engine.disk()?, &mut self.tables, self.shared.options.range_rows_max);
+            let state = self.shared.state_to_read();
+            let mut stage = Stage::new(state.disk()?, &mut self.tables, self.shared.options.range_rows_max);
             for commit in joined {
                 if stage.is_complete() {
                     behind.push(Request::Commit(commit));
@@ -200,13 +201,13 @@ impl Writer {
         if number > before {
             self.keep(batch, drops, number)?;
         } else if waiting.iter().any(|(_, _, answer)| matches!(answer, Err(error) if gives_up(error))) {
-            self.check_engine()?;
+            self.check_state()?;
         }
         Ok(())
     }
 
     /// Applies the batch that ends with commit `number` and makes it last.
-    fn keep(&mut self, batch: sled::Batch, drops: Vec<Range>, number: u64) -> Result<(), StoreError> {
+    fn keep(&mut self, batch: database::Batch, drops: Vec<Range>, number: u64) -> Result<(), StoreError> {
         // Readers wait while the batch is applied, so that a page never shows half of it; they need not wait for the
         // disk, because what they write on the strength of it is kept after it.
         let applied = self.shared.with_disk_alone(|disk| {
@@ -236,7 +237,7 @@ impl Writer {
     }
 
     fn delete_dropped_or_warn(&mut self) {
-        let open = matches!(&*self.shared.engine_to_read(), Engine::Open(_));
+        let open = matches!(&*self.shared.state_to_read(), State::Open(_));
         if open && let Err(error) = self.delete_dropped() {
             tracing::warn!(%error, "dropped rows could not be deleted yet");
         }
@@ -244,17 +245,21 @@ impl Writer {
 
     /// Makes sure that the database is open, and opens it again if it was given up.
     fn opened(&mut self) -> Result<(), StoreError> {
-        let (error, reopen) = match &*self.shared.engine_to_read() {
-            Engine::Open(_) => return Ok(()),
-            Engine::Down { error, reopen } => (error.clone(), *reopen),
-            Engine::Closed => return Err(super::closed()),
+        let failed = match &*self.shared.state_to_read() {
+            State::Open(disk) => disk.check(),
+            State::Down { error, reopen } => Err(Failure { error: error.clone(), reopen: *reopen }),
+            State::Closed => return Err(super::closed()),
         };
+        let Err(Failure { error, reopen }) = failed else { return Ok(()) };
+        if matches!(&*self.shared.state_to_read(), State::Open(_)) {
+            return self.give_up(Failure { error, reopen }).map(drop);
+        }
         let paused = self.reopen_tried_at.is_some_and(|tried| tried.elapsed() < REOPEN_PAUSE);
         if reopen && !paused { self.reopen() } else { Err(error) }
     }
 
     /// Makes sure that the database is open and works.
-    fn check_engine(&mut self) -> Result<(), StoreError> {
+    fn check_state(&mut self) -> Result<(), StoreError> {
         self.opened()?;
         match self.shared.persist() {
             Ok(()) => Ok(()),
@@ -267,12 +272,12 @@ impl Writer {
     fn give_up(&mut self, failure: Failure) -> Result<StoreError, StoreError> {
         tracing::warn!(error = %failure.error, "the store failed and is opened again");
         let Failure { error, reopen } = failure;
-        let down = Engine::Down { error: error.clone(), reopen };
-        if let Engine::Open(disk) = self.shared.replace_engine(down) {
+        let down = State::Down { error: error.clone(), reopen };
+        if let State::Open(disk) = self.shared.replace_state(down) {
             // The handle is older than the failure, so a write that the disk lost is reported here.
             let reopen = reopen && disk.sync().is_ok();
             disk.close();
-            self.shared.replace_engine(Engine::Down { error: error.clone(), reopen });
+            self.shared.replace_state(State::Down { error: error.clone(), reopen });
             if reopen {
                 self.reopen()?;
                 return Ok(error);
@@ -287,20 +292,23 @@ impl Writer {
         match opened {
             Ok((disk, number)) => {
                 self.shared.set_last_commit(number);
-                self.shared.replace_engine(Engine::Open(disk));
+                self.shared.replace_state(State::Open(disk));
                 self.reopen_tried_at = None;
                 Ok(())
             }
             Err(error) => {
-                let reopen = !matches!(error, StoreError::Damaged(_) | StoreError::TooNew { .. });
-                self.shared.replace_engine(Engine::Down { error: error.clone(), reopen });
+                let reopen = !matches!(
+                    error,
+                    StoreError::Damaged(_) | StoreError::TooNew { .. } | StoreError::OtherEngine { .. }
+                );
+                self.shared.replace_state(State::Down { error: error.clone(), reopen });
                 Err(error)
             }
         }
     }
 
     fn reopened(&self) -> Result<(Disk, u64), StoreError> {
-        let mut disk = Disk::open(&self.shared.dir, &self.shared.options)?;
+        let mut disk = Disk::open(self.shared.options.engine, &self.shared.dir, &self.shared.options)?;
         let kept = self.shared.last_commit();
         let number = format::last_commit(&disk)?.unwrap_or(0);
         if number < kept {
@@ -323,16 +331,16 @@ impl Writer {
 
     fn close(&mut self) -> Result<(), StoreError> {
         let persisted = self.shared.persist();
-        match self.shared.replace_engine(Engine::Closed) {
-            Engine::Open(disk) => {
+        match self.shared.replace_state(State::Closed) {
+            State::Open(disk) => {
                 if persisted.is_ok() {
                     self.write_high_water();
                 }
                 disk.close();
                 Ok(persisted?)
             }
-            Engine::Down { error, .. } => Err(error),
-            Engine::Closed => Ok(()),
+            State::Down { error, .. } => Err(error),
+            State::Closed => Ok(()),
         }
     }
 }
@@ -343,6 +351,10 @@ type Waiting = (Reply<Committed>, OwnedSemaphorePermit, Result<Committed, StoreE
 pub(super) fn gives_up(error: &StoreError) -> bool {
     match error {
         StoreError::Full | StoreError::Unavailable(_) => true,
-        StoreError::Conflict(_) | StoreError::Busy | StoreError::Damaged(_) | StoreError::TooNew { .. } => false,
+        StoreError::Conflict(_)
+        | StoreError::Busy
+        | StoreError::Damaged(_)
+        | StoreError::TooNew { .. }
+        | StoreError::OtherEngine { .. } => false,
     }
 }

@@ -1,29 +1,24 @@
 //! The database on its disk: opening, reading, applying a batch, and making it last.
 //!
-//! Invariant: when [`Disk::persist`] returns, everything applied before survives a power cut. The database itself never
-//! syncs its file on Linux, so this does, on a handle of its own.
+//! Invariant: when [`Disk::persist`] returns, everything applied before survives a power cut.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sled::IVec;
+use bytes::Bytes;
 use syncline_runner::StoreError;
 
-use super::SledOptions;
 use super::blocks::{self, Block};
+use super::database::{self, Batch, Database};
 use super::dropping::Range;
-use super::failure::{Failure, from_io, from_panic, guarded};
+use super::failure::{Failure, from_io, from_panic};
 use super::row::{self, Kind, Prefix, Value};
-
-/// How often the database collects its garbage; it does so nowhere else.
-const FLUSH_EVERY_MS: u64 = 500;
+use super::{DiskOptions, Engine};
 
 /// How long closing may take before the process goes on without it.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -31,14 +26,15 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often closing looks whether the database has let go of its file.
 const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// An opened database.
+/// Free space below which a failure is taken for that of a full disk.
+const FULL_BELOW_BYTES: u64 = 256 * 1024;
+
+/// An opened database in its folder.
 pub(super) struct Disk {
-    db: sled::Db,
-    /// The database's data file, opened by us to sync it.
-    data: File,
+    database: Box<dyn Database>,
+    /// The file that the database locks, to see when it has let go of it.
+    locked: File,
     dir: PathBuf,
-    /// The names of the blob files that are known to be synced.
-    synced_blobs: Mutex<HashSet<OsString>>,
     /// Ranges that are dropped but still being deleted; reads pass over them.
     dropping: Vec<Range>,
 }
@@ -47,37 +43,17 @@ impl Disk {
     /// Opens the database in `dir`, in a thread of its own: it can panic or take without end on damaged files.
     ///
     /// Nothing is deleted when it fails.
-    pub(super) fn open(dir: &Path, options: &SledOptions) -> Result<Self, StoreError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        let config = sled::Config::new()
-            .path(dir)
-            .cache_capacity(options.cache_bytes)
-            .flush_every_ms(Some(FLUSH_EVERY_MS))
-            .use_compression(false);
-        let doing = format!("opening {}", dir.display());
-        let opening = thread::Builder::new().name("store-open".into()).spawn(move || {
-            let result = guarded(&doing, || config.open());
-            // Nobody waits any more when it took too long; the database is then closed right here.
-            drop(reply.send(result));
-        });
-        opening.map_err(|error| from_io("starting a thread", &error).error)?;
-        let db = match answer.recv_timeout(options.open_time_max) {
-            Ok(Ok(db)) => db,
-            Ok(Err(failure)) => return Err(explain_open(dir, failure.error)),
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(StoreError::Unavailable(format!(
-                    "opening {} took longer than {} seconds; start again with more time, or restore the last copy of \
-                     this folder",
-                    dir.display(),
-                    options.open_time_max.as_secs()
-                )));
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(from_panic("opening the store", &"its thread ended").error);
-            }
-        };
-        let data = File::open(dir.join("db")).map_err(|error| from_io("opening the store's file", &error).error)?;
-        Ok(Self { db, data, dir: dir.to_owned(), synced_blobs: Mutex::default(), dropping: Vec::new() })
+    pub(super) fn open(engine: Engine, dir: &Path, options: &DiskOptions) -> Result<Self, StoreError> {
+        let (of_thread, options_of_thread) = (dir.to_owned(), options.clone());
+        let open = move || database::open(engine, &of_thread, &options_of_thread);
+        let database = within(options.open_time_max, dir, open)?.map_err(|failure| explain_open(dir, failure.error))?;
+        let locked = database.locked_file().map_err(|error| from_io("opening the store's file", &error).error)?;
+        Ok(Self { database, locked, dir: dir.to_owned(), dropping: Vec::new() })
+    }
+
+    /// Tells whether the rows of a table are stored in blocks.
+    pub(super) fn packs(&self, prefix: Prefix) -> bool {
+        self.database.packs_rows() && blocks::is_packed(prefix)
     }
 
     /// Returns the ranges that reads pass over.
@@ -100,10 +76,10 @@ impl Disk {
         if self.dropping.iter().any(|range| range.contains(key)) {
             return Ok(None);
         }
-        let Some(prefix) = row::prefix_of(key).filter(|prefix| blocks::is_packed(*prefix)) else {
-            let Some(stored) = guarded("reading", || self.db.get(key))? else { return Ok(None) };
+        let Some(prefix) = row::prefix_of(key).filter(|prefix| self.packs(*prefix)) else {
+            let Some(stored) = self.database.get(key)? else { return Ok(None) };
             let (kind, body) = row::decode(key, &stored)?;
-            return Ok(Some(Value { kind, body: stored.subslice(stored.len() - body.len(), body.len()) }));
+            return Ok(Some(Value { kind, body: stored.slice(stored.len() - body.len()..) }));
         };
         if !near.as_ref().map_or(Ok(false), |block| block.spans(key))? {
             *near = self.block_of(prefix, key)?;
@@ -113,13 +89,13 @@ impl Disk {
 
     /// Returns the block in which the row at `key` lies, or would lie; none if it would be the first of its table.
     pub(super) fn block_of(&self, prefix: Prefix, key: &[u8]) -> Result<Option<Block>, StoreError> {
-        let found = guarded("reading", || self.db.range::<&[u8], _>(&prefix[..]..=key).next_back().transpose())?;
+        let found = self.database.last(&prefix, key)?;
         found.map(|(key, stored)| Block::read(key, &stored)).transpose()
     }
 
     /// Returns the first stored key after `key`.
-    pub(super) fn key_after(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
-        Ok(guarded("reading", || self.db.get_gt(key))?.map(|(key, _)| key))
+    pub(super) fn key_after(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.database.key_after(key)?)
     }
 
     /// Gives the rows from `start` on, up to but without `end`, all of one table, to `take`, until it answers false.
@@ -153,46 +129,51 @@ impl Disk {
         if start >= end {
             return Ok(());
         }
-        let packed = row::prefix_of(start).filter(|prefix| blocks::is_packed(*prefix));
+        let packed = row::prefix_of(start).filter(|prefix| self.packs(*prefix));
         let first = packed.map_or(Ok(None), |prefix| self.block_of(prefix, start))?;
         let from = first.as_ref().map_or(start, |block| block.key());
-        let mut stored_rows = self.db.range(from..end);
         let mut key = Vec::new();
-        while let Some((stored_at, stored)) = guarded("reading", || stored_rows.next().transpose())? {
+        self.database.range(from, end, &mut |stored_at, stored| {
             let block = Block::read(stored_at, &stored)?;
             for at in block.position(start)?..block.rows() {
                 let (kind, body) = block.get(at, &mut key)?;
                 if key.as_slice() >= end || !take(&key, kind, body)? {
-                    return Ok(());
+                    return Ok(false);
                 }
             }
-        }
-        Ok(())
+            Ok(true)
+        })
     }
 
     /// Tells whether nothing is stored.
     pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(guarded("reading", || self.db.first())?.is_none())
+        Ok(self.database.key_after(&[])?.is_none())
     }
 
     /// Applies a batch, all or nothing. A crash right after it may leave it or not, until [`Disk::persist`] returned.
-    pub(super) fn apply(&self, batch: sled::Batch) -> Result<(), Failure> {
-        guarded("writing", || self.db.apply_batch(batch))
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), Failure> {
+        self.database.apply(batch).map_err(|failure| self.told_if_full(failure))
+    }
+
+    /// Tells if the database has given up in the background, so that the next batch would be refused.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.database.check().map_err(|failure| self.told_if_full(failure))
     }
 
     /// Makes everything applied so far survive a power cut.
     pub(super) fn persist(&self) -> Result<(), Failure> {
-        guarded("writing", || self.db.flush())?;
-        self.sync()
+        self.database.persist().map_err(|failure| self.told_if_full(failure))
     }
 
     /// Makes what the system took of this store survive a power cut, without asking the database.
-    pub(super) fn sync(&self) -> Result<(), Failure> {
-        self.sync_blobs().and_then(|()| self.data.sync_data()).map_err(|error| Failure {
-            // Pages that could not be written may be dropped from memory and look kept: never try on.
-            reopen: false,
-            ..from_io("keeping what was written", &error)
-        })
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.database.sync()
+    }
+
+    /// A database may give up in the background without telling why; a disk without space is then the reason.
+    fn told_if_full(&self, failure: Failure) -> Failure {
+        let is_full = failure.reopen && self.free_bytes().is_some_and(|free| free < FULL_BELOW_BYTES);
+        if is_full { Failure { error: StoreError::Full, reopen: true } } else { failure }
     }
 
     /// Syncs every file of the store, its folder and the folders above it up to `above`.
@@ -223,14 +204,14 @@ impl Disk {
 
     /// Closes the database and waits until another can be opened in its place.
     pub(super) fn close(self) {
-        let Self { db, data, dir, .. } = self;
+        let Self { database, locked, dir, .. } = self;
         // Its threads may have ended without telling; dropping would then wait for them without end.
-        let dropping = thread::Builder::new().name("store-close".into()).spawn(move || drop(db));
+        let dropping = thread::Builder::new().name("store-close".into()).spawn(move || drop(database));
         if dropping.is_err() {
             tracing::warn!(folder = %dir.display(), "no thread could be started to close the store");
         }
         let deadline = Instant::now() + CLOSE_TIME_MAX;
-        while data.try_lock().is_err() {
+        while locked.try_lock().is_err() {
             if Instant::now() >= deadline {
                 tracing::warn!(folder = %dir.display(), "the store's file is still held after closing it");
                 return;
@@ -238,31 +219,27 @@ impl Disk {
             thread::sleep(CLOSE_LOOK_EVERY);
         }
     }
+}
 
-    /// Syncs blob files that appeared since: pages of many long ids go there, and the database never syncs them.
-    fn sync_blobs(&self) -> io::Result<()> {
-        let folder = self.dir.join("blobs");
-        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut present = HashSet::new();
-        let mut appeared = false;
-        for entry in fs::read_dir(&folder)? {
-            let name = entry?.file_name();
-            if !synced.contains(&name) {
-                match sync_path(&folder.join(&name)) {
-                    // Its page was written anew meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    other => other?,
-                }
-                appeared = true;
-            }
-            present.insert(name);
-        }
-        if appeared {
-            sync_path(&folder)?;
-        }
-        *synced = present;
-        Ok(())
-    }
+/// Runs `act` in a thread of its own and waits for it as long as opening `dir` may take.
+fn within<T: Send + 'static>(
+    time_max: Duration,
+    dir: &Path,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let (reply, answer) = mpsc::sync_channel(1);
+    // Nobody waits any more when it took too long; what it opened is then closed right there.
+    let acting = thread::Builder::new().name("store-open".into()).spawn(move || drop(reply.send(act())));
+    acting.map_err(|error| from_io("starting a thread", &error).error)?;
+    answer.recv_timeout(time_max).map_err(|error| match error {
+        RecvTimeoutError::Timeout => StoreError::Unavailable(format!(
+            "opening {} took longer than {} seconds; start again with more time, or restore the last copy of this \
+             folder",
+            dir.display(),
+            time_max.as_secs()
+        )),
+        RecvTimeoutError::Disconnected => from_panic("opening the store", &"its thread ended").error,
+    })
 }
 
 /// Warns when the disk's file system is not one on which this way of keeping data was tried.
@@ -291,7 +268,8 @@ pub(super) fn sync_path(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn sync_tree(folder: &Path) -> io::Result<()> {
+/// Syncs everything in a folder, and it.
+pub(super) fn sync_tree(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let synced = if entry.file_type()?.is_dir() { sync_tree(&entry.path()) } else { sync_path(&entry.path()) };
@@ -310,7 +288,7 @@ fn bytes_of(folder: &Path) -> io::Result<u64> {
         let entry = entry?;
         match entry.metadata() {
             Ok(found) if found.is_dir() => bytes += bytes_of(&entry.path())?,
-            Ok(found) => bytes += found.len(),
+            Ok(found) => bytes += found.blocks() * 512,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -320,8 +298,6 @@ fn bytes_of(folder: &Path) -> io::Result<u64> {
 
 fn explain_open(dir: &Path, error: StoreError) -> StoreError {
     match error {
-        // The database tells this in words only; its version is pinned and a test opens twice.
-        StoreError::Unavailable(text) if text.contains("could not acquire lock") => StoreError::Busy,
         StoreError::Damaged(text) => StoreError::Damaged(format!(
             "{text}; nothing was deleted: rename {} aside and restore its last copy in its place, or start without \
              one and let the next run read everything again",

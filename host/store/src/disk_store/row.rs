@@ -8,7 +8,7 @@
 //! Invariant: no row's stored value is longer than [`PIECE_LENGTH_MAX`] and its header, because sled keeps larger pages
 //! in files that it never syncs.
 
-use sled::IVec;
+use bytes::Bytes;
 use syncline_runner::{Key, Space, StoreError, StoreTable};
 
 /// The longest body in one stored value.
@@ -51,7 +51,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value {
     pub(super) kind: Kind,
-    pub(super) body: IVec,
+    pub(super) body: Bytes,
 }
 
 /// What stands in the row of a long value.
@@ -126,6 +126,12 @@ pub(super) fn prefix_of(key: &[u8]) -> Option<Prefix> {
     key.first_chunk().copied()
 }
 
+/// Returns the space and the number of the table of a stored row's key; `None` for pieces and the store's own facts.
+pub(super) fn table_of(key: &[u8]) -> Option<(Space, u8)> {
+    let [a, b, c, d, table] = prefix_of(key)?;
+    (table != OWN_TABLE && table & PIECES == 0).then(|| (Space(u32::from_be_bytes([a, b, c, d])), table))
+}
+
 /// Returns the id in a stored row's key.
 pub(super) fn id_of(key: &[u8]) -> &[u8] {
     key.get(size_of::<Prefix>()..).unwrap_or_default()
@@ -141,12 +147,12 @@ pub(super) fn piece_key(key: &[u8], number: u32) -> Vec<u8> {
 }
 
 /// Puts the header in front of `body`.
-pub(super) fn encode(key: &[u8], kind: Kind, body: &[u8]) -> IVec {
+pub(super) fn encode(key: &[u8], kind: Kind, body: &[u8]) -> Vec<u8> {
     let mut stored = Vec::with_capacity(HEADER_LENGTH + body.len());
     stored.push(kind as u8);
     stored.extend_from_slice(&checksum(key, kind as u8, body).to_be_bytes());
     stored.extend_from_slice(body);
-    stored.into()
+    stored
 }
 
 /// Takes the header off, or tells that the value is not what was written at `key`.
@@ -207,31 +213,7 @@ pub(super) fn garbled(key: &[u8]) -> StoreError {
 }
 
 fn table_name(number: u8) -> String {
-    const TABLES: [StoreTable; 19] = [
-        StoreTable::Meta,
-        StoreTable::Cursor,
-        StoreTable::Replica,
-        StoreTable::MatchKey,
-        StoreTable::Change,
-        StoreTable::Pair,
-        StoreTable::PairBack,
-        StoreTable::Plan,
-        StoreTable::Conflict,
-        StoreTable::Recheck,
-        StoreTable::Journal,
-        StoreTable::Run,
-        StoreTable::Budget,
-        StoreTable::Secret,
-        StoreTable::Seen,
-        StoreTable::Member,
-        StoreTable::Held,
-        StoreTable::Left,
-        StoreTable::Unread,
-    ];
-    TABLES
-        .iter()
-        .find(|table| **table as u8 == number)
-        .map_or_else(|| number.to_string(), |table| format!("{table:?}").to_lowercase())
+    StoreTable::of(number).map_or_else(|| number.to_string(), |table| format!("{table:?}").to_lowercase())
 }
 
 #[cfg(test)]
@@ -241,7 +223,7 @@ mod tests {
     #[test]
     fn a_garbled_value_names_its_table_and_space() {
         let key = row_key(&Key::new(Space(7), StoreTable::Replica, "ada"));
-        let mut stored = encode(&key, Kind::Plain, b"hello").to_vec();
+        let mut stored = encode(&key, Kind::Plain, b"hello");
         assert_eq!(decode(&key, &stored), Ok((Kind::Plain, &b"hello"[..])));
         stored[7] ^= 1;
         let error = decode(&key, &stored).expect_err("one bit is wrong").to_string();
