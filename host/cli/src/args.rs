@@ -18,18 +18,18 @@ const EXPORT: &str = "\
 Example:
   syncline export people.state
 
-Records, pairs, the journal and what is known of each application are in the file, readable for whoever has it. Secrets
-in it stay encrypted: another machine needs the same key, SYNCLINE_KEY or the file `key` of the data folder. Plugins and
-syncline.toml are not in it.";
+Records, pairs, the journal and what is known of each application are in the file, readable for \
+whoever has it. Secrets in it stay encrypted: another machine needs the same key, SYNCLINE_KEY or the \
+file `key` of the data folder. Plugins and syncline.toml are not in it.";
 
 const IMPORT: &str = "\
 Examples:
   syncline import people.state
   syncline import people.state --data ./elsewhere
 
-To change the engine: `syncline export FILE`, set `engine` of `[store]`, rename the folder `store` of the data folder
-aside, `syncline import FILE`. Secrets in the file need the key of the machine it comes from: SYNCLINE_KEY or its file
-`key`. Only one of two machines may go on with a state.";
+To change the engine: `syncline export FILE`, set `engine` of `[store]`, rename the folder `store` of \
+the data folder aside, `syncline import FILE`. Secrets in the file need the key of the machine it comes \
+from: SYNCLINE_KEY or its file `key`. Only one of two machines may go on with a state.";
 
 /// Keeps records the same in two applications.
 #[derive(Clone, Debug, Parser)]
