@@ -160,7 +160,7 @@ impl CommandError {
             CommandError::Config(_) | CommandError::Usage(_) => Exit::Usage,
             CommandError::Elsewhere { exit, .. } => Exit::from_code(*exit),
             CommandError::Session(error) if let SessionError::Run(failure) = &**error => match **failure {
-                Failure::Wait { .. } => Exit::Waiting,
+                Failure::Wait { .. } | Failure::Quota { .. } => Exit::Waiting,
                 Failure::Stopped => Exit::Rejects,
                 _ => Exit::Failed,
             },

@@ -40,12 +40,13 @@ pub mod store;
 pub mod sync;
 mod syntax;
 pub mod transform;
+pub mod workspace;
 pub mod zone;
 
 use std::io;
 use std::path::Path;
 
-use syncline_core::{ConnectionName, SyncName};
+use syncline_core::{ConnectionName, SyncName, TaskBudget};
 
 pub use connection::Connection;
 pub use mistake::{Mistake, Mistakes};
@@ -67,6 +68,8 @@ pub struct Config {
     pub connections: Vec<Connection>,
     /// The syncs, in the order of the file.
     pub syncs: Vec<Sync>,
+    /// How many tasks a month may hold, all syncs together.
+    pub tasks: TaskBudget,
 }
 
 /// Why there is no configuration.
@@ -138,7 +141,7 @@ pub fn parse(text: String, path: &Path) -> Result<Config, Mistakes> {
     let text = source.text_shared();
     let (document, syntax) = syntax::parse(&text);
     let mut reader = read::Reader::new(source.folder().to_owned());
-    let (store, connections, syncs) = read_document(&mut reader, &document);
+    let read = read_document(&mut reader, &document);
     let mut mistakes = syntax.mistakes;
     if syntax.readable {
         mistakes.append(&mut reader.mistakes);
@@ -147,18 +150,28 @@ pub fn parse(text: String, path: &Path) -> Result<Config, Mistakes> {
         reader.hidden.push(source::UNREADABLE);
     }
     let source = source.with_hidden(reader.hidden);
-    if mistakes.is_empty() {
-        Ok(Config { source, store, connections, syncs })
-    } else {
-        Err(Mistakes::new(source, mistakes))
+    if !mistakes.is_empty() {
+        return Err(Mistakes::new(source, mistakes));
     }
+    let Document { store, connections, syncs, tasks } = read;
+    Ok(Config { source, store, connections, syncs, tasks })
 }
 
-fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> (StoreConfig, Vec<Connection>, Vec<Sync>) {
-    let Some(mut root) = reader.section(document, "the file") else { return Default::default() };
+/// What the tables of the file say.
+#[derive(Default)]
+struct Document {
+    store: StoreConfig,
+    connections: Vec<Connection>,
+    syncs: Vec<Sync>,
+    tasks: TaskBudget,
+}
+
+fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> Document {
+    let Some(mut root) = reader.section(document, "the file") else { return Document::default() };
     let store = root.take("store").map(|entry| store::read(reader, entry.value)).unwrap_or_default();
     let connection_entries = root.take("connections").and_then(|entry| reader.section(entry.value, "`connections`"));
     let sync_entries = root.take("syncs").and_then(|entry| reader.section(entry.value, "`syncs`"));
+    let tasks = root.take("limits").map(|entry| workspace::read(reader, entry.value)).unwrap_or_default();
     root.finish(reader, &[]);
     let mut connections: Vec<Connection> = Vec::new();
     for entry in connection_entries.map(read::Section::rest).unwrap_or_default() {
@@ -175,5 +188,5 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> (Store
         // What syncs make together is asked once each is right by itself.
         reader.mistakes.extend(circles::mistakes(&syncs));
     }
-    (store, connections, syncs)
+    Document { store, connections, syncs, tasks }
 }

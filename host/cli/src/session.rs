@@ -11,8 +11,8 @@ use syncline_core::{ConnectionName, Endpoint, Instant, Rules, Side, SyncName};
 use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
 use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
 use syncline_runner::{
-    BoxFuture, Connector, Context, Described, Failure, Listener, SideSetup, Stop, StoreError, SyncSetup, Transform,
-    World,
+    BoxFuture, Connector, Context, Described, Failure, Listener, SideSetup, Stop, StoreError, SyncSetup, TaskLimit,
+    Transform, World,
 };
 use syncline_store::{DiskOptions, DiskStore, Engine};
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
@@ -203,8 +203,14 @@ impl Session {
         let store = store(&config)?;
         let compiler = compiling::compiler().map_err(|error| RuntimeError::Engine(error.to_string()))?;
         let runtime = Runtime::new(RuntimeOptions { cache_dir: folders.data.join("compiled"), compiler })?;
-        let context =
-            Context { store, world: Arc::new(RealWorld), stop, listener, sweep_every_ms: Context::SWEEP_EVERY_MS };
+        let context = Context {
+            store,
+            world: Arc::new(RealWorld),
+            stop,
+            listener,
+            sweep_every_ms: Context::SWEEP_EVERY_MS,
+            tasks: TaskLimit { budget: config.tasks.clone(), set_by: whoami() },
+        };
         Ok(Session {
             config,
             context,
@@ -425,6 +431,12 @@ pub fn open_store(data: &Path, engine: Engine) -> Result<Arc<DiskStore>, Session
     DiskStore::open(&path, DiskOptions { engine, ..DiskOptions::default() })
         .map(Arc::new)
         .map_err(|source| SessionError::Store { path: path.display().to_string(), source })
+}
+
+/// The name under which somebody works on this machine.
+fn whoami() -> String {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
 
 fn load_key(name: &PluginName, limits: &Limits) -> LoadKey {

@@ -189,7 +189,7 @@ fn date(day: &str) -> Result<Date, Unfit> {
     day.parse().map_err(|error: jiff::Error| Unfit::invalid(error.to_string()))
 }
 
-fn known_zone(name: &str) -> Result<TimeZone, Unfit> {
+pub(crate) fn known_zone(name: &str) -> Result<TimeZone, Unfit> {
     ZONES.get(name).map_err(|_| Unfit::invalid(format!("{name} is no time zone that is known here")))
 }
 

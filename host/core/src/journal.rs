@@ -73,6 +73,8 @@ pub struct JournalEntry {
     pub then: PairState,
     /// When the intent was written down.
     pub at: Instant,
+    /// True if it was written down before it was sent; false if a look just before kept it from being sent.
+    pub announced: bool,
     /// Where it stands.
     pub state: EntryState,
 }
@@ -93,6 +95,29 @@ impl JournalEntry {
             }
             EntryState::Settled { .. } => false,
         }
+    }
+
+    /// True if this is another attempt at what `earlier` did not get done: it costs no task of its own (E7).
+    ///
+    /// A create is one attempt at one record, whatever was edited in between; it has the same key each time.
+    pub fn retries(&self, earlier: &JournalEntry) -> bool {
+        let values = |entry: &'_ JournalEntry| -> Vec<(FieldName, Value)> {
+            entry.change.fields.iter().map(|change| (change.field.clone(), change.after.clone())).collect()
+        };
+        let is_same = match &self.create_key {
+            Some(key) => earlier.create_key.as_ref() == Some(key),
+            None => {
+                let (now, before) = (&self.change, &earlier.change);
+                (now.side, &now.kind, &now.record) == (before.side, &before.kind, &before.record)
+                    && values(self) == values(earlier)
+            }
+        };
+        let was_not_done = matches!(earlier.state, EntryState::Settled { outcome: Settled::NotDone { .. }, .. });
+        earlier.announced
+            && is_same
+            && was_not_done
+            && self.pair == earlier.pair
+            && self.change.side == earlier.change.side
     }
 
     /// True while the outcome is not known.

@@ -26,6 +26,7 @@ mod rules;
 mod schema;
 mod scope;
 mod sets;
+mod tasks;
 mod value;
 
 pub use carry::{Conversion, Step, Unfit, carried, is_zone};
@@ -54,4 +55,5 @@ pub use rules::{
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use scope::{Exclusion, InclusionList, Leave, Scope, Scoped, Seen};
+pub use tasks::{LimitChange, Period, TaskBudget, TaskCount, TaskNotice};
 pub use value::{InvalidValue, Reference, Value};

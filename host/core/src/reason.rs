@@ -156,7 +156,7 @@ impl Reason {
             Reason::Quarantined => {
                 "a field went back and forth between two values, which a person decides with `syncline resolve`, or was written as often as its caps allow, and then it goes on by itself"
             }
-            Reason::Quota => "the application's quota is used up; it goes on by itself",
+            Reason::Quota => "a quota is used up, the application's or that of the month's tasks; it goes on by itself",
             Reason::ProviderBudget => "the budget of calls is used up; it goes on by itself",
             Reason::Component => "the plugin failed on it",
             Reason::Uncertain => "a write may or may not have happened; it is looked up before anything else",

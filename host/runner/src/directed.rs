@@ -1,6 +1,6 @@
 //! Runs that carry out a given list of changes instead of planning them: undo and a person's decisions.
 
-use syncline_core::{PlanItem, Standing};
+use syncline_core::{PlanItem, Reason, Standing};
 
 use crate::running::{RunOutcome, Running};
 use crate::{Batch, Failure, codec, push};
@@ -29,11 +29,15 @@ pub(crate) async fn carry_out(running: &mut Running<'_>, total: u64) -> Result<(
     running.begin().await?;
     let ended = push::push(running, total).await;
     if ended.is_err() {
-        running.set_down(Standing::Pending).await?;
+        let is_quota = matches!(ended, Err(Failure::Quota { .. }));
+        running.set_down(if is_quota { Standing::Held(Reason::Quota) } else { Standing::Pending }).await?;
     }
     let tally = running.run.tally;
     let left = tally.failed + tally.uncertain + tally.rejected;
     let outcome = match &ended {
+        Err(failure @ Failure::Quota { until, .. }) => {
+            RunOutcome::Waiting { until: *until, reason: Reason::Quota, why: failure.to_string() }
+        }
         Err(failure) => RunOutcome::Failed { why: failure.to_string() },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} changes were not done") },
         Ok(()) => RunOutcome::Ok,

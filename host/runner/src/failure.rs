@@ -1,6 +1,6 @@
 //! Why a run could not go on. What concerns one record is no failure: it is kept with its pair.
 
-use syncline_core::{Endpoint, Side};
+use syncline_core::{Endpoint, Instant, Side};
 
 use crate::{Fault, StoreError};
 
@@ -70,6 +70,17 @@ pub enum Failure {
         after_ms: u64,
         /// Why.
         reason: String,
+    },
+    /// The month's tasks are used up.
+    #[error(
+        "the month's {limit} tasks are used up; it goes on by itself when the next month begins, or once \
+         `tasks_per_month` is raised"
+    )]
+    Quota {
+        /// How many there are.
+        limit: u64,
+        /// When the next month begins.
+        until: Instant,
     },
     /// Somebody asked to stop.
     #[error("stopped on request")]

@@ -14,6 +14,7 @@ use crate::send;
 use crate::sent::Sent;
 use crate::settle;
 use crate::setup::Event;
+use crate::tasks::{Allowance, WrittenBefore};
 use crate::{Batch, Failure, StoreTable};
 
 /// An item of the plan on its way through the step.
@@ -97,18 +98,25 @@ async fn prepare(running: &Running<'_>, page: &[Pending], prepared: &mut BTreeSe
 }
 
 async fn push_page(running: &mut Running<'_>, mut page: Vec<Pending>) -> Result<(), Failure> {
+    let allowance = Allowance::open(running).await?;
+    allowance.trim(&mut page);
+    if page.is_empty() {
+        return Err(allowance.refuse(running).await?);
+    }
     let looked_at = send::look_before_create(running, &mut page).await?;
-    intend(running, &mut page).await?;
+    intend(running, &mut page, allowance).await?;
     send::send_all(running, &mut page, looked_at).await?;
     settle::settle(running, page).await
 }
 
-/// Writes the intents of a page down.
-async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), Failure> {
+/// Writes the intents of a page down, and counts their tasks.
+async fn intend(running: &mut Running<'_>, page: &mut [Pending], allowance: Allowance) -> Result<(), Failure> {
     let ids: Vec<PairId> = page.iter().map(|pending| pending.item.pair).collect();
     let pairs = running.synced.pairs(&ids).await?;
+    let before = WrittenBefore::read(running, page, &pairs).await?;
     let at = running.context.world.now();
     let mut batch = Batch::default();
+    let mut tasks = 0;
     for (pending, pair) in page.iter_mut().zip(pairs) {
         let (generation, mut previous) = pair.map_or((0, None), |pair| (pair.generation, pair.last_write));
         for (change, sent) in pending.item.changes.iter().zip(&pending.sent) {
@@ -122,11 +130,13 @@ async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), F
                 change: change.clone(),
                 then: pending.item.then.clone(),
                 at,
+                announced: matches!(sent, Sent::Not),
                 state: EntryState::Intent,
             };
             running.run.entries += 1;
-            if matches!(sent, Sent::Not) {
+            if entry.announced {
                 previous = Some(entry.id());
+                tasks += u64::from(!before.has_failed(&entry));
                 codec::put(&mut batch, codec::journal(entry.run, entry.number), &entry);
             }
             pending.entries.push(entry);
@@ -134,6 +144,7 @@ async fn intend(running: &mut Running<'_>, page: &mut [Pending]) -> Result<(), F
     }
     if !batch.writes.is_empty() {
         codec::put(&mut batch, codec::run(running.run.id), &running.run);
+        allowance.spend(tasks, &mut batch);
         running.synced.store.commit(batch).await?;
     }
     Ok(())

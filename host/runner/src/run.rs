@@ -99,7 +99,7 @@ pub async fn run(context: &Context, setup: &SyncSetup, request: &RunRequest<'_>)
     running.end(outcome, clean).await?;
     report.record = running.run.clone();
     match ended {
-        Ok(()) | Err(Failure::Stopped | Failure::Wait { .. }) => Ok(report),
+        Ok(()) | Err(Failure::Stopped | Failure::Wait { .. } | Failure::Quota { .. }) => Ok(report),
         Err(failure) => Err(failure),
     }
 }
@@ -251,18 +251,22 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
     let tally = running.run.tally;
     let left = tally.failed + tally.uncertain;
     // A budget that has been waited for within the run holds up nothing any more.
-    let budget = running.budget.clone().filter(|(until, _)| *until > running.context.world.now());
+    let budget = running.budget.clone().filter(|(until, ..)| *until > running.context.world.now());
     Ok(match ended {
         Err(Failure::Wait { after_ms, reason, .. }) => {
             let after = i64::try_from(*after_ms).unwrap_or(i64::MAX);
-            RunOutcome::Waiting { until: running.context.world.now().saturating_add(after), why: reason.clone() }
+            let until = running.context.world.now().saturating_add(after);
+            RunOutcome::Waiting { until, reason: Reason::ProviderBudget, why: reason.clone() }
+        }
+        Err(failure @ Failure::Quota { until, .. }) => {
+            RunOutcome::Waiting { until: *until, reason: Reason::Quota, why: failure.to_string() }
         }
         Err(Failure::Stopped) => RunOutcome::Partial { why: "stopped on request".to_owned() },
         Err(failure) => RunOutcome::Failed { why: explain(failure) },
         Ok(()) if report.guarded.stops() => report.guarded.outcome(&running.setup.name),
         Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
         Ok(()) if !running.run.anomalies.is_empty() => RunOutcome::Partial { why: running.run.anomalies.join("; ") },
-        Ok(()) if let Some((until, why)) = budget => RunOutcome::Waiting { until, why },
+        Ok(()) if let Some((until, reason, why)) = budget => RunOutcome::Waiting { until, reason, why },
         Ok(()) if left == 1 => RunOutcome::Partial { why: "1 record is tried again".to_owned() },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {
@@ -289,6 +293,7 @@ fn set_down_as(failure: &Failure) -> Standing {
     match failure {
         Failure::Stopped => Standing::Held(Reason::Retrying),
         Failure::Wait { .. } => Standing::Held(Reason::ProviderBudget),
+        Failure::Quota { .. } => Standing::Held(Reason::Quota),
         _ => Standing::Failed(Reason::Retrying),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, PairId, RunId, Scope, Side, Standing, SyncName};
+use syncline_core::{Instant, PairId, Reason, RunId, Scope, Side, Standing, SyncName};
 
 use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
@@ -53,6 +53,8 @@ pub enum RunOutcome {
     Waiting {
         /// Until when.
         until: Instant,
+        /// For which budget: `quota` is the month's tasks or the application's own, `provider-budget` its calls.
+        reason: Reason,
         /// For what.
         why: String,
     },
@@ -121,7 +123,7 @@ pub(crate) struct Running<'a> {
     /// The pairs that this run has counted as not in step, and as what: a later round may bring them further.
     left_over: BTreeMap<PairId, Standing>,
     /// What a budget asks to wait for before the rest can be written, and until when.
-    pub(crate) budget: Option<(Instant, String)>,
+    pub(crate) budget: Option<(Instant, Reason, String)>,
 }
 
 impl<'a> Running<'a> {

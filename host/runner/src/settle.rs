@@ -306,7 +306,7 @@ fn fail(
         }
         Sent::Later { reason, detail, at } => {
             if let (Reason::Quota | Reason::ProviderBudget, Some(at)) = (reason, at) {
-                running.budget = Some((at, detail.clone()));
+                running.budget = Some((at, reason, detail.clone()));
             }
             let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
             (reason, None, detail, Some(at))

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use syncline_core::{Endpoint, FieldName, Guards, KeyField, ListId, Rules, Side, SyncName, TransformUse};
 use tokio::sync::Notify;
 
-use crate::{Connector, Store, Target, Transform, World};
+use crate::{Connector, Store, Target, TaskLimit, Transform, World};
 
 /// One side of a sync.
 #[derive(Clone)]
@@ -77,6 +77,8 @@ pub struct Context {
     pub listener: Arc<dyn Listener>,
     /// How often schemas, what is ambiguous, and what a feed does not tell are looked at again, in milliseconds.
     pub sweep_every_ms: i64,
+    /// How many tasks a month may hold, all syncs together.
+    pub tasks: TaskLimit,
 }
 
 impl Context {

@@ -55,11 +55,13 @@ pub enum StoreTable {
     Left = 18,
     /// Host: records that could not be read, by run and number.
     Unread = 19,
+    /// Host: notices that are not delivered yet, by time.
+    Notice = 20,
 }
 
 impl StoreTable {
     /// Every table, in the order of their numbers.
-    pub const ALL: [StoreTable; 19] = [
+    pub const ALL: [StoreTable; 20] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -79,6 +81,7 @@ impl StoreTable {
         StoreTable::Held,
         StoreTable::Left,
         StoreTable::Unread,
+        StoreTable::Notice,
     ];
 
     /// Returns the table with a stored number.
@@ -246,7 +249,7 @@ mod tests {
             // A new table is missing here, and then perhaps above, too.
             match table {
                 Meta | Cursor | Replica | MatchKey | Change | Pair | PairBack | Plan | Conflict | Recheck | Journal
-                | Run | Budget | Secret | Seen | Member | Held | Left | Unread => {}
+                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice => {}
             }
             assert_eq!(StoreTable::of(table as u8), Some(table));
         }

@@ -9,6 +9,7 @@ use crate::application::loosely;
 use crate::people::Edit;
 use crate::scopes::{is_unknown, scopes_hold};
 use crate::stage::{Simulation, State};
+use crate::tasks::tasks_are_those_of_the_journal;
 
 /// Returns everything that does not hold.
 pub fn check(simulation: &Simulation) -> Vec<String> {
@@ -26,6 +27,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     deletes_have_a_cause(simulation, &pairs, &mut breaches);
     scopes_hold(simulation, &pairs, &mut breaches);
     caps_are_kept(simulation, &mut breaches);
+    breaches.extend(tasks_are_those_of_the_journal(simulation));
     breaches
 }
 

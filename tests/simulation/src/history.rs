@@ -1,12 +1,13 @@
 //! A history: people at work, faults and power failures, several runs, then quiet.
 
-use syncline_core::{PlanItem, Side};
+use syncline_core::{PlanItem, Side, TaskBudget};
 use syncline_runner::StoreTable;
 
 use crate::automation::Automation;
 use crate::checks::check;
 use crate::script::{Script, Visit};
 use crate::stage::Simulation;
+use crate::tasks::tasks_are_those_of_the_journal;
 
 /// Calls to both sides of a run that finds nothing: a page or, where feeds overlap and pages are small, some.
 const QUIET_CALLS_MAX: u64 = 12;
@@ -42,6 +43,7 @@ pub fn play(script: &Script) -> History {
     let mut simulation =
         Simulation::new(script.chance, script.left.clone(), script.right.clone(), script.rules.clone());
     set_up(&simulation, script);
+    simulation.context.tasks.budget.limit = script.tasks.unwrap_or(TaskBudget::LIMIT);
     let mut crashes = 0;
     for visit in &script.visits {
         if let Some(change) = &visit.change {
@@ -69,6 +71,7 @@ pub fn play(script: &Script) -> History {
         state.failing = None;
         state.tell("people and faults rest".to_owned());
     }
+    simulation.context.tasks.budget.limit = TaskBudget::LIMIT;
     // What was written last is to be seen by everybody: plans are compared on the same rows.
     simulation.stage.lock().now += 600_000;
     let twice = planned_twice(&simulation);
@@ -129,7 +132,10 @@ fn visited(simulation: &Simulation, visit: &Visit) -> bool {
         simulation.store.stop_at(commits, applied);
     }
     let _ = simulation.run();
-    restart(simulation)
+    let stopped = restart(simulation);
+    let miscounted = tasks_are_those_of_the_journal(simulation);
+    simulation.stage.lock().breaches.extend(miscounted);
+    stopped
 }
 
 /// The same rows and rules give the same plan, to the byte (DESIGN 5.1).

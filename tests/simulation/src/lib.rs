@@ -18,6 +18,7 @@ mod scopes;
 mod script;
 mod shrink;
 mod stage;
+mod tasks;
 
 pub use application::{Application, By, Entry, Manner};
 pub use automation::{Automation, SyncWrite};

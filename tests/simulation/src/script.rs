@@ -32,6 +32,8 @@ pub struct Script {
     pub deletes: bool,
     /// An automation on each side argues about this field; true: each time with another value.
     pub fight: Option<(&'static str, bool)>,
+    /// How many tasks a month may hold while people are at work.
+    pub tasks: Option<u64>,
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
 }
@@ -152,6 +154,7 @@ impl Script {
             people_percent,
             deletes,
             fight,
+            tasks: seed.is_multiple_of(4).then_some(3 + seed / 4 % 30),
             skipped: BTreeSet::new(),
         }
     }

@@ -11,7 +11,7 @@ use syncline_core::{
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
     Answer, ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop,
-    Store, StoreTable, SyncSetup, Totals, World, run, sync_space,
+    Store, StoreTable, SyncSetup, TaskLimit, Totals, World, run, sync_space,
 };
 
 use crate::application::{Application, Entry, Manner};
@@ -267,6 +267,7 @@ impl Simulation {
             stop: Stop::default(),
             listener: Arc::new(Silent),
             sweep_every_ms: Context::SWEEP_EVERY_MS,
+            tasks: TaskLimit::default(),
         };
         Self { stage, store, setup, context }
     }

@@ -1,13 +1,13 @@
 //! `syncline status`: how each sync stands, with reasons; its last and its next run; what connections have used up.
 //!
 //! `syncline.status/1`: `syncs`, each with `left`, `right`, `active`, `schedule`, `next_run` and everything of
-//! [`SyncStatus`]; `budgets`, each with `connection`, `held_until`, and `windows` of `per_s` and `calls`.
+//! [`SyncStatus`]; `tasks` with `used`, `limit`, `ends_at` and the `changes` of the limit; `budgets`, each with `connection`, `held_until`, and `windows` of `per_s` and `calls`.
 
 use serde::Serialize;
-use syncline_core::{Instant, Side};
+use syncline_core::{Instant, Reason, Side};
 use syncline_net::BudgetState;
 use syncline_runner::report::{self, Moment, RunSummary, SyncStatus};
-use syncline_runner::{Store, kept_budget};
+use syncline_runner::{Store, kept_budget, limit_changes, task_count};
 
 use super::CommandError;
 use super::reading::{failed, syncs_named};
@@ -21,7 +21,25 @@ use crate::render::{View, document, time};
 #[derive(Serialize)]
 struct Report {
     syncs: Vec<Line>,
+    tasks: Tasks,
     budgets: Vec<Budget>,
+}
+
+/// The budget of the month (E7).
+#[derive(Serialize)]
+struct Tasks {
+    used: u64,
+    limit: u64,
+    ends_at: Moment,
+    changes: Vec<LimitChange>,
+}
+
+#[derive(Serialize)]
+struct LimitChange {
+    at: Moment,
+    by: String,
+    before: u64,
+    after: u64,
 }
 
 #[derive(Serialize)]
@@ -55,7 +73,8 @@ pub async fn report(
     sync: Option<&str>,
     view: View,
 ) -> Result<Output, CommandError> {
-    let mut report = Report { syncs: Vec::new(), budgets: Vec::new() };
+    let tasks = tasks(store, config, view.now).await?;
+    let mut report = Report { syncs: Vec::new(), tasks, budgets: Vec::new() };
     for name in syncs_named(store, config, sync).await? {
         let status = report::status(store, &name).await.map_err(failed)?;
         report.syncs.push(line(config.sync(&name), status));
@@ -66,6 +85,34 @@ pub async fn report(
         report.budgets.extend(state.and_then(|state| budget(connection.name().to_string(), &state, view.now)));
     }
     Ok(view.output(|| text(&report, view), || document("status", &report)))
+}
+
+async fn tasks(store: &dyn Store, config: &Config, now: Instant) -> Result<Tasks, CommandError> {
+    let count = task_count(store, &config.tasks, now).await.map_err(failed)?;
+    let changes = limit_changes(store).await.map_err(failed)?.into_iter();
+    let shown = |change: syncline_core::LimitChange| LimitChange {
+        at: Moment(change.at),
+        by: change.by,
+        before: change.before,
+        after: change.after,
+    };
+    Ok(Tasks {
+        used: count.used,
+        limit: count.limit,
+        ends_at: Moment(count.period.ends_at),
+        changes: changes.map(shown).collect(),
+    })
+}
+
+fn tasks_text(tasks: &Tasks, view: View) -> String {
+    let Tasks { used, limit, ends_at, changes } = tasks;
+    let mut text = format!("tasks: {used} of {limit} this month, which ends {}", time::relative(view.now, ends_at.0));
+    if let Some(LimitChange { at, by, before, .. }) = changes.last() {
+        let when = time::relative(view.now, at.0);
+        text.push_str(&format!("; the limit was {before} before {} changed it {when}", plain(by)));
+    }
+    text.push('\n');
+    text
 }
 
 fn line(sync: Option<&Sync>, status: SyncStatus) -> Line {
@@ -107,6 +154,7 @@ fn text(report: &Report, view: View) -> String {
         sync_text(&mut text, line, view);
         text.push('\n');
     }
+    text.push_str(&tasks_text(&report.tasks, view));
     for budget in &report.budgets {
         let calls =
             budget.windows.iter().map(|window| format!("{} in {} s", count(window.calls, "call"), window.per_s));
@@ -146,6 +194,11 @@ fn sync_text(text: &mut String, line: &Line, view: View) {
     let waiting: Vec<String> = waiting.into_iter().flatten().collect();
     if !waiting.is_empty() {
         table.row(["waiting".into(), waiting.join(", ").into()]);
+    }
+    if let Some(run) = status.last_run.as_ref().filter(|run| run.waits_for == Some(Reason::Quota)) {
+        let until = run.waits_until.map(|until| format!(", goes on {}", time::relative(view.now, until.0)));
+        let text = format!("paused: quota{}", until.unwrap_or_default());
+        table.row(["state".into(), Entry::painted(Style::Yellow, text)]);
     }
     if let Some(waiting) = &status.waiting_deletes {
         let text = super::run::waiting_text(&status.sync, waiting);

@@ -10,7 +10,7 @@ use syncline_cli::config::{self, Config};
 use syncline_core::{Instant, Side};
 use syncline_runner::{
     ApproveAll, BoxFuture, Connector, Context, Failure, RunReport, RunRequest, SideSetup, Silent, Stop, SyncSetup,
-    World,
+    TaskLimit, World,
 };
 use syncline_store::MemoryStore;
 
@@ -136,6 +136,7 @@ impl Stage {
             stop: Stop::default(),
             listener: Arc::new(Silent),
             sweep_every_ms: Context::SWEEP_EVERY_MS,
+            tasks: TaskLimit::default(),
         };
         let request = RunRequest { approve: &ApproveAll, only: None, answer: None };
         syncline_runner::run(&context, &self.setup(), &request).await

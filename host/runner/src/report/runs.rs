@@ -31,6 +31,8 @@ pub struct RunSummary {
     pub outcome: Option<&'static str>,
     /// Why it ended like that.
     pub why: Option<String>,
+    /// The budget that it waits for.
+    pub waits_for: Option<Reason>,
     /// Until when it waits.
     pub waits_until: Option<Moment>,
     /// What it did.
@@ -59,7 +61,7 @@ impl RunSummary {
             Some(RunOutcome::Partial { why } | RunOutcome::Blocked { why, .. } | RunOutcome::Failed { why }) => {
                 (Some(why.clone()), None)
             }
-            Some(RunOutcome::Waiting { until, why }) => (Some(why.clone()), Some(Moment(*until))),
+            Some(RunOutcome::Waiting { until, why, .. }) => (Some(why.clone()), Some(Moment(*until))),
         };
         Self {
             run: record.id,
@@ -70,6 +72,10 @@ impl RunSummary {
             ended_at: record.ended_at.map(Moment),
             outcome: record.outcome.as_ref().map(RunOutcome::word),
             why,
+            waits_for: match &record.outcome {
+                Some(RunOutcome::Waiting { reason, .. }) => Some(*reason),
+                _ => None,
+            },
             waits_until,
             tally: record.tally,
             adds_up: record.tally.adds_up(),

@@ -92,6 +92,7 @@ mod tests {
             create_key: None,
             then: PairState::Linked,
             at: 0,
+            announced: true,
             state: EntryState::Settled { at: 1, outcome: Settled::Written { record, stored, raw: None } },
         }
     }
