@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// A tenth of the records, once: to see that it works
     #[arg(long)]
     quick: bool,
+    /// Rows for `store`
+    #[arg(long, value_name = "N")]
+    rows: Option<u32>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,9 +48,11 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<(), Error> {
         // In the target folder, since the system's temporary folder may lie in memory.
         let folder = root().join("target/bench-store");
         fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
-        let rows = if arguments.quick { "20000" } else { "200000" };
+        let rows = arguments.rows.unwrap_or(if arguments.quick { 20_000 } else { 200_000 }).to_string();
         let example = ["run", "--quiet", "--release", "--package", "syncline-store", "--example", "throughput", "--"];
-        run(cargo().args(example).args([rows, "24"]).arg(&folder))?;
+        for engine in ["sled", "fjall"] {
+            run(cargo().args(example).args([engine, &rows, "8"]).arg(&folder))?;
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Measures the store: `cargo run --release -p syncline-store --example throughput [rows] [cache MB] [folder]`.
+//! Measures the store: `cargo run --release -p syncline-store --example throughput [engine] [rows] [cache MB] [folder]`.
 //!
 //! Commits of 1,000 rows of 400 bytes, one after the other as a run makes them; then the same rows again, changed; then
 //! pages, single reads, small commits one by one and side by side.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use syncline_runner::{Batch, Key, Space, Store, StoreError, StoreTable, Write};
-use syncline_store::{DiskOptions, DiskStore};
+use syncline_store::{DiskOptions, DiskStore, Engine};
 
 const ROWS_PER_COMMIT: u32 = 1_000;
 const VALUE_LENGTH: usize = 400;
@@ -16,17 +16,20 @@ const VALUE_LENGTH: usize = 400;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_else(|| Engine::default().name().to_owned());
+    let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name).ok_or("no such engine")?;
     let rows: u32 = arguments.next().map_or(Ok(200_000), |rows| rows.parse())?;
     let cache_mb: u64 = arguments.next().map_or(Ok(24), |cache| cache.parse())?;
     let above = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = above.join(format!("syncline-throughput-{}", std::process::id()));
-    let outcome = measure(&folder, rows, cache_mb).await;
+    let outcome = measure(engine, &folder, rows, cache_mb).await;
     std::fs::remove_dir_all(&folder)?;
     Ok(outcome?)
 }
 
-async fn measure(folder: &Path, rows: u32, cache_mb: u64) -> Result<(), StoreError> {
-    let options = DiskOptions { cache_bytes: cache_mb * 1024 * 1024, ..DiskOptions::default() };
+async fn measure(engine: Engine, folder: &Path, rows: u32, cache_mb: u64) -> Result<(), StoreError> {
+    println!("{engine}");
+    let options = DiskOptions { engine, cache_bytes: cache_mb * 1024 * 1024, ..DiskOptions::default() };
     let store = Arc::new(DiskStore::open(folder, options.clone())?);
     for round in 0..2 {
         let start = Start::now();

@@ -10,10 +10,10 @@ use std::path::Path;
 /// A database that keeps a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// sled: quick at reading single rows; its memory grows a little with every record.
+    /// sled: quick at small commits; its memory grows with every record.
     #[default]
     Sled,
-    /// fjall: less CPU and disk for writing; its memory does not grow with the records.
+    /// fjall: far less CPU for many records, and less memory; slower at small commits.
     Fjall,
 }
 
