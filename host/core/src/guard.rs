@@ -339,6 +339,7 @@ mod tests {
             pair: PairId(1),
             left: Some(id.into()),
             right: None,
+            chosen: None,
             changes: vec![Change { side: Side::Left, kind, record: Some(id.into()), version: None, fields }],
             agreed: Vec::new(),
             conflicts: Vec::new(),

@@ -9,6 +9,7 @@
 mod carry;
 mod compatible;
 mod decide;
+mod doubles;
 mod filter;
 mod groups;
 mod guard;
@@ -32,6 +33,7 @@ mod value;
 pub use carry::{Conversion, Step, Unfit, carried, is_zone};
 pub use compatible::{Carry, carry, goes_both_ways, option_map, steps};
 pub use decide::{Decision, Presence, Situation, Taken, create, decide, take_away};
+pub use doubles::{Candidate, Chosen, Claim, Doubles};
 pub use filter::{
     FILTER_BYTES_MAX, FILTER_DEPTH_MAX, Filter, FilterError, FilterFault, Members, Operator, ParsedFilter, Test, Truth,
 };
@@ -41,7 +43,7 @@ pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ListId, ObjectName, RecordId, Side, SyncName, Version,
 };
 pub use journal::{EntryId, EntryState, JournalEntry, Settled};
-pub use matching::{Candidate, KeyDigest, Verdict, judge, key_digest, normal_form};
+pub use matching::{KeyDigest, Verdict, judge, key_digest, normal_form};
 pub use merge::{Image, Images, SideTimes, Touched, diff};
 pub use oscillation::{Caps, LATELY_MS, LateField, LateWrite, Lately};
 pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};
@@ -51,7 +53,7 @@ pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{
     DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm, OUT_OF_SCOPE_TAG,
-    OnInvalid, Rules, TRASH_TAG, TargetDrift, TransformUse, Writable,
+    OnInvalid, Rules, TRASH_TAG, TargetDrift, TransformUse, WithoutKey, Writable,
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use scope::{Exclusion, InclusionList, Leave, Scope, Scoped, Seen};

@@ -1,11 +1,12 @@
 //! Finds which records are the same thing: key normal forms (E1.4) and the verdict on a group of records with one key
 //! (E1.5).
 //!
-//! Invariant: keys only create pairs; a record with more than one possible counterpart gets none.
+//! Invariant: keys only create pairs; a record with more than one possible counterpart gets none, unless the user has
+//! said which (`doubles`).
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{KeyField, KeyForm, Record, RecordId, Side, Value};
+use crate::{Candidate, Chosen, Claim, Doubles, KeyField, KeyForm, Record, RecordId, Side, Value};
 
 /// The digest of a record's normalised key; records match if their digests are equal.
 pub type KeyDigest = [u8; 16];
@@ -44,7 +45,9 @@ fn normal_domain(text: &str) -> String {
     let lower = text.trim().to_lowercase();
     let host = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
     let host = host.split(['/', '?', '#', ':']).next().unwrap_or_default();
-    host.strip_prefix("www.").unwrap_or(host).trim_end_matches('.').to_owned()
+    let bare = host.strip_prefix("www.").unwrap_or(host).trim_end_matches('.');
+    // What is no domain name is still compared, as it is written.
+    idna::domain_to_ascii(bare).unwrap_or_else(|_| bare.to_owned())
 }
 
 fn normal_phone(text: &str) -> String {
@@ -55,20 +58,11 @@ fn normal_phone(text: &str) -> String {
     }
 }
 
-/// One record of a group: all records of both sides that share a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The record.
-    pub id: RecordId,
-    /// True if a pair may still be made with it.
-    pub free: bool,
-}
-
 /// What the group means for one of its free records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The one counterpart.
-    Match(RecordId),
+    Match(RecordId, Option<Chosen>),
     /// More than one on either side, or the one is taken; the others are listed.
     Ambiguous {
         /// The other records of its own side.
@@ -76,21 +70,33 @@ pub enum Verdict {
         /// The records of the other side.
         other_side: Vec<RecordId>,
     },
-    /// Nobody else has this key.
-    Alone,
+    /// Nobody on the other side has this key, and on its own side it stands for all that have it.
+    Alone(Option<Chosen>),
 }
 
-/// Decides for the free record `id` of `side` in a group (E1.5): matched only if it is the only one on its side and
-/// there is exactly one, free, on the other.
-pub fn judge(side: Side, id: &RecordId, left: &[Candidate], right: &[Candidate]) -> Verdict {
-    let same: Vec<RecordId> =
-        side.pick(left, right).iter().map(|candidate| candidate.id.clone()).filter(|other| other != id).collect();
-    let other = side.pick(right, left);
-    match other {
-        [] if same.is_empty() => Verdict::Alone,
-        [only] if only.free && same.is_empty() => Verdict::Match(only.id.clone()),
+/// Decides for the free record `id` of `side` in a group (E1.5): matched only if it stands for its side, and what stands
+/// for the other one is not taken. Under [`Doubles::Hold`] only an only record stands for its side.
+pub fn judge(doubles: Doubles, side: Side, id: &RecordId, left: &[Candidate], right: &[Candidate]) -> Verdict {
+    let (own, other) = side.pick((left, right), (right, left));
+    let others = |candidates: &[Candidate], than: &RecordId| -> Vec<RecordId> {
+        candidates.iter().map(|candidate| candidate.id.clone()).filter(|one| one != than).collect()
+    };
+    let stands = doubles.speaker(own).is_some_and(|speaker| speaker.id == *id);
+    let speaker = doubles.speaker(other);
+    let chosen = || {
+        let losers = |on: Side| match speaker {
+            _ if on == side => others(own, id),
+            Some(speaker) => others(other, &speaker.id),
+            None => Vec::new(),
+        };
+        let (left, right) = (losers(Side::Left), losers(Side::Right));
+        (!left.is_empty() || !right.is_empty()).then_some(Chosen { by: doubles, left, right })
+    };
+    match speaker {
+        None if stands && other.is_empty() => Verdict::Alone(chosen()),
+        Some(speaker) if stands && speaker.claim != Claim::Taken => Verdict::Match(speaker.id.clone(), chosen()),
         _ => Verdict::Ambiguous {
-            same_side: same,
+            same_side: others(own, id),
             other_side: other.iter().map(|candidate| candidate.id.clone()).collect(),
         },
     }
@@ -99,42 +105,95 @@ pub fn judge(side: Side, id: &RecordId, left: &[Candidate], right: &[Candidate])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FieldName;
 
+    /// `a`, `b+2-7`: created at 2 and changed at 7; a star marks a record that is paired, a question mark one that a
+    /// create with an unknown outcome is under way for.
     fn candidates(text: &str) -> Vec<Candidate> {
-        text.split_whitespace()
-            .map(|word| Candidate { id: RecordId::new(word.trim_end_matches('*')), free: !word.ends_with('*') })
-            .collect()
+        let time = |text: &str| text.parse().ok();
+        let candidate = |word: &str| {
+            let claim = match word.chars().last() {
+                Some('*') => Claim::Taken,
+                Some('?') => Claim::Creating,
+                _ => Claim::Free,
+            };
+            let (id, times) = word.trim_end_matches(['*', '?']).split_once('+').unwrap_or((word, ""));
+            let (created, modified) = times.split_once('-').unwrap_or((times, ""));
+            Candidate {
+                id: RecordId::new(id.trim_end_matches(['*', '?'])),
+                claim,
+                created_at: time(created),
+                modified_at: time(modified),
+            }
+        };
+        text.split_whitespace().map(candidate).collect()
     }
 
-    /// A star marks a record that is already paired.
+    fn say(verdict: Verdict) -> String {
+        let list = |ids: &[RecordId]| ids.iter().map(|id| format!(" {id}")).collect::<String>();
+        let why = |chosen: Option<Chosen>| chosen.map(|chosen| format!(", {}", chosen.describe())).unwrap_or_default();
+        match verdict {
+            Verdict::Alone(chosen) => format!("alone{}", why(chosen)),
+            Verdict::Match(id, chosen) => format!("match {id}{}", why(chosen)),
+            Verdict::Ambiguous { same_side, other_side } => {
+                format!("ambiguous{} |{}", list(&same_side), list(&other_side))
+            }
+        }
+    }
+
     #[test]
     fn e1_5_only_a_mutual_single_candidate_pairs() {
         let cases = [
             ("a", "", "alone"),
             ("a", "b", "match b"),
+            ("a", "b?", "match b"),
             ("a", "b*", "ambiguous | b"),
-            ("a", "b c", "ambiguous | b c"),
+            ("a", "b+1-1 c+2-2", "ambiguous | b c"),
             ("a c", "b", "ambiguous c | b"),
             ("a c", "", "ambiguous c |"),
             ("a c*", "b*", "ambiguous c | b"),
             ("a c*", "b", "ambiguous c | b"),
         ];
         for (left, right, expected) in cases {
-            let list = |ids: &[RecordId]| ids.iter().map(|id| format!(" {id}")).collect::<String>();
-            let say = |verdict: Verdict| match verdict {
-                Verdict::Alone => "alone".to_owned(),
-                Verdict::Match(id) => format!("match {id}"),
-                Verdict::Ambiguous { same_side, other_side } => {
-                    format!("ambiguous{} |{}", list(&same_side), list(&other_side))
-                }
-            };
             let id = RecordId::from("a");
-            assert_eq!(
-                say(judge(Side::Left, &id, &candidates(left), &candidates(right))),
-                expected,
-                "{left} / {right}"
-            );
-            assert_eq!(say(judge(Side::Right, &id, &candidates(right), &candidates(left))), expected, "mirrored");
+            let (left, right) = (candidates(left), candidates(right));
+            assert_eq!(say(judge(Doubles::Hold, Side::Left, &id, &left, &right)), expected, "{left:?} / {right:?}");
+            assert_eq!(say(judge(Doubles::Hold, Side::Right, &id, &right, &left)), expected, "mirrored");
+        }
+    }
+
+    #[test]
+    fn e1_5_the_oldest_or_the_most_recently_updated_stands_for_its_side() {
+        use Doubles::{Newest, Oldest};
+        let cases = [
+            (Oldest, "a", "b", "match b"),
+            (Oldest, "a", "b+1-9 c+2-8", "match b, the oldest of 2 on the right with its key"),
+            (Newest, "a", "b+1-9 c+2-8", "match b, the most recently updated of 2 on the right with its key"),
+            (Newest, "a", "b+1-7 c+2-8", "match c, the most recently updated of 2 on the right with its key"),
+            (Oldest, "a+1 d+2", "b+4 c+3", "match c, the oldest of 2 on the left and of 2 on the right with its key"),
+            (Oldest, "a+1 d+2", "", "alone, the oldest of 2 on the left with its key"),
+            // The one that lost is paired with nobody and created nowhere.
+            (Oldest, "a+3 d+2", "b", "ambiguous d | b"),
+            (Oldest, "a+3 d+2", "", "ambiguous d |"),
+            // Without a time, or with the same one, nobody can tell.
+            (Oldest, "a", "b+1 c", "ambiguous | b c"),
+            (Newest, "a", "b+1 c+2", "ambiguous | b c"),
+            (Oldest, "a", "b+1 c+1 e+2", "ambiguous | b c e"),
+            // Who has a counterpart stands for its side, whatever the times say by now.
+            (Newest, "a+1-9 d+1-2*", "b+1-1*", "ambiguous d | b"),
+            (Newest, "a+1-9 d+1-2*", "b+1-1", "ambiguous d | b"),
+            (Newest, "a+1-9", "b+1-1* c+1-2", "ambiguous | b c"),
+            (Newest, "a+1-9 d+1-2?", "", "ambiguous d |"),
+            (Newest, "a+1-2? d+1-9", "b+1-1", "match b, the most recently updated of 2 on the left with its key"),
+            (Oldest, "a", "b* c*", "ambiguous | b c"),
+        ];
+        for (doubles, left, right, expected) in cases {
+            let id = RecordId::from("a");
+            let (left, right) = (candidates(left), candidates(right));
+            assert_eq!(say(judge(doubles, Side::Left, &id, &left, &right)), expected, "{left:?} / {right:?}");
+            let swapped = expected.replace("left", "LEFT").replace("right", "left").replace("LEFT", "right");
+            let expected = if expected.contains("left and") { expected } else { &swapped };
+            assert_eq!(say(judge(doubles, Side::Right, &id, &right, &left)), expected, "mirrored");
         }
     }
 
@@ -145,7 +204,15 @@ mod tests {
             (KeyForm::Email, "   ", None),
             (KeyForm::Domain, "https://WWW.Example.org/path", Some("example.org")),
             (KeyForm::Domain, "www.example.org.", Some("example.org")),
+            (KeyForm::Domain, "http://B\u{fc}cher.example:8080?q#f", Some("xn--bcher-kva.example")),
+            (KeyForm::Domain, "bu\u{308}cher.example", Some("xn--bcher-kva.example")),
+            (KeyForm::Domain, "xn--bcher-kva.EXAMPLE", Some("xn--bcher-kva.example")),
+            (KeyForm::Domain, "not a domain", Some("not a domain")),
+            (KeyForm::Domain, " www. ", None),
+            (KeyForm::Email, "E\u{301}va@x.org", Some("\u{e9}va@x.org")),
             (KeyForm::Phone, "+33 (1) 23-45", Some("3312345")),
+            (KeyForm::Phone, "", None),
+            (KeyForm::Text, " \t\n ", None),
             (KeyForm::Phone, "0033 12345", Some("3312345")),
             (KeyForm::Phone, "call me", None),
             (KeyForm::Text, " Ada\t Lovelace ", Some("ada lovelace")),
@@ -155,5 +222,28 @@ mod tests {
             assert_eq!(normal_form(&Value::Text(text.into()), form).as_deref(), expected, "{form:?} {text:?}");
         }
         assert_eq!(normal_form(&Value::Clear, KeyForm::Text), None);
+    }
+
+    #[test]
+    fn e1_4_a_blank_key_or_part_of_one_never_matches() {
+        let record = |email: Option<Value>, name: &str| Record {
+            id: RecordId::from("1"),
+            version: None,
+            created_at: None,
+            modified_at: None,
+            columns: crate::Columns::new([FieldName::from("email"), FieldName::from("name")]),
+            cells: vec![email, Some(Value::Text(name.to_owned()))],
+        };
+        let key = |field: &str, form| KeyField { field: FieldName::from(field), form };
+        let tuple = [key("email", KeyForm::Email), key("name", KeyForm::Text)];
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        for blank in [record(Some(Value::Clear), "Ada"), record(text("  "), "Ada"), record(text("a@x"), " ")] {
+            assert_eq!(key_digest(&blank, &tuple), None, "{blank:?}");
+        }
+        assert_eq!(key_digest(&record(None, "Ada"), &tuple), None, "what is unknown is no key either");
+        let digest = |email: &str, name: &str| key_digest(&record(text(email), name), &tuple);
+        assert!(digest("a@x", "Ada").is_some());
+        assert_eq!(digest(" A@X", "ada"), digest("a@x", "Ada "));
+        assert_ne!(digest("a@x", "Ada"), digest("b@x", "Ada"));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Agreed, EntryId, Exclusion, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
+use crate::{Agreed, Chosen, EntryId, Exclusion, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
 
 /// The number of a pair within its sync; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -139,6 +139,8 @@ pub struct Pair {
     pub aliases: Vec<(Side, RecordId)>,
     /// Its state.
     pub state: PairState,
+    /// Why just these records were taken, where several had their key (E1.5).
+    pub chosen: Option<Chosen>,
     /// What both sides agreed on.
     pub base: Base,
     /// Counts the creates planned for it, so that a new record after a delete has a new create key.
@@ -167,6 +169,7 @@ impl Pair {
             right,
             aliases: Vec::new(),
             state: PairState::Single,
+            chosen: None,
             base: Base::default(),
             generation: 0,
             open_conflicts: Vec::new(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldName, Instant, PairId, PairState, Reason, RecordId, Side, Value, Version};
+use crate::{Chosen, FieldName, Instant, PairId, PairState, Reason, RecordId, Side, Value, Version};
 
 /// Why a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +226,8 @@ pub struct PlanItem {
     pub left: Option<RecordId>,
     /// The right record.
     pub right: Option<RecordId>,
+    /// Why just these records become a pair, where several had their key (E1.5).
+    pub chosen: Option<Chosen>,
     /// The writes.
     pub changes: Vec<Change>,
     /// What is agreed then.

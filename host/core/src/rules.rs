@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caps, ConflictPolicy, EditDelete, FieldName, Filter, Leave, Scope, Side, Step};
+use crate::{Caps, ConflictPolicy, Doubles, EditDelete, FieldName, Filter, Leave, Scope, Side, Step};
 
 /// Which side a sync may write (B04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -263,6 +263,21 @@ impl KeyTuple {
 pub struct Matching {
     /// Tried in order; a later tuple only for records that the earlier ones left unpaired.
     pub tuples: Vec<KeyTuple>,
+    /// What is done about several records with one key (E1.5).
+    pub doubles: Doubles,
+    /// What is done about a record that has none of the keys (E1.6).
+    pub without_key: WithoutKey,
+}
+
+/// What is done about a record without counterpart that has nothing to be matched by (E1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithoutKey {
+    /// It is left alone.
+    #[default]
+    Exclude,
+    /// It is created on the other side, as any other; whether it is there already nobody can tell.
+    Create,
 }
 
 /// The tag that a delete on the other side leaves under [`DeletePolicy::Tag`].

@@ -196,14 +196,16 @@ pub(crate) async fn find_counterpart(running: &Running<'_>, work: &mut Work, unc
         );
     let Some(side) = work.pair.only_side().filter(|_| seeks) else { return Ok(()) };
     let Some(Known::Here(record)) = work.known(side) else { return Ok(()) };
-    let tuples = &running.setup.rules.matching.tuples;
-    let other = match classify(&running.synced, tuples, &running.left, &running.right, side, record).await? {
-        Classified::Match(other) => other,
+    let matching = &running.setup.rules.matching;
+    let (other, chosen) = match classify(&running.synced, matching, &running.left, &running.right, side, record).await?
+    {
+        Classified::Match(other, chosen) => (other, chosen),
         // What became of the create is not known yet.
-        Classified::Alone(_) if is_creating => return Ok(()),
-        Classified::Alone(state) => {
+        Classified::Alone(..) if is_creating => return Ok(()),
+        Classified::Alone(state, chosen) => {
             let waits = unclear.may_have_made(side, record);
             work.pair.state = state;
+            work.pair.chosen = chosen;
             if waits {
                 let now = running.context.world.now();
                 let waiting = "it may have been made by a create whose outcome is not known yet".to_owned();
@@ -230,6 +232,7 @@ pub(crate) async fn find_counterpart(running: &Running<'_>, work: &mut Work, unc
         work.pair.generation += 1;
     }
     work.pair.trouble = None;
+    work.pair.chosen = chosen;
     work.pair.set_id(target, Some(other.clone()));
     work.pair.state = PairState::Linked;
     *target.pick(&mut work.left, &mut work.right) =

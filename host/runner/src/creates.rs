@@ -118,6 +118,7 @@ async fn pending(running: &Running<'_>, id: PairId, pair: &Pair) -> Result<Optio
         pair: id,
         left: pair.left.clone(),
         right: pair.right.clone(),
+        chosen: None,
         changes: vec![entry.change.clone()],
         agreed,
         conflicts: Vec::new(),

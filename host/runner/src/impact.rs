@@ -105,7 +105,7 @@ fn scoped(running: &Running<'_>, scope: &Scope, work: &Work) -> Option<Scoped> {
 async fn is_ambiguous(running: &Running<'_>, work: &Work) -> Result<bool, Failure> {
     let Some(side) = work.pair.only_side() else { return Ok(false) };
     let Some(record) = work.record(side) else { return Ok(false) };
-    let tuples = &running.setup.rules.matching.tuples;
-    let found = classify(&running.synced, tuples, &running.left, &running.right, side, record).await?;
-    Ok(matches!(found, Classified::Alone(PairState::Ambiguous { .. })))
+    let matching = &running.setup.rules.matching;
+    let found = classify(&running.synced, matching, &running.left, &running.right, side, record).await?;
+    Ok(matches!(found, Classified::Alone(PairState::Ambiguous { .. }, _)))
 }

@@ -3,10 +3,11 @@
 //! Invariant: keys only create pairs; a pair stays whatever is edited later (E1.9).
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use syncline_core::{
-    Candidate, KeyDigest, KeyTuple, Pair, PairId, PairState, Record, RecordId, Side, Verdict, judge, key_digest,
+    Candidate, Chosen, Claim, Doubles, KeyDigest, KeyTuple, Matching, Pair, PairId, PairState, Record, RecordId, Side,
+    Verdict, WithoutKey, judge, key_digest,
 };
 
 use crate::codec::{self, PAGE_ROWS};
@@ -132,67 +133,84 @@ impl<'a> Keys<'a> {
 /// Looks for the counterpart of a record that has none, and gives the state that its pair then has (E1.5, E1.6).
 pub(crate) async fn classify(
     synced: &Synced<'_>,
-    tuples: &[KeyTuple],
+    matching: &Matching,
     left: &EndpointAccess<'_>,
     right: &EndpointAccess<'_>,
     side: Side,
     record: &Record,
 ) -> Result<Classified, Failure> {
-    if tuples.is_empty() {
-        return Ok(Classified::Alone(PairState::Single));
-    }
-    let mut had_key = false;
+    let Matching { tuples, doubles, without_key } = matching;
+    let mut has_key = tuples.is_empty() || *without_key == WithoutKey::Create;
+    let mut stands = None;
     for (index, tuple) in tuples.iter().enumerate() {
         let Some(digest) = key_digest(record, tuple.fields(side)) else { continue };
-        had_key = true;
+        has_key = true;
         let mut group = [Vec::new(), Vec::new()];
         for (on, candidates) in Side::BOTH.into_iter().zip(&mut group) {
             let endpoint = on.pick(left, right);
             let ids = endpoint.replica().with_key(tuple.fields(on), &digest).await?;
-            *candidates = candidates_of(synced, on, ids).await?;
+            *candidates = candidates_of(synced, endpoint, on, ids, *doubles).await?;
             if index > 0 {
-                // A later tuple is only for records that the earlier ones left unpaired (E1.3).
-                candidates.retain(|candidate| candidate.free);
+                // A later tuple is only for records that the earlier ones left unpaired (E1.3). Where one of several may
+                // be taken, those that were taken keep the others from being created as doubles.
+                candidates.retain(|candidate| *doubles != Doubles::Hold || candidate.claim != Claim::Taken);
                 drop_earlier_matches(&tuples[..index], left, right, on, candidates).await?;
             }
         }
-        match judge(side, &record.id, &group[0], &group[1]) {
-            Verdict::Match(other) => return Ok(Classified::Match(other)),
+        match judge(*doubles, side, &record.id, &group[0], &group[1]) {
+            Verdict::Match(other, chosen) => return Ok(Classified::Match(other, chosen.or(stands))),
             Verdict::Ambiguous { same_side, other_side } => {
-                return Ok(Classified::Alone(PairState::Ambiguous { same_side, other_side }));
+                return Ok(Classified::Alone(PairState::Ambiguous { same_side, other_side }, None));
             }
-            Verdict::Alone => {}
+            Verdict::Alone(chosen) => stands = stands.or(chosen),
         }
     }
-    Ok(Classified::Alone(if had_key { PairState::Single } else { PairState::NoKey }))
+    Ok(Classified::Alone(if has_key { PairState::Single } else { PairState::NoKey }, stands))
 }
 
 /// What was found for a record without counterpart.
 pub(crate) enum Classified {
-    /// This record of the other side.
-    Match(RecordId),
-    /// None; the pair has this state.
-    Alone(PairState),
+    /// This record of the other side, and why just this one.
+    Match(RecordId, Option<Chosen>),
+    /// None; the pair has this state. Why this record stands for all with its key, if there are several.
+    Alone(PairState, Option<Chosen>),
 }
 
-async fn candidates_of(synced: &Synced<'_>, side: Side, ids: Vec<RecordId>) -> Result<Vec<Candidate>, Failure> {
+async fn candidates_of(
+    synced: &Synced<'_>,
+    endpoint: &EndpointAccess<'_>,
+    side: Side,
+    ids: Vec<RecordId>,
+    doubles: Doubles,
+) -> Result<Vec<Candidate>, Failure> {
     let back = synced.pairs_of(side, &ids).await?;
     let known: Vec<PairId> = back.iter().flatten().copied().collect();
     let pairs = synced.pairs(&known).await?;
-    let taken: BTreeSet<PairId> = known
-        .into_iter()
-        .zip(&pairs)
-        .filter(|(_, pair)| pair.as_ref().is_some_and(|pair| !may_be_found(pair)))
-        .map(|(id, _)| id)
-        .collect();
-    let free = |pair: &Option<PairId>| pair.is_none_or(|pair| !taken.contains(&pair));
-    Ok(ids.into_iter().zip(&back).map(|(id, pair)| Candidate { id, free: free(pair) }).collect())
+    let claims: BTreeMap<PairId, Claim> =
+        known.into_iter().zip(&pairs).map(|(id, pair)| (id, pair.as_ref().map_or(Claim::Free, claim))).collect();
+    // Only where one of several is to be chosen the times tell anything.
+    let rows = match doubles {
+        Doubles::Oldest | Doubles::Newest if ids.len() > 1 => endpoint.replica().get(&ids).await?,
+        _ => vec![None; ids.len()],
+    };
+    let candidate = |((id, pair), known): ((RecordId, Option<PairId>), Option<Known>)| {
+        let (created_at, modified_at) = match known {
+            Some(Known::Here(record)) => (record.created_at, record.modified_at),
+            Some(Known::Gone(_)) | None => (None, None),
+        };
+        let claim = pair.and_then(|pair| claims.get(&pair)).copied().unwrap_or(Claim::Free);
+        Candidate { id, claim, created_at, modified_at }
+    };
+    Ok(ids.into_iter().zip(back).zip(rows).map(candidate).collect())
 }
 
-/// True if the record of a pair may turn out to be the counterpart of another: a create with an unknown outcome may have
-/// made just that one (E1.8).
-fn may_be_found(pair: &Pair) -> bool {
-    pair.is_free() || matches!(pair.state, PairState::Creating { .. })
+/// Says whether the record of a pair may turn out to be the counterpart of another.
+fn claim(pair: &Pair) -> Claim {
+    match pair.state {
+        PairState::Creating { .. } => Claim::Creating,
+        _ if pair.is_free() => Claim::Free,
+        _ => Claim::Taken,
+    }
 }
 
 /// Drops the candidates that share an earlier key with anybody on the other side: that tuple decides about them.

@@ -366,6 +366,7 @@ fn write_down(
             pair: work.id,
             left: work.pair.left.clone(),
             right: work.pair.right.clone(),
+            chosen: work.pair.chosen.clone().filter(|_| work.pair.base == Base::default()),
             changes: decision.changes,
             agreed: decision.agreed,
             conflicts: decision.conflicts,

@@ -101,6 +101,7 @@ async fn plan(
         pair: id,
         left: Some(left),
         right: Some(right),
+        chosen: None,
         changes,
         agreed,
         conflicts: open.map(|kept| Conflict { decided: Decided::ByPerson(keep), ..kept.conflict.clone() }).collect(),

@@ -267,6 +267,7 @@ async fn plan_pair(
         pair: id,
         left: pair.left.clone(),
         right: pair.right.clone(),
+        chosen: None,
         changes: Vec::new(),
         agreed: Vec::new(),
         conflicts: Vec::new(),

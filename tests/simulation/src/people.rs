@@ -172,10 +172,12 @@ impl State {
                 let value = entry.cells().and_then(|cells| cells.get("email"));
                 value.is_some_and(|value| value.to_string().trim().to_lowercase() == email.trim().to_lowercase())
             };
-            state.app(side).manner.unique_email && state.app(side).live().any(same)
+            !email.is_empty() && state.app(side).manner.unique_email && state.app(side).live().any(same)
         };
         let email = match self.chance.percent(35) && !emails.is_empty() {
             true => self.chance.pick(&emails),
+            // Somebody without an address now and then.
+            false if word % 8 == 3 => String::new(),
             false => format!("e{word}@x"),
         };
         if taken(self, &email) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{ConflictPolicy, DeletePolicy, EditDelete, MappingRule, Rules, Scope, Side, Times};
+use syncline_core::{
+    ConflictPolicy, DeletePolicy, Doubles, EditDelete, MappingRule, Rules, Scope, Side, Times, WithoutKey,
+};
 
 use crate::application::Manner;
 use crate::chance::Chance;
@@ -64,6 +66,8 @@ pub enum RuleChange {
     Deletes(DeletePolicy),
     /// Other records are in scope (E5.7).
     Scope(Box<Scope>),
+    /// Of several records with one key another one is taken (E1.5).
+    Doubles(Doubles),
 }
 
 impl RuleChange {
@@ -72,13 +76,15 @@ impl RuleChange {
         match self {
             RuleChange::Mapping(number, rule) => rules.mappings[*number].rule = *rule,
             RuleChange::Conflict(policy) => rules.conflict = policy.clone(),
+            RuleChange::Doubles(doubles) => rules.matching.doubles = *doubles,
             RuleChange::Scope(scope) => rules.scope = Scope::clone(scope),
             RuleChange::Deletes(policy) => (rules.deletes_to_left, rules.deletes_to_right) = (*policy, *policy),
         }
     }
 
     fn draw(chance: &mut Chance, mappings: usize) -> Self {
-        match chance.below(5) {
+        match chance.below(6) {
+            5 => RuleChange::Doubles(chance.pick(&[Doubles::Hold, Doubles::Oldest, Doubles::Newest])),
             0 => RuleChange::Conflict(conflict_policy(chance)),
             1 => RuleChange::Deletes(delete_policy(chance)),
             2 => RuleChange::Scope(Box::new(scopes::draw(chance))),
@@ -143,6 +149,10 @@ impl Script {
             let quick = Visit { acts: 0, pause_ms, change: None, fault: None, crash: None };
             visits.extend(std::iter::repeat_n(quick, 2 + chance.below(14)));
         }
+        // Drawn last, so that what a seed drew before these were known stays what it was.
+        let matching = &mut rules.matching;
+        matching.doubles = chance.pick(&[Doubles::Hold, Doubles::Hold, Doubles::Oldest, Doubles::Newest]);
+        matching.without_key = chance.pick(&[WithoutKey::Exclude, WithoutKey::Exclude, WithoutKey::Create]);
         Self {
             chance: from,
             left,

@@ -186,7 +186,7 @@ pub fn default_rules() -> Rules {
     let key = vec![KeyField { field: FieldName::from("email"), form: KeyForm::Email }];
     Rules {
         direction: Direction::Both,
-        matching: Matching { tuples: vec![KeyTuple { left: key.clone(), right: key }] },
+        matching: Matching { tuples: vec![KeyTuple { left: key.clone(), right: key }], ..Matching::default() },
         mappings: FIELDS.iter().map(|field| mapping(field, rule(field))).collect(),
         conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
         deletes_to_left: DeletePolicy::Ignore,

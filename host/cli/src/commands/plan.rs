@@ -227,9 +227,12 @@ impl Counts {
 }
 
 /// Says what happens to one pair.
-fn describe(pair: &PlannedPair, text: &mut String) {
+pub(super) fn describe(pair: &PlannedPair, text: &mut String) {
     for change in &pair.changes {
         headline(pair, change, text);
+        if let Some(chosen) = &pair.chosen {
+            let _ = writeln!(text, "      taken as {}", chosen.describe());
+        }
         if matches!(change.does, "delete" | "archive") {
             continue;
         }

@@ -33,7 +33,7 @@ fn unknown_fields(sync: &Sync, left: &Schema, right: &Schema) -> Vec<Mistake> {
     for mapping in &sync.mappings {
         named.extend([(Side::Left, &mapping.left), (Side::Right, &mapping.right)]);
     }
-    if let MatchChoice::By(keys) = &sync.matching {
+    if let MatchChoice::By(keys) = &sync.matching.by {
         for key in keys {
             named.extend(key.left.iter().map(|name| (Side::Left, name)));
             named.extend(key.right.iter().map(|name| (Side::Right, name)));

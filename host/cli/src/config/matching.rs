@@ -1,12 +1,24 @@
-//! `match`: how records find each other (E1.3).
+//! `match`: how records find each other (E1.3), which of several with one key is taken (E1.5), and what becomes of one
+//! without a key (E1.6).
 
-use syncline_core::FieldName;
+use syncline_core::{Doubles, FieldName, WithoutKey};
 use toml::Spanned;
 
 use super::mistake::Mistake;
 use super::read::{Item, Reader};
 
-/// How records find each other.
+/// The setting as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct MatchConfig {
+    /// By what records find each other.
+    pub by: MatchChoice,
+    /// What is done about several records with one key.
+    pub ambiguous: Doubles,
+    /// What is done about a record that has no key.
+    pub without_key: WithoutKey,
+}
+
+/// By what records find each other.
 #[derive(Clone, Debug, Default)]
 pub enum MatchChoice {
     /// By the connectors' own keys.
@@ -29,26 +41,48 @@ pub struct KeyChoice {
 
 const HOW: &str = "write \"default\", \"none\" or { by = [\"email\", [\"first\", \"last\"], { left = \"mail\", right = \"email\" }] }";
 
-pub(super) fn read(reader: &mut Reader, item: &Item<'_>) -> Option<MatchChoice> {
+pub(super) fn read(reader: &mut Reader, item: &Item<'_>) -> Option<MatchConfig> {
     if item.get_ref().is_str() {
         let none: bool = reader.word(item, "way to match", &[("default", false), ("none", true)])?;
-        return Some(if none { MatchChoice::None } else { MatchChoice::Default });
+        let by = if none { MatchChoice::None } else { MatchChoice::Default };
+        return Some(MatchConfig { by, ..MatchConfig::default() });
     }
     if !item.get_ref().is_table() {
         reader.wrong_type(item, "`match`", "a table or a word");
         return None;
     }
     let mut section = reader.section(item, "`match`")?;
-    let by = section.need(reader, "by", "{ by = [\"email\"] }");
-    section.finish(reader, &["ambiguous", "create_without_key"]);
-    let by = by?;
-    let items = reader.list(by.value, "`by`")?;
+    let ambiguous = section.take("ambiguous").map(|entry| {
+        let words = [("hold", Doubles::Hold), ("oldest", Doubles::Oldest), ("newest", Doubles::Newest)];
+        reader.word(entry.value, "way to choose", &words)
+    });
+    let without_key = section.take("without_key").map(|entry| {
+        let words = [("exclude", WithoutKey::Exclude), ("create", WithoutKey::Create)];
+        reader.word(entry.value, "way to treat a record without key", &words)
+    });
+    // Without fields of its own it matches by the connectors' keys.
+    let by = match ambiguous.is_some() || without_key.is_some() {
+        true => section.take("by"),
+        false => section.need(reader, "by", "{ by = [\"email\"] }"),
+    };
+    let has_by = by.is_some() || (ambiguous.is_none() && without_key.is_none());
+    let keys = by.and_then(|by| keys(reader, by.value));
+    section.finish(reader, &[]);
+    Some(MatchConfig {
+        by: if has_by { MatchChoice::By(keys?) } else { MatchChoice::Default },
+        ambiguous: ambiguous.unwrap_or(Some(Doubles::default()))?,
+        without_key: without_key.unwrap_or(Some(WithoutKey::default()))?,
+    })
+}
+
+fn keys(reader: &mut Reader, by: &Item<'_>) -> Option<Vec<KeyChoice>> {
+    let items = reader.list(by, "`by`")?;
     if items.is_empty() {
-        reader.wrong(Mistake::new(&by.value.span(), "`by` names no field").mend(HOW));
+        reader.wrong(Mistake::new(&by.span(), "`by` names no field").mend(HOW));
         return None;
     }
     let keys: Vec<Option<KeyChoice>> = items.into_iter().map(|item| key(reader, item)).collect();
-    keys.into_iter().collect::<Option<Vec<KeyChoice>>>().map(MatchChoice::By)
+    keys.into_iter().collect()
 }
 
 fn key(reader: &mut Reader, item: &Item<'_>) -> Option<KeyChoice> {

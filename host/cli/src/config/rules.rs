@@ -194,7 +194,7 @@ fn default_rule(sync: &Sync, left: &Field, right: &Field) -> Option<MappingRule>
 }
 
 fn matching(sync: &Sync, left: Facts<'_>, right: Facts<'_>) -> Result<Matching, Mistake> {
-    let tuples = match &sync.matching {
+    let tuples = match &sync.matching.by {
         MatchChoice::None => Vec::new(),
         MatchChoice::By(keys) => keys.iter().map(|key| chosen_tuple(key, left.schema, right.schema)).collect(),
         MatchChoice::Default => {
@@ -211,7 +211,7 @@ fn matching(sync: &Sync, left: Facts<'_>, right: Facts<'_>) -> Result<Matching, 
             tuples
         }
     };
-    Ok(Matching { tuples })
+    Ok(Matching { tuples, doubles: sync.matching.ambiguous, without_key: sync.matching.without_key })
 }
 
 fn chosen_tuple(key: &KeyChoice, left: &Schema, right: &Schema) -> KeyTuple {

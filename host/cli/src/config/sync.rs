@@ -9,7 +9,7 @@ use super::conflict::{self, ConflictChoice, Conflicts};
 use super::deletes::{self, Deletes};
 use super::endpoint::{self, EndpointConfig};
 use super::mapping::{self, MappingConfig};
-use super::matching::{self, MatchChoice};
+use super::matching::{self, MatchConfig};
 use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
 use super::schedule::{self, Schedule};
@@ -18,7 +18,7 @@ use super::transform::TransformChoice;
 use super::{caps, direction, drift, edit_delete, guards, zone};
 
 /// Keys that a later version knows.
-const LATER: [&str; 5] = ["ambiguous", "create_without_key", "index", "transfer", "rules"];
+const LATER: [&str; 3] = ["index", "transfer", "rules"];
 
 /// A sync.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Sync {
     /// Which side may be written.
     pub direction: Direction,
     /// How records find each other.
-    pub matching: MatchChoice,
+    pub matching: MatchConfig,
     /// Who wins.
     pub conflict: Conflicts,
     /// True: the fields of a record are merged as one.

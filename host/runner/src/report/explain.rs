@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use syncline_core::{
-    FieldName, JournalEntry, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName, Why,
+    Chosen, FieldName, JournalEntry, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName, Why,
 };
 
 use super::conflicts::{self, ShownConflict};
@@ -115,6 +115,9 @@ pub struct Explained {
     pub right_now: Option<RecordNow>,
     /// The ids that its records had before merges.
     pub aliases: Vec<(Side, RecordId)>,
+    /// Why just these records are a pair, where several had their key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
     /// Its mapped fields.
     pub fields: Vec<FieldStory>,
 }
@@ -236,6 +239,7 @@ impl Explainer<'_> {
             left_now: record_now(pair.left.as_ref(), left.as_ref()),
             right_now: record_now(pair.right.as_ref(), right.as_ref()),
             aliases: pair.aliases.clone(),
+            chosen: pair.chosen.clone(),
         })
     }
 

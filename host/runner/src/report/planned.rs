@@ -1,7 +1,7 @@
 //! What would be written, for people: a plan, or the taking back of a run.
 
 use serde::Serialize;
-use syncline_core::{PairId, PlanItem, RecordId, Side, SyncName};
+use syncline_core::{Chosen, PairId, PlanItem, RecordId, Side, SyncName};
 
 use super::ShownField;
 use super::kept::KeptSync;
@@ -32,6 +32,9 @@ pub struct PlannedPair {
     pub left: Option<RecordId>,
     /// The right record.
     pub right: Option<RecordId>,
+    /// Why just these records become a pair, where several had their key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
     /// The writes.
     pub changes: Vec<PlannedChange>,
     /// Conflicts behind them.
@@ -51,6 +54,7 @@ pub async fn planned(store: &dyn Store, sync: &SyncName, items: &[PlanItem]) -> 
         label: labels.get(&item.pair).cloned(),
         left: item.left.clone(),
         right: item.right.clone(),
+        chosen: item.chosen.clone(),
         changes: changes(kept.as_ref(), item),
         conflicts: item.conflicts.len() as u64,
     });

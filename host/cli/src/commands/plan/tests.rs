@@ -15,6 +15,7 @@ fn update(pair: PairId, whys: &[Why]) -> PlanItem {
         pair,
         left: None,
         right: None,
+        chosen: None,
         changes: vec![change],
         agreed: Vec::new(),
         conflicts: Vec::new(),
