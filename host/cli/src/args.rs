@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args as Group, Parser, Subcommand, ValueEnum};
+use syncline_runner::Remedy;
 
 const START: &str = "\
 The first five minutes:
@@ -116,9 +117,9 @@ pub enum Command {
         after_help = "Examples:\n  syncline conflicts people\n  syncline conflicts people --all      also those that a rule or a person decided"
     )]
     Conflicts(ConflictsArgs),
-    /// Decide a conflict, or flip a past decision
+    /// Decide a conflict, flip a past decision, or say what becomes of a record whose counterpart was deleted
     #[command(
-        after_help = "Examples:\n  syncline resolve people 1234 phone --take left\n  syncline resolve people 1234 phone --flip"
+        after_help = "Examples:\n  syncline resolve people 1234 phone --take left\n  syncline resolve people 1234 phone --flip\n\nIts counterpart was deleted (`syncline records people --reason counterpart-deleted`):\n  syncline resolve people 1234 --recreate --plan    what would be written\n  syncline resolve people 1234 --recreate\n  syncline resolve people '#12' --delete            by the sign of its pair"
     )]
     Resolve(ResolveArgs),
     /// List what runs did
@@ -273,6 +274,7 @@ pub enum SideWord {
 
 /// What to decide.
 #[derive(Clone, Debug, Group)]
+#[command(group = ArgGroup::new("decision").required(true), group = ArgGroup::new("remedy"))]
 pub struct ResolveArgs {
     /// The sync
     #[arg(value_name = "SYNC")]
@@ -281,14 +283,37 @@ pub struct ResolveArgs {
     #[arg(value_name = "RECORD")]
     pub record: String,
     /// The field on either side; without it every field in conflict
-    #[arg(value_name = "FIELD")]
+    #[arg(value_name = "FIELD", conflicts_with = "remedy")]
     pub field: Option<String>,
     /// Take the value of this side, for what waits, else against the last decision
-    #[arg(long, value_name = "SIDE", required_unless_present = "flip", conflicts_with = "flip")]
+    #[arg(long, value_name = "SIDE", group = "decision")]
     pub take: Option<SideWord>,
     /// Turn a past decision round: the value that lost is written back
-    #[arg(long)]
+    #[arg(long, group = "decision")]
     pub flip: bool,
+    /// Create it again on the side where its counterpart was deleted
+    #[arg(long, groups = ["decision", "remedy"])]
+    pub recreate: bool,
+    /// Keep it, and forget its counterpart: should that come back, it is another record
+    #[arg(long, groups = ["decision", "remedy"])]
+    pub unpair: bool,
+    /// Delete it too
+    #[arg(long, groups = ["decision", "remedy"])]
+    pub delete: bool,
+    /// Only show what would be done about a record whose counterpart was deleted
+    #[arg(long, requires = "remedy")]
+    pub plan: bool,
+    /// Answer the ordinary question with yes
+    #[arg(long, short, requires = "remedy")]
+    pub yes: bool,
+}
+
+impl ResolveArgs {
+    /// Returns what is to become of a record whose counterpart was deleted, if that is what is decided.
+    pub fn remedy(&self) -> Option<Remedy> {
+        let words = [(self.recreate, Remedy::Recreate), (self.unpair, Remedy::Unpair), (self.delete, Remedy::Delete)];
+        words.into_iter().find_map(|(is_meant, remedy)| is_meant.then_some(remedy))
+    }
 }
 
 /// Which runs.

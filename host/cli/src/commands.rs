@@ -14,6 +14,7 @@ pub mod plan;
 pub mod plugin;
 pub mod reading;
 pub mod records;
+pub mod remedy;
 pub mod resolve;
 pub mod run;
 pub mod serve;

@@ -158,8 +158,11 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
 /// A record without counterpart: created on the other side if direction and scope allow it.
 fn single(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
     let rules = situation.rules;
-    let is_listed =
-        matches!(situation.pair.state, PairState::NoKey | PairState::Ambiguous { .. } | PairState::Tombstone { .. });
+    if matches!(situation.pair.state, PairState::Tombstone { .. }) {
+        // A person forgot its counterpart: wherever filters go, nobody creates for it by himself (E4.4).
+        return Decision::stay(situation.pair.state.clone());
+    }
+    let is_listed = matches!(situation.pair.state, PairState::NoKey | PairState::Ambiguous { .. });
     if !rules.direction.writes(side.other()) {
         return if is_listed {
             Decision::stay(situation.pair.state.clone())

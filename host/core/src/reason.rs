@@ -132,9 +132,11 @@ impl Reason {
             Reason::ScopeUnknown => {
                 "a field that a filter reads, or the list, could not be read yet; nothing is written until it can"
             }
-            Reason::CounterpartDeleted => "its counterpart was deleted; it is neither deleted nor created again",
+            Reason::CounterpartDeleted => {
+                "its counterpart was deleted; it is neither deleted nor created again unless a person says so"
+            }
             Reason::EditDelete => {
-                "one side was deleted while the other was edited; in the application, restore the one or delete the other"
+                "one side was deleted while the other was edited; restore the one in the application, or decide"
             }
             Reason::Conflict => "both sides changed the same field; decide with `syncline resolve`",
             Reason::AwaitingApproval => {

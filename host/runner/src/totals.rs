@@ -53,6 +53,11 @@ impl Totals {
         self.counts.values().sum()
     }
 
+    /// Returns how many pairs are shown with this reason.
+    pub fn with_reason(&self, reason: Reason) -> u64 {
+        self.counts.iter().filter(|((_, shown), _)| *shown == Some(reason)).map(|(_, count)| count).sum()
+    }
+
     pub(crate) fn add(&mut self, place: Place) {
         *self.counts.entry((place.standing, place.reason)).or_default() += 1;
         self.joined += u64::from(place.is_joined);

@@ -1,9 +1,10 @@
 //! `syncline conflicts`: the fields on which two sides disagree, and how such were decided.
 //!
 //! `syncline.conflicts/1`: `syncs`, each with `sync`, `conflicts` (each a [`ShownConflict`], the newest first), and
-//! `next`, the number below which there are more.
+//! `next`, the number below which there are more, and `edit_deletes`, the number of records that were deleted on one side
+//! and edited on the other and wait for a decision.
 
-use syncline_core::{Side, SyncName};
+use syncline_core::{Reason, Side, SyncName};
 use syncline_runner::Store;
 use syncline_runner::report::{self, ConflictPage, ConflictStatus, Moment, ShownConflict};
 
@@ -24,6 +25,7 @@ struct Report {
 #[derive(serde::Serialize)]
 struct Section {
     sync: SyncName,
+    edit_deletes: u64,
     #[serde(flatten)]
     page: ConflictPage,
 }
@@ -40,7 +42,9 @@ pub async fn report(
     let mut report = Report { syncs: Vec::new() };
     for sync in syncs_named(store, config, sync).await? {
         let page = report::conflicts(store, &sync, all, None, limit).await.map_err(failed)?;
-        report.syncs.push(Section { sync, page });
+        let totals = report::totals(store, &sync).await.map_err(failed)?;
+        let edit_deletes = totals.with_reason(Reason::EditDelete);
+        report.syncs.push(Section { sync, edit_deletes, page });
     }
     Ok(view.output(|| text(&report, all, view), || document("conflicts", &report)))
 }
@@ -54,6 +58,13 @@ fn text(report: &Report, all: bool, view: View) -> String {
         }
         if section.page.next.is_some() {
             text.push_str("there are more; take them all with --json\n");
+        }
+        if section.edit_deletes > 0 {
+            let (records, sync) = (text::count(section.edit_deletes, "record"), &section.sync);
+            text.push_str(&format!(
+                "{sync}: {records} deleted on one side and edited on the other; decide: syncline records {sync} --reason \
+                 edit-delete\n"
+            ));
         }
     }
     if text.is_empty() {

@@ -11,6 +11,7 @@ use super::CommandError;
 use super::conflicts::ended;
 use super::reading::{failed, sync_named};
 use super::records::more;
+use super::remedy::next_step;
 use crate::config::mapping::RULES;
 use crate::config::rules::{Facts, rules};
 use crate::config::{Config, Sync};
@@ -107,9 +108,19 @@ fn pair_text(sync: &SyncName, pair: &Explained, view: View) -> String {
     if let (Some(reason), Some(meaning)) = (record.reason, pair.meaning) {
         table.row(["why".into(), Entry::painted(Style::of(record.standing), format!("{reason}: {meaning}"))]);
     }
+    if let Some(chosen) = &pair.chosen {
+        let others = [(Side::Left, &chosen.left), (Side::Right, &chosen.right)]
+            .into_iter()
+            .flat_map(|(side, others)| others.iter().take(4).map(move |id| format!("{} ({side})", plain(id.as_str()))));
+        let others: Vec<String> = others.collect();
+        table.row(["taken".into(), format!("as {}; the others: {}", chosen.describe(), others.join(", ")).into()]);
+    }
     let more = more(record, view);
     if !more.is_empty() {
         table.row(["more".into(), more.into()]);
+    }
+    if let Some(command) = next_step(sync, record.pair, record.reason) {
+        table.row(["decide".into(), command.into()]);
     }
     if pair.queued {
         table.row(["next".into(), format!("the next run of {sync} looks at it").into()]);

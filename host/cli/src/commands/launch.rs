@@ -9,7 +9,7 @@ use syncline_store::Engine;
 
 use super::beside::{self, Request, Unanswered};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, reading, run, serve, transfer};
+use super::{CommandError, Exit, reading, remedy, run, serve, transfer};
 use crate::args::Command;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -159,6 +159,10 @@ fn question(command: &Command) -> Option<Question> {
         Command::Undo(args) if !args.yes && !args.plan => {
             Some(Question::After(vec!["undo".to_owned(), args.run.clone(), "--plan".to_owned()]))
         }
+        Command::Resolve(args) if !args.yes && !args.plan => args.remedy().map(|remedy| {
+            let words = ["resolve", &args.sync, &args.record, remedy::flag(remedy), "--plan"];
+            Question::After(words.map(str::to_owned).to_vec())
+        }),
         _ => None,
     }
 }
@@ -207,6 +211,9 @@ mod tests {
             ("run people --reset --yes", None),
             ("undo 3", after(&["undo", "3", "--plan"])),
             ("undo 3 --plan", None),
+            ("resolve people 7 --delete", after(&["resolve", "people", "7", "--delete", "--plan"])),
+            ("resolve people 7 --recreate --yes", None),
+            ("resolve people 7 --take left", None),
             ("status", None),
         ];
         for (line, expected) in cases {

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use syncline_core::{FieldName, RecordId, RunId, Side, SyncName};
-use syncline_runner::{Answer, Failure, Listener, RunRecord, Undo};
+use syncline_core::{FieldName, PairId, RecordId, RunId, Side, SyncName};
+use syncline_runner::report::Asked;
+use syncline_runner::{Answer, Failure, Listener, Remedy, RunRecord, Undo};
 
 use super::plan::saved;
-use super::{CommandError, check, plan, resolve, run, undo};
+use super::{CommandError, check, plan, remedy, resolve, run, undo};
 use crate::args::{Command, ResolveArgs, RunArgs, SideWord, UndoArgs};
 use crate::config::Sync as SyncConfig;
 use crate::output::Output;
@@ -64,6 +65,7 @@ pub async fn perform(
             plan::plan(session, &syncs, args.all, view.json, out.as_deref()).await
         }
         Command::Run(args) => run_it(session, args, folder, terminal).await,
+        Command::Resolve(args) if let Some(what) = args.remedy() => remedy_it(session, args, what, terminal).await,
         Command::Resolve(args) => {
             let decision = decision(args);
             Ok(resolve::resolve(session, &one(session, &args.sync)?, &decision).await?)
@@ -149,6 +151,33 @@ async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>)
         }
     }
     Ok(undo::undo(session, &sync, &undo).await?)
+}
+
+async fn remedy_it(
+    session: &Session,
+    args: &ResolveArgs,
+    what: Remedy,
+    terminal: Option<Terminal>,
+) -> Result<Output, CommandError> {
+    let sync = one(session, &args.sync)?;
+    let number = args.record.strip_prefix('#').and_then(|number| number.parse().ok());
+    let asked =
+        number.map_or_else(|| Asked::Record(RecordId::from(args.record.as_str())), |id| Asked::Pair(PairId(id)));
+    if args.plan {
+        return Ok(remedy::show(session, &sync, &asked, what).await?.1);
+    }
+    if args.yes {
+        return Ok(remedy::carry_out(session, &sync, &asked, what, None).await?);
+    }
+    let look =
+        format!("syncline resolve {} '{}' {} --plan", plain(&args.sync), plain(&args.record), remedy::flag(what));
+    let Some(terminal) = terminal else { return Err(nobody(&look)) };
+    let (plan, shown) = remedy::show(session, &sync, &asked, what).await?;
+    eprint!("{}", shown.text);
+    if !terminal.agrees_unless(&session.context.stop, "do this?").await? {
+        return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
+    }
+    Ok(remedy::carry_out(session, &sync, &asked, what, Some(&plan)).await?)
 }
 
 /// Says that a question cannot be asked, and what to do instead.

@@ -8,6 +8,7 @@ use syncline_runner::report::{self, Filter, RecordLine, RecordPage};
 
 use super::CommandError;
 use super::reading::{failed, sync_named};
+use super::remedy::next_step;
 use crate::config::Config;
 use crate::output::Output;
 use crate::render::paint::Style;
@@ -56,6 +57,10 @@ fn text(report: &Report, view: View) -> String {
     let mut text = table.draw(view.paint(), 0);
     if report.page.next.is_some() {
         text.push_str("there are more; narrow them with --state or --reason, or take them all with --json\n");
+    }
+    let decisions = report.page.records.iter().find_map(|line| next_step(&report.sync, line.pair, line.reason));
+    if let Some(command) = decisions {
+        text.push_str(&format!("a counterpart was deleted; decide, such as: {command}\n"));
     }
     let first = &report.page.records[0];
     text.push_str(&format!("`syncline explain {} '{}'` tells more about one\n", report.sync, text::pair(first.pair)));
