@@ -13,6 +13,7 @@ mod caps;
 mod circles;
 pub mod conflict;
 pub mod connection;
+pub mod cron;
 pub mod deletes;
 pub mod direction;
 pub mod drift;

@@ -191,3 +191,29 @@ fn without_a_terminal_there_are_no_colours() {
     let mistakes = home.run(&["plugin", "remove", "acme", "--json"]).json();
     assert_eq!(mistakes["mistakes"][1]["line"], 2);
 }
+
+#[test]
+fn f06_a_draft_is_listed_as_inactive_and_neither_reads_nor_writes() {
+    let home = Home::new();
+    fs::write(home.at("token"), "t0ken").expect("writes");
+    // Nothing answers there, and the components are empty: whatever reached out would fail.
+    let text = "[connections.crm]\nconnector = \"hubspot\"\nauth = { token = \"file:token\" }\n\
+                [connections.book]\nconnector = \"carddav\"\nsettings = { url = \"https://dav.example.invalid/\" }\n\
+                auth = { user = \"ada\", password = \"file:token\" }\n\
+                [syncs.people]\nleft = { connection = \"crm\", object = \"contacts\" }\n\
+                right = { connection = \"book\", object = \"contacts\" }\nschedule = \"cron * * * * *\"\nactive = false\n";
+    fs::write(home.at("syncline.toml"), text).expect("writes");
+    let all = home.run(&["run", "--yes"]);
+    assert_eq!(all.code, Some(2), "{all:?}");
+    assert!(all.err.contains("there is no active sync"), "{all:?}");
+    let named = home.run(&["run", "people", "--yes"]);
+    assert_eq!(named.code, Some(2), "{named:?}");
+    assert!(named.err.contains("is a draft"), "{named:?}");
+    let status = home.run(&["status"]);
+    assert!(status.out.contains("a draft: it does not run by itself") && status.out.contains("never"), "{status:?}");
+    let status: Value = serde_json::from_str(&home.run(&["status", "--json"]).out).expect("it is JSON");
+    let sync = &status["syncs"][0];
+    assert_eq!((&sync["active"], &sync["next_run"], &sync["last_run"]), (&json!(false), &Value::Null, &Value::Null));
+    let history: Value = serde_json::from_str(&home.run(&["history", "--json"]).out).expect("it is JSON");
+    assert_eq!(history["runs"], json!([]), "{history}");
+}

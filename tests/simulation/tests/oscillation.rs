@@ -1,7 +1,7 @@
 //! Two automations that argue, writes that come too often, and syncs in a circle (E6.4, E6.5), named by their rule.
 
 use syncline_core::{Caps, Decided, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value};
-use syncline_runner::{RunReport, report};
+use syncline_runner::{ApproveAll, RunReport, RunRequest, SideSetup, SyncSetup, report};
 use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -189,4 +189,83 @@ fn e6_4_a_record_has_its_cap_too_and_caps_are_for_the_user_to_set() {
     }
     let moved: usize = Side::BOTH.iter().map(|side| writes_of(&simulation, *side, "name")).sum();
     assert!(moved >= 40, "without caps it goes on for ever: {moved}");
+}
+
+/// Three applications in a circle: A with B, B with C, C with A. A and B are the sides of `first`, C is the left one of
+/// `second`.
+struct Circle {
+    first: Simulation,
+    second: Simulation,
+    syncs: [SyncSetup; 3],
+}
+
+impl Circle {
+    fn new(rewrites: [bool; 3]) -> Self {
+        let manner = |number: usize| Manner { rewrites: rewrites[number], ..Manner::PLAIN };
+        let first = Simulation::new(1, manner(0), manner(1), two_way());
+        let second = Simulation::new(2, manner(2), Manner::PLAIN, two_way());
+        let (a, b) = (first.setup.left.clone(), first.setup.right.clone());
+        let mut c: SideSetup = second.setup.left.clone();
+        c.endpoint.connection = "third".into();
+        let sync = |name: &str, left: &SideSetup, right: &SideSetup| SyncSetup {
+            name: name.into(),
+            left: left.clone(),
+            right: right.clone(),
+            ..first.setup.clone()
+        };
+        let syncs = [sync("ab", &a, &b), sync("bc", &b, &c), sync("ca", &c, &a)];
+        Self { first, second, syncs }
+    }
+
+    fn run(&self, number: usize) -> u64 {
+        self.first.stage.lock().now += 600_000;
+        let now = self.first.stage.lock().now;
+        self.second.stage.lock().now = now;
+        let request = RunRequest { approve: &ApproveAll, only: None, answer: None };
+        let run = syncline_runner::run(&self.first.context, &self.syncs[number], &request);
+        let report = futures_util::FutureExt::now_or_never(run).expect("nothing waits");
+        report.expect("nothing goes wrong in this run").record.tally.writes()
+    }
+
+    /// Runs the three in turn until a whole turn writes nothing; returns the turns that wrote.
+    fn rest(&self, order: [usize; 3]) -> usize {
+        let turn = || order.iter().map(|number| self.run(*number)).sum::<u64>();
+        (0..8).find(|_| turn() == 0).expect("values travel for ever")
+    }
+
+    fn names(&self) -> Vec<Vec<String>> {
+        let names = |simulation: &Simulation, side: Side| {
+            let state = simulation.stage.lock();
+            let name = |id: &RecordId| state.value(side, id, "name").map_or_else(String::new, |name| name.to_string());
+            state.ids(side).iter().map(name).collect()
+        };
+        vec![names(&self.first, LEFT), names(&self.first, RIGHT), names(&self.second, LEFT)]
+    }
+}
+
+fn two_way() -> Rules {
+    let mut rules = default_rules();
+    // Serial numbers belong to one side of a simulation, and here are three.
+    rules.mappings.retain(|mapping| !mapping.left.as_str().ends_with("serial"));
+    rules.mappings.iter_mut().for_each(|mapping| mapping.rule = MappingRule::TwoWay);
+    rules
+}
+
+/// A value that comes back to where it began agrees with what is there, so nothing is planned and nothing need be dropped.
+#[test]
+fn e6_5_a_circle_with_a_hub_comes_to_rest_and_no_value_travels_for_ever() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        for rewrites in [[false; 3], [false, true, false], [true, false, true]] {
+            let circle = Circle::new(rewrites);
+            let id = circle.first.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
+            circle.rest(order);
+            assert_eq!(circle.names(), [["ada"], ["ada"], ["ada"]], "{order:?} {rewrites:?}: one record each");
+            circle.first.stage.lock().person_edits(LEFT, &id, "name", "Countess ");
+            let turns = circle.rest(order);
+            assert!(turns <= 3, "{order:?} {rewrites:?}: {turns} turns");
+            let names: Vec<String> = circle.names().concat().iter().map(|name| name.trim().to_lowercase()).collect();
+            assert_eq!(names, ["countess"; 3], "{order:?} {rewrites:?}");
+            assert_eq!(circle.rest([0, 1, 2]), 0, "and it stays so");
+        }
+    }
 }

@@ -102,6 +102,11 @@ async fn run_it(
         (Some(saved), _) => vec![one(session, saved.sync.as_str())?],
         (None, name) => chosen(session, name.as_deref())?,
     };
+    // A draft writes nothing, whoever asks for it (F06).
+    if let Some(draft) = syncs.iter().find(|sync| !sync.active) {
+        let message = format!("the sync {} is a draft; write `active = true` into it, then run it", draft.name());
+        return Err(CommandError::Usage(message));
+    }
     let only = saved.map(|saved| saved.items);
     let answer = answer(args);
     if answer.is_some() && syncs.len() > 1 {

@@ -31,6 +31,13 @@ const NO_HANDLES_PAUSE: Duration = Duration::from_millis(100);
 /// How long whoever asked may take to read the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
+/// When a sync is due by a schedule.
+#[derive(Default)]
+struct Due {
+    schedule: String,
+    at: Option<i64>,
+}
+
 /// One process that holds the store.
 struct Server {
     folders: Folders,
@@ -105,7 +112,7 @@ impl Server {
 
     /// Runs syncs as they come due, until it is told to stop.
     async fn keep_running(&self) {
-        let mut next: BTreeMap<SyncName, i64> = BTreeMap::new();
+        let mut next: BTreeMap<SyncName, Due> = BTreeMap::new();
         while !self.stop.is_asked() {
             let wait = self.run_due(&mut next).await;
             tokio::select! {
@@ -116,7 +123,7 @@ impl Server {
     }
 
     /// Runs what is due, and returns how long nothing else is.
-    async fn run_due(&self, next: &mut BTreeMap<SyncName, i64>) -> Duration {
+    async fn run_due(&self, next: &mut BTreeMap<SyncName, Due>) -> Duration {
         let session = match self.session().await {
             Ok(session) => session,
             Err(error) => {
@@ -126,11 +133,15 @@ impl Server {
         };
         let mut wait_ms = i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(i64::MAX);
         for sync in session.config.syncs.iter().filter(|sync| sync.active) {
-            let Some(schedule) = sync.schedule else { continue };
+            let Some(schedule) = &sync.schedule else { continue };
             let now = RealWorld.now();
-            let due = next.entry(sync.name().clone()).or_insert(now);
-            if *due <= now {
-                *due = now.saturating_add(i64::try_from(schedule.every_ms).unwrap_or(i64::MAX));
+            let shown = schedule.to_string();
+            let due = next.entry(sync.name().clone()).or_default();
+            if due.schedule != shown {
+                *due = Due { schedule: shown, at: schedule.due(None, now) };
+            }
+            if due.at.is_some_and(|at| at <= now) {
+                due.at = schedule.due(Some(now), now);
                 let _turn = self.turn.lock().await;
                 if self.stop.is_asked() {
                     break;
@@ -142,7 +153,7 @@ impl Server {
                     Err(error) => eprintln!("{}: {}", sync.name(), sentence(&error)),
                 }
             }
-            wait_ms = wait_ms.min((*due - RealWorld.now()).max(0));
+            wait_ms = due.at.map_or(wait_ms, |at| wait_ms.min((at - RealWorld.now()).max(0)));
             if self.stop.is_asked() {
                 break;
             }

@@ -58,7 +58,7 @@ mod tests {
         for name in names {
             text.push_str(&format!(
                 "[syncs.{name}]\nleft = {{ connection = \"a\", object = \"l\" }}\n\
-                 right = {{ connection = \"a\", object = \"r\" }}\n"
+                 right = {{ connection = \"a\", object = \"r\" }}\nhub = true\n"
             ));
         }
         crate::config::parse(text, Path::new("syncline.toml")).expect("parses").syncs

@@ -77,7 +77,7 @@ pub async fn report(
     let mut report = Report { syncs: Vec::new(), tasks, budgets: Vec::new() };
     for name in syncs_named(store, config, sync).await? {
         let status = report::status(store, &name).await.map_err(failed)?;
-        report.syncs.push(line(config.sync(&name), status));
+        report.syncs.push(line(config.sync(&name), status, view.now));
     }
     for connection in &config.connections {
         let kept = kept_budget(store, connection.name().as_str()).await.map_err(failed)?;
@@ -115,17 +115,16 @@ fn tasks_text(tasks: &Tasks, view: View) -> String {
     text
 }
 
-fn line(sync: Option<&Sync>, status: SyncStatus) -> Line {
+fn line(sync: Option<&Sync>, status: SyncStatus, now: Instant) -> Line {
     let active = sync.is_some_and(|sync| sync.active);
-    let schedule = sync.and_then(|sync| sync.schedule);
-    let every_ms = schedule.and_then(|schedule| Instant::try_from(schedule.every_ms).ok()).filter(|_| active);
+    let schedule = sync.and_then(|sync| sync.schedule.as_ref());
     let last = status.last_run.as_ref().map(|run| run.started_at.0);
     Line {
         left: sync.map(|sync| sync.endpoint(Side::Left).to_string()),
         right: sync.map(|sync| sync.endpoint(Side::Right).to_string()),
         active,
         schedule: schedule.map(|schedule| schedule.to_string()),
-        next_run: every_ms.zip(last).map(|(every_ms, last)| Moment(last.saturating_add(every_ms))),
+        next_run: schedule.filter(|_| active).and_then(|schedule| schedule.due(last, now)).map(Moment),
         status,
     }
 }

@@ -1,13 +1,45 @@
 //! `schedule`: when `serve` runs a sync; `sweep`: how often a run lists all ids.
 
 use std::fmt;
+use std::ops::Range;
 
+use syncline_core::Instant;
+
+use super::cron::Cron;
 use super::mistake::{Mistake, shown};
 use super::read::{Item, Reader};
 
+/// When a sync runs.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// Every so often.
+    Every(Every),
+    /// At these minutes, hours and days.
+    Cron(Cron),
+}
+
+impl Schedule {
+    /// Returns when it is due after a run that began at `last`, or from `now` on without one.
+    pub fn due(&self, last: Option<Instant>, now: Instant) -> Option<Instant> {
+        match self {
+            Schedule::Every(every) => Some(last.map_or(now, |last| last.saturating_add_unsigned(every.every_ms))),
+            Schedule::Cron(cron) => cron.next_after(now),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Every(every) => every.fmt(formatter),
+            Schedule::Cron(cron) => cron.fmt(formatter),
+        }
+    }
+}
+
 /// Every so often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
+pub struct Every {
     /// From the start of one run to the start of the next.
     pub every_ms: u64,
 }
@@ -18,19 +50,35 @@ const UNITS: [(char, u64); 4] = [('d', 86_400_000), ('h', 3_600_000), ('m', 60_0
 /// The longest time between two runs: beyond it vendors forget what was deleted.
 const EVERY_MS_MAX: u64 = 31 * 86_400_000;
 
-pub(super) fn read(reader: &mut Reader, item: &Item<'_>, key: &str) -> Option<Schedule> {
-    let text = reader.text(item, &format!("`{key}`"))?;
-    match parse(text.get_ref()) {
-        Ok(schedule) => Some(schedule),
-        Err(reason) => {
-            let mistake = Mistake::new(&text.span(), format!("{} is no {key}: {reason}", shown(text.get_ref())));
-            reader.wrong(mistake.mend("write \"every\", a number and s, m, h or d, such as \"every 5m\""));
-            None
-        }
-    }
+/// Reads `schedule`; its days and hours are those of `zone`.
+pub(super) fn read(reader: &mut Reader, item: &Item<'_>, zone: &str) -> Option<Schedule> {
+    let text = reader.text(item, "`schedule`")?;
+    let fields = text.get_ref().strip_prefix("cron ").unwrap_or(text.get_ref());
+    let is_bare = fields.starts_with(|first: char| "*0123456789".contains(first)) && fields.split(' ').count() > 2;
+    let is_cron = is_bare || fields.len() < text.get_ref().len();
+    let read = match is_cron {
+        true => Cron::parse(fields, zone).map(Schedule::Cron),
+        false => parse(text.get_ref()).map(Schedule::Every).map_err(str::to_owned),
+    };
+    let mend = match is_cron {
+        true => "write minute, hour, day, month and weekday, such as \"cron 0 6 * * mon-fri\", or \"every 5m\"",
+        false => "write \"every\", a number and s, m, h or d, such as \"every 5m\", or \"cron 0 6 * * mon-fri\"",
+    };
+    read.map_err(|reason| wrong(reader, (&text.span(), text.get_ref()), "schedule", &reason, mend)).ok()
 }
 
-fn parse(text: &str) -> Result<Schedule, &'static str> {
+/// Reads `sweep`.
+pub(super) fn read_sweep(reader: &mut Reader, item: &Item<'_>) -> Option<Every> {
+    let text = reader.text(item, "`sweep`")?;
+    let mend = "write \"every\", a number and s, m, h or d, such as \"every 5m\"";
+    parse(text.get_ref()).map_err(|reason| wrong(reader, (&text.span(), text.get_ref()), "sweep", reason, mend)).ok()
+}
+
+fn wrong(reader: &mut Reader, (place, text): (&Range<usize>, &str), what: &str, reason: &str, mend: &str) {
+    reader.wrong(Mistake::new(place, format!("{} is no {what}: {reason}", shown(text))).mend(mend));
+}
+
+fn parse(text: &str) -> Result<Every, &'static str> {
     let length = text.strip_prefix("every ").ok_or("it does not begin with `every`")?.trim();
     let unit = length.chars().last().ok_or("the time is missing")?;
     let (_, unit_ms) = UNITS.into_iter().find(|(letter, _)| *letter == unit).ok_or("the unit is not s, m, h or d")?;
@@ -38,12 +86,12 @@ fn parse(text: &str) -> Result<Schedule, &'static str> {
     let number: u64 = number.parse().map_err(|_| "the number is not a whole one")?;
     match number.checked_mul(unit_ms) {
         Some(0) => Err("it would never stop running"),
-        Some(every_ms) if every_ms <= EVERY_MS_MAX => Ok(Schedule { every_ms }),
+        Some(every_ms) if every_ms <= EVERY_MS_MAX => Ok(Every { every_ms }),
         _ => Err("it is longer than 31 days"),
     }
 }
 
-impl fmt::Display for Schedule {
+impl fmt::Display for Every {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = UNITS.into_iter().find(|(_, unit_ms)| self.every_ms.is_multiple_of(*unit_ms));
         match whole {
@@ -55,7 +103,7 @@ impl fmt::Display for Schedule {
 
 #[cfg(test)]
 mod tests {
-    use super::{Schedule, parse};
+    use super::{Every, parse};
 
     #[test]
     fn a_schedule_is_read_and_shown() {
@@ -65,7 +113,7 @@ mod tests {
             ("every 24h", 86_400_000, "every 1d"),
         ] {
             let schedule = parse(text).expect(text);
-            assert_eq!(schedule, Schedule { every_ms });
+            assert_eq!(schedule, Every { every_ms });
             assert_eq!(schedule.to_string(), shown);
         }
         for text in [

@@ -22,7 +22,7 @@ pub struct Position {
 }
 
 /// Keys whose values are never secret.
-const HARMLESS_KEYS: [&str; 12] = [
+const HARMLESS_KEYS: [&str; 14] = [
     "connector",
     "left",
     "right",
@@ -32,6 +32,8 @@ const HARMLESS_KEYS: [&str; 12] = [
     "deletes",
     "schedule",
     "active",
+    "caps",
+    "hub",
     "rule",
     "object",
     "defaults_off",

@@ -12,7 +12,7 @@ use super::mapping::{self, MappingConfig};
 use super::matching::{self, MatchConfig};
 use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
-use super::schedule::{self, Schedule};
+use super::schedule::{self, Every, Schedule};
 use super::scope::{self, ScopeConfig};
 use super::transform::TransformChoice;
 use super::{caps, direction, drift, edit_delete, guards, zone};
@@ -38,7 +38,7 @@ pub struct Sync {
     pub record_atomic: bool,
     /// What an edit of the target of a one-way field leads to.
     pub target_drift: TargetDrift,
-    /// The time zone in which days begin.
+    /// The time zone in which days begin, and of its schedule.
     pub zone: String,
     /// What deletes do.
     pub deletes: Deletes,
@@ -55,7 +55,7 @@ pub struct Sync {
     /// When `serve` runs it; none for only by hand.
     pub schedule: Option<Schedule>,
     /// How often all ids are listed to find what the applications do not tell; none for daily.
-    pub sweep: Option<Schedule>,
+    pub sweep: Option<Every>,
     /// False: a draft.
     pub active: bool,
     /// The default mappings that are switched off, by the name of the field on either side.
@@ -128,8 +128,9 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let guards = section.take("guards").map(|entry| guards::read(reader, entry.value)).unwrap_or_default();
     let caps = section.take("caps").map(|entry| caps::read(reader, entry.value)).unwrap_or_default();
     let hub = section.take("hub").and_then(|entry| reader.boolean(entry.value, "`hub`")).unwrap_or(false);
-    let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, "schedule"));
-    let sweep = section.take("sweep").and_then(|entry| schedule::read(reader, entry.value, "sweep"));
+    let zone = zone.unwrap_or_else(|| zone::DEFAULT.to_owned());
+    let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, &zone));
+    let sweep = section.take("sweep").and_then(|entry| schedule::read_sweep(reader, entry.value));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
     let defaults_off = defaults_off(reader, &mut section);
     let mappings = section.take("mappings").map(|entry| mapping::read_all(reader, entry.value, direction));
@@ -143,7 +144,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         conflict,
         record_atomic: record_atomic.unwrap_or(false),
         target_drift: target_drift.unwrap_or(TargetDrift::Ignore),
-        zone: zone.unwrap_or_else(|| zone::DEFAULT.to_owned()),
+        zone,
         deletes,
         edit_delete,
         scope,
