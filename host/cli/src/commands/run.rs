@@ -12,7 +12,7 @@ use syncline_runner::{
 
 use super::perform::nobody;
 use super::several::Several;
-use super::{impact, plan};
+use super::{impact, notices, plan};
 use crate::commands::{CommandError, Exit};
 use crate::config::Sync;
 use crate::output::Output;
@@ -47,6 +47,7 @@ pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result
         }
         let ended = run_one(session, sync, options).await;
         session.keep_budgets().await?;
+        notices::tell(session).await?;
         several.add(sync, ended)?;
     }
     Ok(several.output())
@@ -67,7 +68,9 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
     let approve: &dyn Approve =
         if options.yes || options.only.is_some() || options.answer.is_some() { &ApproveAll } else { &asks };
     let request = RunRequest { approve, only: options.only.clone(), answer: options.answer.clone() };
-    let report = syncline_runner::run(&session.context, &setup, &request).await.map_err(SessionError::from)?;
+    let ended = syncline_runner::run(&session.context, &setup, &request).await.map_err(SessionError::from);
+    notices::note(session, sync, ended.as_ref()).await?;
+    let report = ended?;
     let mut text = String::new();
     describe(&setup, &report, &mut text);
     let json = json!({

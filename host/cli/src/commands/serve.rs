@@ -113,8 +113,9 @@ impl Server {
     /// Runs syncs as they come due, until it is told to stop.
     async fn keep_running(&self) {
         let mut next: BTreeMap<SyncName, Due> = BTreeMap::new();
+        let mut said: BTreeMap<SyncName, String> = BTreeMap::new();
         while !self.stop.is_asked() {
-            let wait = self.run_due(&mut next).await;
+            let wait = self.run_due(&mut next, &mut said).await;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.stop.asked() => {}
@@ -123,7 +124,7 @@ impl Server {
     }
 
     /// Runs what is due, and returns how long nothing else is.
-    async fn run_due(&self, next: &mut BTreeMap<SyncName, Due>) -> Duration {
+    async fn run_due(&self, next: &mut BTreeMap<SyncName, Due>, said: &mut BTreeMap<SyncName, String>) -> Duration {
         let session = match self.session().await {
             Ok(session) => session,
             Err(error) => {
@@ -148,8 +149,20 @@ impl Server {
                 }
                 let options = run::Options { only: None, answer: None, yes: true, terminal: None, reset: false };
                 match run::run(&session, std::slice::from_ref(sync), &options).await {
-                    Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {}
-                    Ok(output) => eprint!("{}", output.text),
+                    Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {
+                        said.remove(sync.name());
+                    }
+                    Ok(output) if output.exit == Exit::Waiting => {
+                        // The same plan blocked again, or the same budget, is no news.
+                        let outcome = output.json["runs"][0]["record"]["outcome"].to_string();
+                        if said.insert(sync.name().clone(), outcome.clone()) != Some(outcome) {
+                            eprint!("{}", output.text);
+                        }
+                    }
+                    Ok(output) => {
+                        said.remove(sync.name());
+                        eprint!("{}", output.text);
+                    }
                     Err(error) => eprintln!("{}: {}", sync.name(), sentence(&error)),
                 }
             }
