@@ -9,11 +9,12 @@ use crate::decide::{Decision, Situation};
 use crate::sets::{self, Edits, Entries};
 use crate::{
     Agreed, Answer, Blocked, Change, ChangeKind, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange,
-    FieldName, Instant, Mapping, MappingRule, MergeForm, OnInvalid, Pair, PairState, Question, Reason, Record, Rules,
-    RunId, Side, TargetDrift, Times, Unfit, Value, Why, Writable, carried, normal_form,
+    FieldName, Instant, Links, Mapping, MappingRule, MergeForm, OnInvalid, Pair, PairState, Question, Reason, Record,
+    Rules, RunId, Side, TargetDrift, Times, Unfit, Value, Why, Writable, carried, normal_form,
 };
 
 mod held_back;
+mod referring;
 
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
 pub type Image = Option<Result<Value, Unfit>>;
@@ -28,6 +29,8 @@ pub struct Images {
     pub to_right: Vec<Image>,
     /// Right values as the left would have them.
     pub to_left: Vec<Image>,
+    /// The counterparts of references, by mapping.
+    pub links: BTreeMap<usize, Links>,
 }
 
 impl Images {
@@ -114,9 +117,10 @@ pub(crate) fn unfit_for(mapping: &Mapping, target: Side, unfit: &Unfit) -> Block
 
 /// True if nothing of a record is written while this value cannot be carried over (F12).
 ///
-/// An option without counterpart concerns its field alone (E2.6).
+/// An option without counterpart concerns its field alone (E2.6), and so does a reference (E10.1).
 pub(crate) fn rejects_record(mapping: &Mapping, unfit: &Unfit) -> bool {
-    mapping.on_invalid == OnInvalid::RejectRecord && unfit.reason != Reason::UnmappedOption
+    mapping.on_invalid == OnInvalid::RejectRecord
+        && !matches!(unfit.reason, Reason::UnmappedOption | Reason::ReferenceWaiting)
 }
 
 /// Returns the mappings that are merged as one: each group together, every other mapping alone, in order.
@@ -143,6 +147,11 @@ fn units(rules: &Rules) -> Vec<Vec<usize>> {
         }
     }
     units
+}
+
+/// True if `value` can be merged as a set.
+fn is_set(mapping: &Mapping, value: &Value) -> bool {
+    sets::is_set(value) || (mapping.joins_references() && matches!(value, Value::References(_)))
 }
 
 /// What becomes of one mapping.
@@ -215,7 +224,7 @@ impl Merging<'_> {
         if let [index] = members[..]
             && self.is_set(index)
         {
-            return self.set(index);
+            return if self.mapping(index).joins_references() { self.links(index) } else { self.set(index) };
         }
         let takes: Vec<Take> = members.iter().map(|&index| self.take(index)).collect();
         // Half of each side's edits would make a row that nobody entered (E2.5).
@@ -277,7 +286,7 @@ impl Merging<'_> {
         mapping.merge == MergeForm::Set
             && both
             && Side::BOTH.into_iter().all(|side| mapping.transforms_to(side).next().is_none())
-            && values.iter().all(|value| value.is_some_and(sets::is_set))
+            && values.iter().all(|value| value.is_some_and(|value| is_set(mapping, value)))
             && values.iter().any(|value| value.is_some_and(|value| !value.is_blank()))
     }
 
@@ -309,22 +318,7 @@ impl Merging<'_> {
             }
         }
         written.retain(|(_, before, after)| before != after);
-        let values: Vec<(Side, usize, Value)> =
-            written.iter().map(|(side, _, after)| (*side, index, after.clone())).collect();
-        if !self.calm_values(&[index], &[index], &values) {
-            return;
-        }
-        let touched = self.touched[index];
-        let why = |before: &Value| match before.is_blank() && !touched.based {
-            _ if touched.renewed => Why::Mapping,
-            true => Why::FillBlank,
-            false => Why::Changed,
-        };
-        for (side, before, after) in written {
-            let field = mapping.field(side).clone();
-            self.fields[side.pick(0, 1)].push(FieldChange { field, why: why(&before), before: Some(before), after });
-        }
-        self.agree(index);
+        self.write_merged(index, written);
     }
 
     fn edits(&self, side: Side, index: usize) -> Edits {
@@ -397,10 +391,46 @@ impl Merging<'_> {
         }
     }
 
+    /// Writes the fields of a merge of sets, unless they are held back.
+    fn write_merged(&mut self, index: usize, written: Vec<(Side, Value, Value)>) {
+        let values: Vec<(Side, usize, Value)> =
+            written.iter().map(|(side, _, after)| (*side, index, after.clone())).collect();
+        if !self.calm_values(&[index], &[index], &values) {
+            return;
+        }
+        for (side, before, after) in written {
+            let field = self.mapping(index).field(side).clone();
+            let why = self.why(&before, index);
+            self.fields[side.pick(0, 1)].push(FieldChange { field, why, before: Some(before), after });
+        }
+        self.agree(index);
+    }
+
+    /// Says why an entry is added to a field, or taken out of it.
+    fn why(&self, before: &Value, index: usize) -> Why {
+        let touched = self.touched[index];
+        match before.is_blank() && !touched.based {
+            _ if touched.renewed => Why::Mapping,
+            true => Why::FillBlank,
+            false => Why::Changed,
+        }
+    }
+
     fn agree(&mut self, index: usize) {
-        let mapping = self.mapping(index);
-        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone() };
-        self.decision().agreed.push(agreed);
+        let mapping = &self.situation.rules.mappings[index];
+        let links = self.situation.images.links.get(&index).map(|links| {
+            let [left, right] = Side::BOTH.map(|side| self.planned(side, index));
+            links.agreed(left, right)
+        });
+        self.decision().agreed.push(Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links });
+        self.waits(index);
+    }
+
+    /// Returns what stands in a field once the changes so far are done.
+    fn planned(&self, side: Side, index: usize) -> &Value {
+        let field = self.mapping(index).field(side);
+        let change = self.fields[side.pick(0, 1)].iter().rev().find(|change| change.field == *field);
+        change.map(|change| &change.after).or_else(|| self.value(side, index)).unwrap_or(&Value::Clear)
     }
 
     /// Plans the image of the other side's value for `side`.
@@ -422,6 +452,12 @@ impl Merging<'_> {
     /// Decides a unit on which both sides disagree.
     fn conflict(&mut self, unit: &[usize], members: &[usize]) {
         let differing: Vec<usize> = members.iter().copied().filter(|&index| !self.equal(index)).collect();
+        let doubtful = || differing.iter().filter(|index| self.may_be_the_same(**index));
+        let writings: Vec<Writing> =
+            doubtful().flat_map(|&index| Side::BOTH.map(|side| (side, index, Why::ConflictWon))).collect();
+        if !self.fits(&writings) {
+            return;
+        }
         let [left_time, right_time] = Side::BOTH.map(|side| self.time(side, &differing));
         let (decided, detail) = self.referee(unit, &differing, left_time, right_time);
         let writings: Vec<Writing> = match decided.winner() {

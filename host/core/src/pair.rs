@@ -250,6 +250,8 @@ impl Pair {
                 Reason::Uncertain => Standing::Uncertain,
                 // Waiting for a budget, or for its turn, is never a failure (E7, E6.4).
                 reason @ (Reason::Quota | Reason::ProviderBudget | Reason::Quarantined) => Standing::Held(reason),
+                // Only the field waits; the others go on (E10.1).
+                Reason::ReferenceWaiting => Standing::Held(Reason::ReferenceWaiting),
                 Reason::Validation
                 | Reason::UnsupportedType
                 | Reason::UnmappedOption

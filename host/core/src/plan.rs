@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chosen, FieldName, Instant, PairId, PairState, Reason, RecordId, Side, Value, Version};
+use crate::{Chosen, FieldName, Instant, Linked, PairId, PairState, Reason, RecordId, Side, Value, Version};
 
 /// Why a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,6 +200,8 @@ pub struct Agreed {
     pub left: FieldName,
     /// The right field.
     pub right: FieldName,
+    /// Of references, those on which they agree; the others wait (E10.1).
+    pub links: Option<Linked>,
 }
 
 /// Why a pair cannot be planned as a whole, or why one of its fields is left out.

@@ -24,6 +24,7 @@ pub enum Reason {
     UnmappedOption,
     TooManyValues,
     ReadOnly,
+    ReferenceWaiting,
     Validation,
     TargetDrift,
     Schema,
@@ -42,7 +43,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 29] = [
+    pub const ALL: [Reason; 30] = [
         Reason::NoKey,
         Reason::Ambiguous,
         Reason::KeyCollision,
@@ -58,6 +59,7 @@ impl Reason {
         Reason::UnmappedOption,
         Reason::TooManyValues,
         Reason::ReadOnly,
+        Reason::ReferenceWaiting,
         Reason::Validation,
         Reason::TargetDrift,
         Reason::Schema,
@@ -92,6 +94,7 @@ impl Reason {
             Reason::UnmappedOption => "unmapped-option",
             Reason::TooManyValues => "too-many-values",
             Reason::ReadOnly => "read-only",
+            Reason::ReferenceWaiting => "reference-waiting",
             Reason::Validation => "validation",
             Reason::TargetDrift => "target-drift",
             Reason::Schema => "schema",
@@ -146,6 +149,9 @@ impl Reason {
             Reason::UnmappedOption => "an option has no counterpart on the other side",
             Reason::TooManyValues => "it has more values than the other side can hold",
             Reason::ReadOnly => "the field cannot be written",
+            Reason::ReferenceWaiting => {
+                "it refers to a record that has no counterpart yet; that field follows by itself once it has one"
+            }
             Reason::Validation => "a value was refused; it is tried again when the record or the mapping changes",
             Reason::TargetDrift => "the target of a one-way field was edited",
             Reason::Schema => "a field or option does not exist any more",

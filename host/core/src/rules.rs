@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caps, ConflictPolicy, Doubles, EditDelete, FieldName, Filter, Leave, Scope, Side, Step};
+use crate::{Caps, ConflictPolicy, Doubles, EditDelete, FieldName, Filter, Leave, Route, Scope, Side, Step};
 
 /// Which side a sync may write (B04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,8 @@ pub struct Mapping {
     pub merge: MergeForm,
     /// What a value that cannot be carried over leads to.
     pub on_invalid: OnInvalid,
+    /// How references become those of the other side; none for a mapping of other values.
+    pub routes: Vec<Route>,
     /// True for a default mapping, which can only be switched off (B07).
     pub default: bool,
 }
@@ -120,6 +122,7 @@ impl Mapping {
             target_drift: TargetDrift::Ignore,
             merge: MergeForm::Set,
             on_invalid: OnInvalid::RejectRecord,
+            routes: Vec::new(),
             default: false,
         }
     }
@@ -141,7 +144,12 @@ impl Mapping {
 
     /// True if values get to `side` as they are.
     pub fn is_plain_to(&self, side: Side) -> bool {
-        self.steps_to(side).is_empty()
+        self.steps_to(side).is_empty() && !self.joins_references()
+    }
+
+    /// True if its values are references, which mean nothing on the other side until they are translated (E10.1).
+    pub fn joins_references(&self) -> bool {
+        !self.routes.is_empty()
     }
 
     /// Returns the components that make values for `side`, in order.
@@ -155,7 +163,7 @@ impl Mapping {
     /// Returns a digest of what decides which value stands on which side: when it changes, every pair is compared anew
     /// (E2.9).
     pub fn form(&self) -> [u8; 16] {
-        let text = serde_json::to_vec(&(self.rule, &self.to_right, &self.to_left, self.compare));
+        let text = serde_json::to_vec(&(self.rule, &self.to_right, &self.to_left, self.compare, &self.routes));
         let mut digest = [0; 16];
         let whole = blake3::hash(&text.expect("a mapping has no odd map keys"));
         digest.copy_from_slice(&whole.as_bytes()[..16]);

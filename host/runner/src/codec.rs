@@ -138,6 +138,10 @@ pub(crate) fn held(space: Space, id: PairId) -> Key {
     Key::new(space, StoreTable::Held, id.0.to_be_bytes())
 }
 
+pub(crate) fn waiting(space: Space, id: PairId) -> Key {
+    Key::new(space, StoreTable::Waiting, id.0.to_be_bytes())
+}
+
 pub(crate) fn journal(run: RunId, number: u32) -> Key {
     let mut key = run.0.to_be_bytes().to_vec();
     key.extend_from_slice(&number.to_be_bytes());

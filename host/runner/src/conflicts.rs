@@ -78,7 +78,11 @@ pub(crate) fn close(
 }
 
 fn fields_of(conflict: &Conflict) -> impl Iterator<Item = Agreed> {
-    conflict.fields.iter().map(|field| Agreed { left: field.left_field.clone(), right: field.right_field.clone() })
+    conflict.fields.iter().map(|field| Agreed {
+        left: field.left_field.clone(),
+        right: field.right_field.clone(),
+        links: None,
+    })
 }
 
 /// Keeps a conflict under its number, or a new one.

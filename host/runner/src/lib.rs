@@ -17,6 +17,7 @@ mod gather;
 mod guards;
 mod impact;
 mod lately;
+mod linked;
 mod lists;
 mod look_up;
 mod mapped;
@@ -55,6 +56,7 @@ mod typed;
 mod undo;
 mod unread;
 mod versions;
+mod waiting;
 mod world;
 
 pub use budget::{keep_budgets, kept_budget};

@@ -4,11 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline_core::{EditDelete, FieldName, Image, Mapping, PairState, Rules, Side, Step, TransformUse, Unfit, Value};
+use syncline_core::{
+    EditDelete, FieldName, Image, Mapping, MergeForm, PairState, Rules, Side, Step, TransformUse, Unfit, Value,
+    references,
+};
 
+use crate::linked::{self, Wanted};
 use crate::planning::Work;
 use crate::setup::SyncSetup;
-use crate::{Failure, Fault, Transform};
+use crate::waiting::WaitingReference;
+use crate::{Failure, Fault, Store, Transform};
 
 /// Rows that one call of a transform takes at the most.
 const TRANSFORM_ROWS_MAX: usize = 1_000;
@@ -58,18 +63,20 @@ type Waiting<'a> = BTreeMap<&'a TransformUse, Vec<(Place, Carried<'a>)>>;
 
 /// Makes the images of a page of pairs.
 pub(crate) struct Mapper<'a> {
+    store: &'a dyn Store,
     setup: &'a SyncSetup,
 }
 
 impl<'a> Mapper<'a> {
-    pub(crate) fn new(setup: &'a SyncSetup) -> Self {
-        Self { setup }
+    pub(crate) fn new(store: &'a dyn Store, setup: &'a SyncSetup) -> Self {
+        Self { store, setup }
     }
 
     /// Fills in the images of `works`, for the fields that changed on either side.
     pub(crate) async fn map(&self, works: &mut [Work]) -> Result<(), Failure> {
         let rules = &self.setup.rules;
         let mut waiting = Waiting::new();
+        let mut referring: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
         for (index, work) in works.iter_mut().enumerate() {
             work.images.to_left = vec![None; rules.mappings.len()];
             work.images.to_right = vec![None; rules.mappings.len()];
@@ -78,11 +85,18 @@ impl<'a> Mapper<'a> {
                 let source = work.record(target.other()).and_then(|record| record.get(mapping.field(target.other())));
                 let Some(value) = source.cloned() else { continue };
                 let place = Place { work: index, mapping: mapping_index, target };
+                if mapping.joins_references() {
+                    referring.entry(mapping_index).or_default().push(place);
+                    continue;
+                }
                 let carried = Carried { steps: mapping.steps_to(target), value };
                 if let Some(image) = go_on(place, carried, &mut waiting) {
                     set(work, place, Some(image));
                 }
             }
+        }
+        for (mapping, places) in referring {
+            self.refer(works, mapping, places).await?;
         }
         // Each round takes one component further; chains are as long as the configuration says.
         while let Some((used, wanted)) = waiting.pop_first() {
@@ -107,6 +121,44 @@ impl<'a> Mapper<'a> {
         }
         Ok(())
     }
+
+    /// Makes the images of the references of one mapping, and notes which of them wait (E10.1).
+    async fn refer(&self, works: &mut [Work], index: usize, places: Vec<Place>) -> Result<(), Failure> {
+        let mapping = &self.setup.rules.mappings[index];
+        let wanted: Wanted = places.iter().flat_map(|place| referred_to(&works[place.work], mapping)).collect();
+        let links = linked::find(self.store, mapping, &wanted).await?;
+        for place in places {
+            let (work, origin) = (&mut works[place.work], place.target.other());
+            let value = |side: Side| work.record(side).and_then(|record| record.get(mapping.field(side)));
+            let Some(source) = value(origin) else { continue };
+            let keeps = mapping.merge == MergeForm::Set;
+            let image = links.image(place.target, source, value(place.target), keeps);
+            let waits = links.waiting(origin, source).into_iter().map(|reference| WaitingReference {
+                mapping: u32::try_from(index).expect("a sync has fewer mappings than that"),
+                side: origin,
+                reference: reference.clone(),
+            });
+            let waits: Vec<WaitingReference> = waits.collect();
+            work.waiting.extend(waits);
+            set(work, place, Some(image));
+            if !work.images.links.contains_key(&index) {
+                let own = links.only(referred_to(work, mapping));
+                work.images.links.insert(index, own);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns every reference that a merge of one mapping looks at: what both sides have, and what they agreed on.
+fn referred_to(work: &Work, mapping: &Mapping) -> Wanted {
+    let of = |side: Side| {
+        let now = work.record(side).and_then(|record| record.get(mapping.field(side)));
+        let base = work.pair.base.side(side).get(mapping.field(side)).map(|cell| &cell.value);
+        let all = now.into_iter().chain(base).flat_map(references);
+        all.map(move |reference| (side, reference.clone()))
+    };
+    Side::BOTH.into_iter().flat_map(of).collect()
 }
 
 /// Takes a value as far as the host can; without an answer it waits for a component.
@@ -146,7 +198,16 @@ async fn apply(
 }
 
 /// Makes one value as it would be on `target`.
-pub(crate) async fn one(setup: &SyncSetup, mapping: &Mapping, target: Side, value: Value) -> Result<Value, Failure> {
+pub(crate) async fn one(
+    store: &dyn Store,
+    setup: &SyncSetup,
+    mapping: &Mapping,
+    target: Side,
+    value: Value,
+) -> Result<Value, Failure> {
+    if mapping.joins_references() {
+        return referred(store, mapping, target, &value).await;
+    }
     let mut carried = Carried { steps: mapping.steps_to(target), value };
     loop {
         match carried.advance() {
@@ -160,6 +221,22 @@ pub(crate) async fn one(setup: &SyncSetup, mapping: &Mapping, target: Side, valu
                     None => return Err(Failure::Request("the transform gave no value".to_owned())),
                 }
             }
+        }
+    }
+}
+
+/// Makes references as `target` would have them; none may wait.
+async fn referred(store: &dyn Store, mapping: &Mapping, target: Side, value: &Value) -> Result<Value, Failure> {
+    let origin = target.other();
+    let wanted: Wanted = references(value).iter().map(|reference| (origin, reference.clone())).collect();
+    let links = linked::find(store, mapping, &wanted).await?;
+    match links.waiting(origin, value).first() {
+        None => links.image(target, value, None, false).map_err(|unfit| Failure::Request(unfit.detail)),
+        Some(waiting) => {
+            let (field, id) = (mapping.field(origin), &waiting.id);
+            Err(Failure::Request(format!(
+                "{field}: {id} of the {origin} side has no counterpart yet; run the sync again"
+            )))
         }
     }
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::{
-    Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Lately, Members, Pair, PairId,
-    PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Taken,
-    Touched, Trouble, decide, diff,
+    Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Lately, Mapping, Members, Pair,
+    PairId, PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation,
+    Taken, Touched, Trouble, decide, diff,
 };
 
 use crate::codec;
@@ -21,6 +21,7 @@ use crate::replica::Known;
 use crate::running::Running;
 use crate::setup::Event;
 use crate::totals::Place;
+use crate::waiting::{self, WaitingReference};
 use crate::{Batch, Failure, lately, resolvers, revive};
 
 /// How often a pair is looked at again while a list that is still being computed decides about it, in milliseconds.
@@ -67,6 +68,10 @@ pub(crate) struct Work {
     members: [Members; 2],
     /// Pairs that this one has taken the record of.
     pub(crate) swallowed: Vec<Swallowed>,
+    /// References that have no counterpart yet (E10.1).
+    pub(crate) waiting: Vec<WaitingReference>,
+    /// True if some had none before.
+    was_waiting: bool,
 }
 
 impl Work {
@@ -86,6 +91,8 @@ impl Work {
             taken: None,
             members: Default::default(),
             swallowed: Vec::new(),
+            waiting: Vec::new(),
+            was_waiting: false,
         }
     }
 
@@ -171,7 +178,12 @@ async fn plan_page(
 ) -> Result<(), Failure> {
     let mut batch = Batch::default();
     let mut works = prepare(running, page, unclear, &mut batch).await?;
-    Mapper::new(running.setup).map(&mut works).await?;
+    Mapper::new(running.synced.store, running.setup).map(&mut works).await?;
+    if running.setup.rules.mappings.iter().any(Mapping::joins_references) {
+        let ids: Vec<PairId> = works.iter().map(|work| work.id).collect();
+        let known = waiting::known(&running.synced, &ids).await?;
+        works.iter_mut().for_each(|work| work.was_waiting = known.contains(&work.id));
+    }
     revive::find_taken(running, &mut works).await?;
     let open = OpenConflicts::read(&running.synced, works.iter().map(|work| &work.pair)).await?;
     let mut decisions: Vec<Decision> = {
@@ -341,6 +353,7 @@ fn write_down(
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
     }
+    waiting::keep(&running.synced, work.id, &work.waiting, work.was_waiting, batch);
     for taken in &work.swallowed {
         running.synced.drop_pair(batch, &mut running.state.totals, (taken.id, taken.place));
         if let Some((side, record)) = taken.left_behind.clone() {
@@ -437,7 +450,9 @@ fn settle_quietly(
     }
     for agreed in &decision.agreed {
         for (side, field) in [(Side::Left, &agreed.left), (Side::Right, &agreed.right)] {
-            if let Some(value) = work.record(side).and_then(|record| record.get(field)).cloned() {
+            let seen = || work.record(side).and_then(|record| record.get(field)).cloned();
+            let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
+            if let Some(value) = linked.or_else(seen) {
                 work.pair.base.agree(side, field.clone(), value, run);
             }
         }

@@ -15,6 +15,7 @@ use crate::report::Asked;
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::totals::Place;
+use crate::waiting::{self, WaitingReference};
 use crate::{Batch, Failure, codec, directed, pull, recover};
 
 /// What a person decides about a record whose counterpart was deleted.
@@ -50,8 +51,7 @@ pub async fn plan_remedy(
 ) -> Result<RemedyPlan, Failure> {
     let mut running = Running::open(context, setup, RunKind::Resolve).await?;
     recover::recover(&mut running).await?;
-    let (_, _, plan) = decide(&mut running, asked, remedy).await?;
-    Ok(plan)
+    Ok(decide(&mut running, asked, remedy).await?.plan)
 }
 
 /// Carries a decision out; with `shown` only if it still does exactly that.
@@ -67,7 +67,7 @@ pub async fn remedy(
 ) -> Result<RunRecord, Failure> {
     let mut running = Running::open(context, setup, RunKind::Resolve).await?;
     recover::recover(&mut running).await?;
-    let (id, pair, plan) = decide(&mut running, asked, remedy).await?;
+    let Decided { id, pair, plan, waiting } = decide(&mut running, asked, remedy).await?;
     let digest = |plan: &RemedyPlan| plan.item.as_ref().map(PlanItem::digest);
     if shown.is_some_and(|shown| digest(shown) != digest(&plan) || shown.record != plan.record) {
         return Err(Failure::Request(format!("{} has changed since it was shown; look at it again", plan.record)));
@@ -79,6 +79,7 @@ pub async fn remedy(
                 let single = Pair { state: PairState::Single, ..let_go(&pair, plan.side) };
                 put(&mut running, id, &pair, &single, &mut batch);
                 running.synced.queue(&mut batch, 0, id);
+                waiting::keep(&running.synced, id, &waiting, true, &mut batch);
                 running.synced.store.commit(batch).await?;
             }
             let total = item.changes.len() as u64;
@@ -122,11 +123,16 @@ fn let_go(pair: &Pair, side: Side) -> Pair {
     alone
 }
 
-async fn decide(
-    running: &mut Running<'_>,
-    asked: &Asked,
-    remedy: Remedy,
-) -> Result<(PairId, Pair, RemedyPlan), Failure> {
+/// A decision about one pair.
+struct Decided {
+    id: PairId,
+    pair: Pair,
+    plan: RemedyPlan,
+    /// References that the new counterpart does not get yet (E10.1).
+    waiting: Vec<WaitingReference>,
+}
+
+async fn decide(running: &mut Running<'_>, asked: &Asked, remedy: Remedy) -> Result<Decided, Failure> {
     let (id, pair, side) = find(running, asked).await?;
     let Some(own) = pair.id(side).cloned() else { return Err(request("its record is not known any more")) };
     let gone = pair.id(side.other()).cloned();
@@ -140,13 +146,14 @@ async fn decide(
         let back = format!("{gone} on the {} side is there again; run the sync, and the pair goes on", side.other());
         return Err(Failure::Request(back));
     }
+    let mut waiting = Vec::new();
     let item = match remedy {
-        Remedy::Recreate => Some(recreate(running, id, &pair, side).await?),
+        Remedy::Recreate => Some(recreate(running, id, &pair, side, &mut waiting).await?),
         Remedy::Delete => Some(delete(running, id, &pair, side, &record)?),
         Remedy::Unpair if gone.is_none() => return Err(request("its counterpart has been forgotten already")),
         Remedy::Unpair => None,
     };
-    Ok((id, pair, RemedyPlan { side, record: own, gone, item }))
+    Ok(Decided { id, pair, plan: RemedyPlan { side, record: own, gone, item }, waiting })
 }
 
 fn request(text: &str) -> Failure {
@@ -212,7 +219,13 @@ async fn look(running: &mut Running<'_>, side: Side, id: &RecordId) -> Result<Op
 }
 
 /// Plans the counterpart anew, as for a record that never had one.
-async fn recreate(running: &Running<'_>, id: PairId, pair: &Pair, side: Side) -> Result<PlanItem, Failure> {
+async fn recreate(
+    running: &Running<'_>,
+    id: PairId,
+    pair: &Pair,
+    side: Side,
+    waiting: &mut Vec<WaitingReference>,
+) -> Result<PlanItem, Failure> {
     let rules = &running.setup.rules;
     let single = Pair { state: PairState::Single, ..let_go(pair, side) };
     let mut works = [Work::new(id, 0, single, running.state.mappings.since(rules))];
@@ -229,7 +242,8 @@ async fn recreate(running: &Running<'_>, id: PairId, pair: &Pair, side: Side) ->
         }
         _ => return Err(request("others have its key, so it would be a double; tidy up in the application first")),
     }
-    Mapper::new(running.setup).map(&mut works).await?;
+    Mapper::new(running.synced.store, running.setup).map(&mut works).await?;
+    *waiting = std::mem::take(&mut works[0].waiting);
     let Decision { changes, agreed, left_out, then, blocked, .. } = works[0].decide(rules, None);
     if changes.is_empty() {
         let why = match (blocked, then) {

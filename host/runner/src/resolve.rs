@@ -71,7 +71,7 @@ async fn plan(
         let value = wanted(running, field, keep).await?;
         let (kept_field, written_field) =
             keep.pick((&field.left_field, &field.right_field), (&field.right_field, &field.left_field));
-        agreed.push(Agreed { left: field.left_field.clone(), right: field.right_field.clone() });
+        agreed.push(Agreed { left: field.left_field.clone(), right: field.right_field.clone(), links: None });
         // Flipping a decided conflict brings the losing value back to its own side too.
         let own = keep.pick(&field.left, &field.right);
         if kept_record.get(kept_field) != Some(own) {
@@ -163,7 +163,7 @@ async fn wanted(running: &Running<'_>, field: &syncline_core::ConflictField, kee
             mapping.field(target)
         )));
     }
-    crate::mapped::one(running.setup, mapping, target, value).await
+    crate::mapped::one(running.synced.store, running.setup, mapping, target, value).await
 }
 
 fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange {

@@ -11,7 +11,6 @@ use syncline_core::{Answer, Conflict, ConflictField, Decision, FieldName, Questi
 
 use crate::planning::Work;
 use crate::running::Running;
-use crate::setup::SyncSetup;
 use crate::{Failure, TransformedRow, mapped};
 
 /// What a resolver is told about a field in conflict: its names, what the sides last agreed on, what they hold now, and
@@ -45,7 +44,7 @@ pub(crate) async fn ask(running: &Running<'_>, works: &mut [Work], decisions: &m
     }
     for (resolver, asked) in asked {
         for chunk in asked.chunks(ROWS_MAX) {
-            let answers = answers(running.setup, &resolver, chunk).await;
+            let answers = answers(running, &resolver, chunk).await;
             for (asked, answer) in chunk.iter().zip(answers) {
                 works[asked.work].answers.insert(asked.mapping, answer);
             }
@@ -72,10 +71,10 @@ fn row(conflict: &Conflict, field: &ConflictField) -> Vec<Option<Value>> {
 }
 
 /// Calls a resolver, and makes one answer a row of whatever comes back.
-async fn answers(setup: &SyncSetup, resolver: &TransformUse, asked: &[Asked]) -> Vec<Answer> {
+async fn answers(running: &Running<'_>, resolver: &TransformUse, asked: &[Asked]) -> Vec<Answer> {
     let hold = |reason: String| Answer::Hold(Some(format!("the resolver {}: {reason}", resolver.name)));
     let all = |reason: String| asked.iter().map(|_| hold(reason.clone())).collect();
-    let Some(component) = setup.transforms.get(resolver) else { return all("it is not loaded".to_owned()) };
+    let Some(component) = running.setup.transforms.get(resolver) else { return all("it is not loaded".to_owned()) };
     let columns = COLUMNS.map(FieldName::from).to_vec();
     let rows = asked.iter().map(|asked| asked.row.clone()).collect();
     let rows = match component.apply(resolver.options.clone(), columns, rows).await {
@@ -89,7 +88,7 @@ async fn answers(setup: &SyncSetup, resolver: &TransformUse, asked: &[Asked]) ->
     for (asked, row) in asked.iter().zip(rows) {
         answers.push(match understand(row) {
             Ok(Said::Is(answer)) => answer,
-            Ok(Said::Value(left)) => value(setup, asked.mapping, left).await.unwrap_or_else(hold),
+            Ok(Said::Value(left)) => value(running, asked.mapping, left).await.unwrap_or_else(hold),
             Err(reason) => hold(reason),
         });
     }
@@ -120,12 +119,12 @@ fn understand(row: TransformedRow) -> Result<Said, String> {
 }
 
 /// Makes what the right side would hold of a value for the left.
-async fn value(setup: &SyncSetup, mapping: usize, left: Value) -> Result<Answer, String> {
+async fn value(running: &Running<'_>, mapping: usize, left: Value) -> Result<Answer, String> {
     let left = left.canonical().map_err(|error| error.to_string())?;
-    let right = match setup.rules.mappings.get(mapping) {
+    let right = match running.setup.rules.mappings.get(mapping) {
         None => left.clone(),
         Some(mapping) => {
-            let made = mapped::one(setup, mapping, Side::Right, left.clone()).await;
+            let made = mapped::one(running.synced.store, running.setup, mapping, Side::Right, left.clone()).await;
             made.map_err(|failure| failure.to_string())?
         }
     };

@@ -13,7 +13,7 @@ use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
 use crate::{
     Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, lists, notice, pairing, pull, push,
-    recover, retention,
+    recover, retention, waiting,
 };
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
@@ -199,16 +199,18 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
         notice::notice(synced, side, side.pick(left, right), state).await?;
     }
     let rules = running.setup.rules.digest();
+    let mut batch = Batch::default();
     if running.state.rules != rules {
         running.synced.queue_all(&mut running.state).await?;
         // A dry run has no number; what it finds counts from the next run on.
         let run = running.next_run().await?;
         running.state.mappings.renew(&running.setup.rules, run);
         running.state.rules = rules;
+        waiting::forget_all(&running.synced, &mut batch);
     }
-    let mut batch = Batch::default();
     codec::put(&mut batch, running.synced.state_key(), &running.state);
     running.synced.store.commit(batch).await?;
+    waiting::look_again(running).await?;
     planning::plan(running).await
 }
 

@@ -233,7 +233,14 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
     let run = running.run.id;
     for agreed in &pending.item.agreed {
         let seen = |side: Side, field: &FieldName| {
-            sent_from(running, pending, side, agreed).or_else(|| rows.value(side, pair.id(side), field))
+            let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
+            let sent = || sent_from(running, pending, side, agreed);
+            linked.or_else(sent).or_else(|| rows.value(side, pair.id(side), field))
+        };
+        // What waits is agreed on by nobody (E10.1).
+        let linked = |side: Side, sent: &Value, stored: Value| match &agreed.links {
+            Some(links) => links.as_stored(side, sent, &stored),
+            None => stored,
         };
         let value = |side: Side, field: &FieldName| {
             let changed = pending.entries.iter().zip(sent).find(|(entry, _)| entry.change.side == side);
@@ -247,7 +254,8 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
                 (Some(change), Sent::Done(done)) => {
                     let stored = written(done, field, &change.after);
                     // Between the write and the look-up somebody may have changed it.
-                    (!done.looked_up || stored == change.after).then_some(stored)
+                    let is_sure = !done.looked_up || stored == change.after;
+                    is_sure.then(|| linked(side, &change.after, stored))
                 }
                 (Some(_), _) => None,
                 (None, Sent::Done(done)) if entry.change.kind == ChangeKind::Create => {

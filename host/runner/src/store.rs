@@ -57,11 +57,13 @@ pub enum StoreTable {
     Unread = 19,
     /// Host: notices that are not delivered yet, by time.
     Notice = 20,
+    /// Sync: references that wait for a counterpart, by pair number.
+    Waiting = 21,
 }
 
 impl StoreTable {
     /// Every table, in the order of their numbers.
-    pub const ALL: [StoreTable; 20] = [
+    pub const ALL: [StoreTable; 21] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -82,6 +84,7 @@ impl StoreTable {
         StoreTable::Left,
         StoreTable::Unread,
         StoreTable::Notice,
+        StoreTable::Waiting,
     ];
 
     /// Returns the table with a stored number.
@@ -249,7 +252,7 @@ mod tests {
             // A new table is missing here, and then perhaps above, too.
             match table {
                 Meta | Cursor | Replica | MatchKey | Change | Pair | PairBack | Plan | Conflict | Recheck | Journal
-                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice => {}
+                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice | Waiting => {}
             }
             assert_eq!(StoreTable::of(table as u8), Some(table));
         }

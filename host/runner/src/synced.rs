@@ -154,6 +154,7 @@ impl<'a> Synced<'a> {
     pub(crate) fn drop_pair(&self, batch: &mut Batch, totals: &mut Totals, (id, before): (PairId, Place)) {
         totals.take(before);
         batch.delete(codec::pair(self.space, id));
+        batch.delete(codec::waiting(self.space, id));
     }
 
     /// Puts a pair on the list of those to look at, from `due` on.
@@ -226,6 +227,7 @@ pub async fn forget(store: &dyn Store, name: &SyncName, endpoints: [&Endpoint; 2
         StoreTable::Conflict,
         StoreTable::Recheck,
         StoreTable::Held,
+        StoreTable::Waiting,
         StoreTable::Meta,
     ];
     let mut batch = Batch::default();

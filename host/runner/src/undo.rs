@@ -388,7 +388,11 @@ fn undo_update(
             continue;
         };
         let agreed = running.setup.rules.mappings.iter().filter(|mapping| *mapping.field(side) == before.field);
-        item.agreed.extend(agreed.map(|mapping| Agreed { left: mapping.left.clone(), right: mapping.right.clone() }));
+        item.agreed.extend(agreed.map(|mapping| Agreed {
+            left: mapping.left.clone(),
+            right: mapping.right.clone(),
+            links: None,
+        }));
         fields.push(FieldChange { field: before.field.clone(), before: now.cloned(), after: value, why: Why::Undo });
     }
     if !fields.is_empty() {

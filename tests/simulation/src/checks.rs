@@ -108,7 +108,8 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
                 pair.open_conflicts.contains(&kept.number)
                     && kept.conflict.fields.iter().any(|field| field.left_field == mapping.left)
             });
-            if mapping.rule != MappingRule::TwoWay || open {
+            // References mean the same in other words.
+            if mapping.rule != MappingRule::TwoWay || open || mapping.joins_references() {
                 continue;
             }
             if loosely(&left_value) != loosely(&right_value) {

@@ -16,7 +16,7 @@ use crate::application::{Application, By, Entry, Manner, Snapshot, loosely};
 use crate::automation::SyncWrite;
 use crate::crash::CrashStore;
 use crate::intents::without_intent;
-use crate::stage::{FIELDS, Stage, State, Trick, identity};
+use crate::stage::{FIELDS, LINKS, Stage, State, Trick, identity};
 
 /// A create may be sent this long after the last look for doubles, in milliseconds.
 const LOOK_AGE_MS_MAX: i64 = 6_000;
@@ -25,6 +25,7 @@ const LOOK_AGE_MS_MAX: i64 = 6_000;
 pub(crate) struct Client {
     pub(crate) stage: Arc<Stage>,
     pub(crate) store: Arc<CrashStore>,
+    pub(crate) object: &'static str,
     pub(crate) side: Side,
 }
 
@@ -58,9 +59,10 @@ pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
     let field = |name: &str| Field {
         name: FieldName::from(name),
         label: name.to_owned(),
-        kind: match name == "phone" && manner.says_numeric_phones {
-            true => FieldType::Integer,
-            false => FieldType::Text,
+        kind: match name {
+            LINKS => FieldType::References,
+            "phone" if manner.says_numeric_phones => FieldType::Integer,
+            _ => FieldType::Text,
         },
         traits: Traits {
             unique: name == "email" && manner.unique_email,
@@ -73,7 +75,7 @@ pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
         meaning: (manner.identity && name == identity(side)).then(|| "identity".to_owned()),
         slot_of: None,
     };
-    Schema { fields: FIELDS.iter().map(|name| field(name)).collect(), fingerprint: "1".to_owned() }
+    Schema { fields: FIELDS.iter().chain(&[LINKS]).map(|name| field(name)).collect(), fingerprint: "1".to_owned() }
 }
 
 fn done<T: Send + 'static>(answer: T) -> BoxFuture<'static, T> {
@@ -121,9 +123,9 @@ impl Connector for Client {
         let state = self.stage.lock();
         let manner = &state.app(self.side).manner;
         done(Ok(vec![Object {
-            name: ObjectName::from("contacts"),
-            label: "Contacts".to_owned(),
-            kind: "contact".to_owned(),
+            name: ObjectName::from(self.object),
+            label: self.object.to_owned(),
+            kind: self.object.to_owned(),
             abilities: Abilities {
                 changes: manner.feed,
                 change_deletes: manner.feed_deletes,

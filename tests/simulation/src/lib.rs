@@ -30,4 +30,4 @@ pub use people::Edit;
 pub use scopes::{filter, list};
 pub use script::{RuleChange, Script, Visit};
 pub use shrink::{Cut, shrink};
-pub use stage::{Simulation, Stage, State, Trick, default_rules, text};
+pub use stage::{LINKS, Simulation, Stage, State, Trick, default_rules, text};

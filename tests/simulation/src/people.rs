@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{Fate, FieldName, Instant, RecordId, Side, Value};
+use syncline_core::{Fate, FieldName, Instant, RecordId, Reference, Side, Value};
 
 use crate::application::By;
-use crate::stage::{State, identity, text};
+use crate::stage::{LINKS, State, identity, text};
 
 /// One value that a person wrote.
 #[derive(Clone, Debug)]
@@ -52,6 +52,17 @@ impl State {
         let now = self.tick();
         self.app_mut(side).put(now, id, Some(cells), Fate::Deleted);
         self.remember(side, id, &field);
+    }
+
+    /// A person makes a record refer to others.
+    pub fn person_links(&mut self, side: Side, id: &RecordId, to: &str, ids: &[&RecordId]) {
+        let Some(mut cells) = self.app(side).entries.get(id).and_then(|entry| entry.cells().cloned()) else { return };
+        let references = ids.iter().map(|id| Reference { target: to.to_owned(), id: id.to_string() }).collect();
+        let value = Value::References(references).canonical().expect("a list of references is always a value");
+        self.tell(format!("a person links {id} of the {side} to {value}"));
+        cells.insert(FieldName::from(LINKS), value);
+        let now = self.tick();
+        self.app_mut(side).put(now, id, Some(cells), Fate::Deleted);
     }
 
     fn remember(&mut self, side: Side, id: &RecordId, field: &FieldName) {

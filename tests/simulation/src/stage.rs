@@ -25,6 +25,9 @@ use crate::people::Edit;
 pub(crate) const FIELDS: [&str; 8] =
     ["email", "name", "street", "city", "note", "phone", "left-serial", "right-serial"];
 
+/// The field in which records of both applications refer to others; no sync maps it unless its rules do.
+pub const LINKS: &str = "links";
+
 /// Something that goes wrong with the next write to a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trick {
@@ -215,6 +218,18 @@ pub struct Simulation {
 impl Simulation {
     /// Sets a sync up.
     pub fn new(seed: u64, left: Manner, right: Manner, rules: Rules) -> Self {
+        let apps = [Application::new(left, "L"), Application::new(right, "R")];
+        Self::of(seed, "contacts", apps, rules, Arc::new(CrashStore::default()))
+    }
+
+    /// Sets a sync of another object up, on the same store; time and people go their own way there.
+    pub fn beside(&self, object: &'static str, [left, right]: [Manner; 2], rules: Rules) -> Self {
+        let seed = self.stage.lock().chance.next_number();
+        let apps = [Application::new(left, "Left-"), Application::new(right, "Right-")];
+        Self::of(seed, object, apps, rules, self.store.clone())
+    }
+
+    fn of(seed: u64, object: &'static str, apps: [Application; 2], rules: Rules, store: Arc<CrashStore>) -> Self {
         let state = State {
             now: 1_000_000_000,
             chance: Chance::new(seed),
@@ -236,24 +251,23 @@ impl Simulation {
             writes: Vec::new(),
             automated: BTreeSet::new(),
             skipped: BTreeSet::new(),
-            apps: [Application::new(left, "L"), Application::new(right, "R")],
+            apps,
             tags: Vec::new(),
             serial: 0,
             word: 0,
         };
         let stage = Arc::new(Stage(Mutex::new(state)));
-        let store = Arc::new(CrashStore::default());
         let side = |side: Side| SideSetup {
             sweep_every_ms: None,
             address: String::new(),
-            endpoint: Endpoint { connection: side.to_string().into(), object: "contacts".into(), container: None },
-            connector: Arc::new(Client { stage: stage.clone(), store: store.clone(), side }),
+            endpoint: Endpoint { connection: side.to_string().into(), object: object.into(), container: None },
+            connector: Arc::new(Client { stage: stage.clone(), store: store.clone(), object, side }),
             fields: rules.fields(side),
             keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
             lists: rules.scope.lists(side),
         };
         let setup = SyncSetup {
-            name: SyncName::from("contacts"),
+            name: SyncName::from(object),
             left: side(Side::Left),
             right: side(Side::Right),
             rules: rules.clone(),

@@ -37,7 +37,8 @@ fn tasks(simulation: &Simulation) -> Vec<JournalEntry> {
 /// True if the write before this one to the same side of the pair was the same and was not done.
 fn is_another_attempt(entries: &[JournalEntry], entry: &JournalEntry) -> bool {
     let before = |other: &&JournalEntry| {
-        (other.pair, other.change.side) == (entry.pair, entry.change.side) && other.id() < entry.id()
+        let place = |entry: &JournalEntry| (entry.sync.clone(), entry.pair, entry.change.side);
+        place(other) == place(entry) && other.id() < entry.id()
     };
     entries.iter().rfind(before).is_some_and(|earlier| entry.retries(earlier))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Decision, Situation};
 use crate::{
     Agreed, Blocked, Change, ChangeKind, Exclusion, FieldChange, FieldName, MappingRule, PairState, Reason, Record,
-    Scoped, Side, Value, Why, Writable, merge,
+    Scoped, Side, Value, Why, Writable, links, merge,
 };
 
 /// Plans the counterpart of `record`, with every mapped value that is not blank; outside the inclusion list with its
@@ -23,7 +23,11 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
     for (index, mapping) in situation.rules.mappings.iter().enumerate() {
         let is_wanted = only.as_ref().is_none_or(|only| only.contains(mapping.field(target)));
         let Some(value) = record.get(mapping.field(side)).filter(|_| is_wanted) else { continue };
-        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone() };
+        let links = situation.images.links.get(&index);
+        let image = situation.images.to(target, index);
+        let given = image.and_then(|image| image.as_ref().ok()).unwrap_or(&Value::Clear);
+        let linked = links.map(|links| side.pick(links.agreed(value, given), links.agreed(given, value)));
+        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links: linked };
         let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
         // A value that the new record does not get is none on which the sides agree.
         if mapping.rule != MappingRule::Off && (flows || value.is_blank()) {
@@ -32,7 +36,7 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
         if !flows || value.is_blank() {
             continue;
         }
-        match situation.images.to(target, index) {
+        match image {
             Some(Ok(image)) if image.is_blank() => {}
             Some(Ok(image)) => fields.push(FieldChange {
                 field: mapping.field(target).clone(),
@@ -51,6 +55,11 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
                 }
             }
             None => {}
+        }
+        // A part of the references waits; where all do, that was told above.
+        let waiting = links.map(|links| links.waiting(side, value)).filter(|_| matches!(image, Some(Ok(_))));
+        if let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) {
+            decision.left_out.push(merge::unfit_for(mapping, target, &links::waits(&waiting)));
         }
     }
     if list.is_some() && fields.is_empty() && decision.blocked.is_none() {

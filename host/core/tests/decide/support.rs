@@ -155,7 +155,7 @@ impl World {
             Some(carry(mapping.steps_to(target), self.value(source, mapping.field(source))?))
         };
         let all = |target| self.rules.mappings.iter().enumerate().map(|(index, it)| image(index, it, target)).collect();
-        Images { to_right: all(Side::Right), to_left: all(Side::Left) }
+        Images { to_right: all(Side::Right), to_left: all(Side::Left), links: BTreeMap::new() }
     }
 
     pub(crate) fn decide(&self) -> Decision {
@@ -210,7 +210,7 @@ impl World {
                 ChangeKind::Tag | ChangeKind::Restore { .. } => {}
             }
         }
-        for Agreed { left, right } in &decision.agreed {
+        for Agreed { left, right, .. } in &decision.agreed {
             let values = (self.value(Side::Left, left).cloned(), self.value(Side::Right, right).cloned());
             if let (Some(left_value), Some(right_value)) = values {
                 self.pair.base.agree(Side::Left, left.clone(), left_value, RunId(2));

@@ -116,6 +116,7 @@ impl ErrorClass {
             | Reason::Conflict
             | Reason::AwaitingApproval
             | Reason::TargetDrift
+            | Reason::ReferenceWaiting
             | Reason::Undone
             | Reason::Quarantined => ErrorClass::Record,
         }

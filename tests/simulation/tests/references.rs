@@ -1,0 +1,435 @@
+//! Two syncs on one store whose records refer to each other: contacts to companies, and companies to contacts (E10.1).
+
+use std::collections::BTreeSet;
+
+use syncline_core::{
+    Direction, FieldName, Mapping, MappingRule, MergeForm, Pair, Reason, RecordId, Reference, Route, Rules, Side,
+    Standing, SyncName, Way, references,
+};
+use syncline_runner::report::Asked;
+use syncline_runner::{Remedy, SideSetup, StoreTable};
+use syncline_simulation::{Chance, LINKS, Manner, Simulation, check, default_rules, text};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+
+/// The default rules, and links to records of `object`, which the sync of that name pairs.
+fn linking(object: &str, merge: MergeForm) -> Rules {
+    let mut rules = default_rules();
+    let way = Way::Pairs { sync: SyncName::from(object), left_is: LEFT };
+    rules.mappings.push(Mapping {
+        routes: vec![Route { left: object.into(), right: object.into(), way }],
+        merge,
+        ..Mapping::new(FieldName::from(LINKS), FieldName::from(LINKS), MappingRule::TwoWay)
+    });
+    rules
+}
+
+struct Both {
+    contacts: Simulation,
+    companies: Simulation,
+}
+
+fn both(merge: MergeForm) -> Both {
+    drawn(1, [(); 4].map(|()| Manner::PLAIN), merge)
+}
+
+fn drawn(seed: u64, [one, two, three, four]: [Manner; 4], merge: MergeForm) -> Both {
+    let contacts = Simulation::new(seed, one, two, linking("companies", merge));
+    let companies = contacts.beside("companies", [three, four], linking("contacts", MergeForm::Set));
+    Both { contacts, companies }
+}
+
+fn run(simulation: &Simulation) -> u64 {
+    simulation.stage.lock().now += 600_000;
+    simulation.run().expect("nothing goes wrong in this run").record.tally.writes()
+}
+
+fn create(simulation: &Simulation, side: Side, name: &str) -> RecordId {
+    simulation.stage.lock().person_creates(side, &[("email", &format!("{name}@x")), ("name", name)])
+}
+
+fn link(simulation: &Simulation, side: Side, id: &RecordId, to: &str, ids: &[&RecordId]) {
+    simulation.stage.lock().now += 5_000;
+    simulation.stage.lock().person_links(side, id, to, ids);
+}
+
+fn links(simulation: &Simulation, side: Side, id: &RecordId) -> Vec<String> {
+    let value = simulation.stage.lock().value(side, id, LINKS).expect("the record is there");
+    references(&value).iter().map(|reference| reference.id.clone()).collect()
+}
+
+fn pair(simulation: &Simulation, side: Side, id: &RecordId) -> Pair {
+    simulation.pair_of(side, id).expect("it has a pair")
+}
+
+fn counterpart(simulation: &Simulation, side: Side, id: &RecordId) -> RecordId {
+    pair(simulation, side, id).id(side.other()).expect("it has a counterpart").clone()
+}
+
+fn waits(simulation: &Simulation, side: Side, id: &RecordId) -> bool {
+    pair(simulation, side, id).standing() == Standing::Held(Reason::ReferenceWaiting)
+}
+
+impl Both {
+    /// What must hold once everything has settled.
+    fn rest(&self) {
+        for _ in 0..3 {
+            assert!(self.contacts.settle().is_some(), "it does not come to rest");
+            assert!(self.companies.settle().is_some(), "it does not come to rest");
+        }
+        assert_eq!(self.breaches(), Vec::<String>::new());
+    }
+
+    fn breaches(&self) -> Vec<String> {
+        let mut breaches = [check(&self.contacts), check(&self.companies)].concat();
+        breaches.extend(unequal(&self.contacts, &self.companies));
+        breaches.extend(unequal(&self.companies, &self.contacts));
+        breaches
+    }
+}
+
+/// Says which references are not what the other side has: every one is translated, or waits and is listed.
+fn unequal(simulation: &Simulation, others: &Simulation) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let joined: Vec<Pair> = others.pairs().into_iter().map(|(_, pair)| pair).filter(|pair| pair.is_joined()).collect();
+    let waiting = simulation.rows(StoreTable::Waiting).len();
+    let mut found_waiting = 0;
+    for (_, pair) in simulation.pairs().into_iter().filter(|(_, pair)| pair.is_joined()) {
+        let ids = Side::BOTH.map(|side| pair.id(side).cloned().expect("a joined pair has both"));
+        let values = [LEFT, RIGHT].map(|side| simulation.stage.lock().value(side, side.pick(&ids[0], &ids[1]), LINKS));
+        let [Some(left), Some(right)] = values else { continue };
+        let on_right = |reference: &Reference| {
+            let is_it = |pair: &&Pair| pair.left.as_ref().is_some_and(|id| id.as_str() == reference.id);
+            joined.iter().find(is_it).and_then(|pair| pair.right.as_ref()).map(ToString::to_string)
+        };
+        let is_known = |reference: &Reference| {
+            joined.iter().any(|pair| pair.right.as_ref().is_some_and(|id| id.as_str() == reference.id))
+        };
+        let translated: BTreeSet<String> = references(&left).iter().filter_map(on_right).collect();
+        let there: BTreeSet<String> =
+            references(&right).iter().filter(|it| is_known(it)).map(|it| it.id.clone()).collect();
+        let waits = references(&left).iter().any(|it| on_right(it).is_none())
+            || references(&right).iter().any(|it| !is_known(it));
+        found_waiting += usize::from(waits);
+        if translated != there {
+            breaches.push(format!("E10.1: {ids:?} refer to {left} and {right}"));
+        }
+        if waits != (pair.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::ReferenceWaiting)) {
+            breaches.push(format!("E10.1: {ids:?} refer to {left} and {right}, waiting: {waits}, {:?}", pair.trouble));
+        }
+    }
+    if found_waiting != waiting {
+        breaches.push(format!("E10.1: {found_waiting} records wait, and {waiting} are written down"));
+    }
+    breaches
+}
+
+#[test]
+fn e10_1_a_reference_waits_until_the_other_record_is_paired_and_the_rest_goes_on() {
+    let both = both(MergeForm::Set);
+    let company = create(&both.companies, LEFT, "acme");
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&company]);
+    assert_eq!(run(&both.contacts), 1, "the contact itself does not wait");
+    let there = counterpart(&both.contacts, LEFT, &contact);
+    assert_eq!(links(&both.contacts, RIGHT, &there), Vec::<String>::new());
+    assert!(waits(&both.contacts, LEFT, &contact));
+    let trouble = pair(&both.contacts, LEFT, &contact).trouble.expect("it says what it waits for");
+    assert_eq!(trouble.detail, format!("links of the left side: companies/{company} has no counterpart yet"));
+    assert_eq!(run(&both.contacts), 0, "nothing to do before the company is there");
+    assert_eq!(run(&both.companies), 1);
+    assert_eq!(run(&both.contacts), 1, "the second write");
+    let company_there = counterpart(&both.companies, LEFT, &company);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [company_there.to_string()]);
+    assert_eq!(pair(&both.contacts, LEFT, &contact).standing(), Standing::InSync);
+    assert!(both.contacts.rows(StoreTable::Waiting).is_empty());
+    assert_eq!((run(&both.contacts), run(&both.companies)), (0, 0));
+    both.rest();
+}
+
+#[test]
+fn e10_1_syncs_that_refer_to_each_other_agree_after_a_second_write() {
+    let both = both(MergeForm::Set);
+    let company = create(&both.companies, LEFT, "acme");
+    let contact = create(&both.contacts, RIGHT, "ada");
+    let other = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &other, "companies", &[&company]);
+    link(&both.companies, LEFT, &company, "contacts", &[&other]);
+    run(&both.contacts);
+    assert_eq!(
+        run(&both.companies),
+        1,
+        "the contact is paired already, so one write makes the company with its contact"
+    );
+    let company_there = counterpart(&both.companies, LEFT, &company);
+    assert_eq!(links(&both.companies, RIGHT, &company_there), [contact.to_string()]);
+    assert_eq!(run(&both.contacts), 1);
+    assert_eq!(links(&both.contacts, RIGHT, &contact), [company_there.to_string()]);
+    both.rest();
+}
+
+#[test]
+fn e10_1_several_references_are_merged_one_by_one_and_no_link_is_lost() {
+    let both = both(MergeForm::Set);
+    let companies = ["a", "b", "c"].map(|name| create(&both.companies, LEFT, name));
+    run(&both.companies);
+    let there = companies.clone().map(|id| counterpart(&both.companies, LEFT, &id));
+    // What only one side has is not to be paired for now: its sync does not run.
+    let only_left = create(&both.companies, LEFT, "only-left");
+    let only_right = create(&both.companies, RIGHT, "only-right");
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&companies[0], &companies[1], &only_left]);
+    run(&both.contacts);
+    let contact_there = counterpart(&both.contacts, LEFT, &contact);
+    assert_eq!(links(&both.contacts, RIGHT, &contact_there), [there[0].to_string(), there[1].to_string()]);
+    // Both sides edit: one takes `a` away, the other adds `c` and a company that nobody knows yet.
+    link(&both.contacts, LEFT, &contact, "companies", &[&companies[1], &only_left]);
+    link(&both.contacts, RIGHT, &contact_there, "companies", &[&there[0], &there[1], &there[2], &only_right]);
+    run(&both.contacts);
+    assert_eq!(
+        links(&both.contacts, LEFT, &contact),
+        [companies[1].to_string(), companies[2].to_string(), only_left.to_string()]
+    );
+    assert_eq!(
+        links(&both.contacts, RIGHT, &contact_there),
+        [there[1].to_string(), there[2].to_string(), only_right.to_string()]
+    );
+    assert_eq!(run(&both.contacts), 0, "what waits makes no loop");
+    assert!(waits(&both.contacts, LEFT, &contact));
+    run(&both.companies);
+    run(&both.contacts);
+    assert_eq!(links(&both.contacts, LEFT, &contact).len(), 4);
+    assert_eq!(links(&both.contacts, RIGHT, &contact_there).len(), 4);
+    both.rest();
+}
+
+#[test]
+fn e10_1_a_single_reference_is_replaced_and_kept_while_the_new_one_waits() {
+    let both = both(MergeForm::Replace);
+    let first = create(&both.companies, LEFT, "first");
+    run(&both.companies);
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&first]);
+    run(&both.contacts);
+    let there = counterpart(&both.contacts, LEFT, &contact);
+    let first_there = counterpart(&both.companies, LEFT, &first);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [first_there.to_string()]);
+    let second = create(&both.companies, LEFT, "second");
+    link(&both.contacts, LEFT, &contact, "companies", &[&second]);
+    assert_eq!(run(&both.contacts), 0);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [first_there.to_string()], "neither written nor cleared");
+    run(&both.companies);
+    assert_eq!(run(&both.contacts), 1);
+    let second_there = counterpart(&both.companies, LEFT, &second);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [second_there.to_string()]);
+    link(&both.contacts, RIGHT, &there, "companies", &[]);
+    run(&both.contacts);
+    assert_eq!(links(&both.contacts, LEFT, &contact), Vec::<String>::new(), "a clear goes over");
+    both.rest();
+}
+
+#[test]
+fn e10_1_what_is_created_again_keeps_its_links_and_waits_for_those_without_counterpart_e4_4() {
+    let both = both(MergeForm::Set);
+    let known = create(&both.companies, LEFT, "known");
+    run(&both.companies);
+    let unknown = create(&both.companies, LEFT, "unknown");
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&known, &unknown]);
+    run(&both.contacts);
+    let gone = counterpart(&both.contacts, LEFT, &contact);
+    both.contacts.stage.lock().person_deletes(RIGHT, &gone);
+    run(&both.contacts);
+    let Simulation { context, setup, .. } = &both.contacts;
+    let asked = Asked::Record(contact.clone());
+    let remedy = syncline_runner::remedy(context, setup, &asked, Remedy::Recreate, None);
+    futures_util::FutureExt::now_or_never(remedy).expect("nothing in a simulation waits").expect("it can be done");
+    let there = counterpart(&both.contacts, LEFT, &contact);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [counterpart(&both.companies, LEFT, &known).to_string()]);
+    assert_eq!(both.contacts.rows(StoreTable::Waiting).len(), 1, "written down with what was decided");
+    run(&both.companies);
+    run(&both.contacts);
+    assert_eq!(links(&both.contacts, RIGHT, &there).len(), 2);
+    both.rest();
+}
+
+#[test]
+fn e10_1_of_two_that_disagree_about_a_single_reference_one_wins_and_the_other_is_kept() {
+    let both = both(MergeForm::Replace);
+    let companies = ["a", "b", "c"].map(|name| create(&both.companies, LEFT, name));
+    run(&both.companies);
+    let there = companies.clone().map(|id| counterpart(&both.companies, LEFT, &id));
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&companies[0]]);
+    run(&both.contacts);
+    let contact_there = counterpart(&both.contacts, LEFT, &contact);
+    link(&both.contacts, LEFT, &contact, "companies", &[&companies[1]]);
+    link(&both.contacts, RIGHT, &contact_there, "companies", &[&there[2]]);
+    run(&both.contacts);
+    assert_eq!(links(&both.contacts, LEFT, &contact), [companies[2].to_string()], "the newer one");
+    let lost = both.contacts.conflicts().pop().expect("the loser is kept").conflict.fields.remove(0).left;
+    assert_eq!(lost.to_string(), companies[1].to_string());
+    both.rest();
+}
+
+#[test]
+fn e10_1_a_reference_to_a_record_that_is_never_paired_keeps_waiting_and_is_listed() {
+    let both = both(MergeForm::Set);
+    create(&both.companies, LEFT, "twin");
+    let one = create(&both.companies, RIGHT, "twin");
+    create(&both.companies, RIGHT, "twin");
+    run(&both.companies);
+    let contact = create(&both.contacts, RIGHT, "ada");
+    link(&both.contacts, RIGHT, &contact, "companies", &[&one]);
+    run(&both.contacts);
+    let there = counterpart(&both.contacts, RIGHT, &contact);
+    simulated_edit(&both.contacts, RIGHT, &contact, "name", "Eda");
+    run(&both.contacts);
+    assert_eq!(both.contacts.stage.lock().value(LEFT, &there, "name"), Some(text("Eda")), "the rest goes on");
+    assert!(waits(&both.contacts, RIGHT, &contact));
+    both.rest();
+    assert!(waits(&both.contacts, RIGHT, &contact));
+    assert_eq!(
+        both.contacts.totals().counts[&(Standing::Held(Reason::ReferenceWaiting), Some(Reason::ReferenceWaiting))],
+        1
+    );
+}
+
+fn simulated_edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
+    let mut state = simulation.stage.lock();
+    state.now += 5_000;
+    state.person_edits(side, id, field, value);
+}
+
+/// Histories of both syncs: people link and unlink on both sides, runs come in any order, and the power fails.
+#[test]
+fn e10_1_histories_of_two_syncs_that_refer_to_each_other_agree_in_the_end() {
+    let seeds = std::env::var("SYNCLINE_SEEDS").ok();
+    let range = seeds.as_deref().and_then(|seeds| seeds.split_once(".."));
+    let bounds = range.and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let (from, to): (u64, u64) = bounds.unwrap_or((0, 60));
+    for seed in from..to {
+        let breaches = history(seed);
+        assert_eq!(breaches, Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+fn history(seed: u64) -> Vec<String> {
+    let mut chance = Chance::new(seed ^ 0x5eed);
+    let manners = [(); 4].map(|()| Manner { complete: true, validates: false, ..Manner::draw(&mut chance) });
+    let both = drawn(seed, manners, MergeForm::Set);
+    for simulation in [&both.contacts, &both.companies] {
+        for number in 0..2 + chance.below(4) {
+            create(simulation, chance.pick(&Side::BOTH), &format!("n{number}"));
+        }
+        simulation.stage.lock().fault_percent = chance.pick(&[0, 0, 5]);
+    }
+    for _ in 0..4 + chance.below(4) {
+        for _ in 0..chance.below(5) {
+            act(&both, &mut chance);
+        }
+        if chance.percent(40) {
+            both.contacts.store.stop_at(chance.below(30) as u64, chance.percent(50));
+        }
+        for simulation in chance.pick(&[[&both.contacts, &both.companies], [&both.companies, &both.contacts]]) {
+            simulation.stage.lock().now += chance.pick(&[1_000, 60_000, 600_000]);
+            let _ = simulation.run();
+            both.contacts.store.start_again();
+        }
+    }
+    for simulation in [&both.contacts, &both.companies] {
+        simulation.stage.lock().fault_percent = 0;
+    }
+    for _ in 0..2 {
+        for simulation in [&both.contacts, &both.companies] {
+            if simulation.settle().is_none() {
+                return vec!["E6.7: it does not come to rest".to_owned()];
+            }
+        }
+    }
+    let mut breaches = both.breaches();
+    breaches.extend(unlinked(&both, &mut chance));
+    if !breaches.is_empty() {
+        for simulation in [&both.contacts, &both.companies] {
+            breaches.extend(simulation.stage.lock().story.iter().filter(|line| !line.contains("it ends")).cloned());
+        }
+    }
+    breaches
+}
+
+/// What a person takes away in the end is away on both sides.
+fn unlinked(both: &Both, chance: &mut Chance) -> Option<String> {
+    let side = chance.pick(&Side::BOTH);
+    let linked = both.contacts.pairs().into_iter().map(|(_, pair)| pair).filter(|pair| pair.is_joined());
+    let ids = |pair: &Pair| Some((pair.id(side)?.clone(), pair.id(side.other())?.clone()));
+    let all: Vec<(RecordId, RecordId)> = linked.filter_map(|pair| ids(&pair)).collect();
+    for (own, _) in &all {
+        link(&both.contacts, side, own, "companies", &[]);
+    }
+    both.contacts.settle()?;
+    let of_others = |id: &String| {
+        let id = RecordId::new(id.as_str());
+        both.companies.pair_of(side.other(), &id).is_none_or(|pair| !pair.is_joined())
+    };
+    let left = all.iter().flat_map(|(_, other)| links(&both.contacts, side.other(), other));
+    let left: Vec<String> = left.filter(|id| !of_others(id)).collect();
+    (!left.is_empty()).then(|| format!("E10.1: {left:?} are linked although a person took them away"))
+}
+
+fn act(both: &Both, chance: &mut Chance) {
+    let contacts = chance.percent(60);
+    let (simulation, others, to) = match contacts {
+        true => (&both.contacts, &both.companies, "companies"),
+        false => (&both.companies, &both.contacts, "contacts"),
+    };
+    let side = chance.pick(&Side::BOTH);
+    let ids = simulation.stage.lock().ids(side);
+    if ids.is_empty() || chance.percent(15) {
+        create(simulation, side, &format!("m{}", chance.below(100)));
+        return;
+    }
+    let id = chance.pick(&ids);
+    let known = others.stage.lock().ids(side);
+    let wanted: Vec<&RecordId> = known.iter().filter(|_| chance.percent(40)).collect();
+    link(simulation, side, &id, to, &wanted);
+}
+
+#[test]
+fn e10_1_a_reference_is_looked_up_by_a_key_of_both_replicas() {
+    let mut both = both(MergeForm::Set);
+    let endpoint = |setup: &SideSetup| setup.endpoint.clone();
+    let way = Way::Key {
+        left: endpoint(&both.companies.setup.left),
+        left_key: vec!["email".into()],
+        right: endpoint(&both.companies.setup.right),
+        right_key: vec!["email".into()],
+    };
+    let rules = &mut both.contacts.setup.rules;
+    rules.mappings.last_mut().expect("the links come last").routes[0].way = way;
+    // The companies are read, and their sync pairs none of them.
+    both.companies.setup.rules.direction = Direction::ToLeft;
+    let known = create(&both.companies, LEFT, "known");
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&known]);
+    run(&both.contacts);
+    let there = counterpart(&both.contacts, LEFT, &contact);
+    assert!(waits(&both.contacts, LEFT, &contact), "nobody has read the companies");
+    run(&both.companies);
+    assert_eq!(run(&both.contacts), 0, "there is none with this key");
+    let known_there = create(&both.companies, RIGHT, "Known");
+    run(&both.companies);
+    assert_eq!(run(&both.contacts), 1);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [known_there.to_string()]);
+    // A key that several have means nobody.
+    let twins = [create(&both.companies, RIGHT, "twin"), create(&both.companies, RIGHT, "twin")];
+    let twin = create(&both.companies, LEFT, "twin");
+    run(&both.companies);
+    link(&both.contacts, LEFT, &contact, "companies", &[&known, &twin]);
+    assert_eq!(run(&both.contacts), 0);
+    assert!(waits(&both.contacts, LEFT, &contact));
+    both.companies.stage.lock().person_deletes(RIGHT, &twins[0]);
+    run(&both.companies);
+    assert_eq!(run(&both.contacts), 1);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [known_there.to_string(), twins[1].to_string()]);
+}
