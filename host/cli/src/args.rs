@@ -23,6 +23,14 @@ Records, pairs, the journal and what is known of each application are in the fil
 whoever has it. Secrets in it stay encrypted: another machine needs the same key, SYNCLINE_KEY or the \
 file `key` of the data folder. Plugins and syncline.toml are not in it.";
 
+const HINT: &str = "\
+Examples:
+  syncline hint crm contacts 1234 5678
+  syncline hint crm contacts 1234 --event 7f3a      the same event once more is no news
+
+A hint is no value: each record is read by its id before anything is decided. Beside `syncline serve` the \
+syncs with a schedule that read these records run soon, else their next run looks at them.";
+
 const IMPORT: &str = "\
 Examples:
   syncline import people.state
@@ -122,6 +130,9 @@ pub enum Command {
         after_help = "Examples:\n  syncline resolve people 1234 phone --take left\n  syncline resolve people 1234 phone --flip\n\nIts counterpart was deleted (`syncline records people --reason counterpart-deleted`):\n  syncline resolve people 1234 --recreate --plan    what would be written\n  syncline resolve people 1234 --recreate\n  syncline resolve people '#12' --delete            by the sign of its pair"
     )]
     Resolve(ResolveArgs),
+    /// Say that records may have changed, as a webhook does: the next run looks at them
+    #[command(after_help = HINT)]
+    Hint(HintArgs),
     /// List what runs did
     History(HistoryArgs),
     /// Show one run, change by change
@@ -314,6 +325,23 @@ impl ResolveArgs {
         let words = [(self.recreate, Remedy::Recreate), (self.unpair, Remedy::Unpair), (self.delete, Remedy::Delete)];
         words.into_iter().find_map(|(is_meant, remedy)| is_meant.then_some(remedy))
     }
+}
+
+/// What may have changed.
+#[derive(Clone, Debug, Group)]
+pub struct HintArgs {
+    /// The connection
+    #[arg(value_name = "CONNECTION")]
+    pub connection: String,
+    /// The object, as the configuration names it
+    #[arg(value_name = "OBJECT")]
+    pub object: String,
+    /// The ids of the records
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// The event that told it: the same event once more is no news
+    #[arg(long, value_name = "EVENT")]
+    pub event: Option<String>,
 }
 
 /// Which runs.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod conflicts;
 pub mod errors;
 pub mod explain;
+pub mod hint;
 pub mod history;
 pub mod impact;
 pub mod init;

@@ -323,6 +323,7 @@ pub(crate) fn forget_reads(space: Space, batch: &mut Batch) {
         StoreTable::Change,
         StoreTable::Seen,
         StoreTable::Member,
+        StoreTable::Hint,
     ];
     for table in tables {
         batch.writes.push(Write::DeleteRange { space, table, from: Vec::new(), to: None });

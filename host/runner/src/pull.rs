@@ -13,8 +13,8 @@ use crate::gather::Gatherer;
 use crate::patience::patiently;
 use crate::replica::{Applied, Known};
 use crate::setup::Event;
-use crate::unread;
 use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
+use crate::{hints, unread};
 
 /// What reading an endpoint did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Pulled {
 
 impl Pulled {
     /// Keeps what could not be read for the run's log, and the first of it to be shown.
-    fn skip(&mut self, endpoint: &EndpointAccess<'_>, skipped: Vec<Skipped>, batch: &mut Batch) {
+    pub(crate) fn skip(&mut self, endpoint: &EndpointAccess<'_>, skipped: Vec<Skipped>, batch: &mut Batch) {
         if let Some(run) = endpoint.run {
             unread::note(run, endpoint.side, endpoint.context.world.now(), &skipped, batch);
         }
@@ -63,6 +63,8 @@ pub(crate) async fn pull(endpoint: &mut EndpointAccess<'_>) -> Result<Pulled, Fa
     } else if sweep_is_due(endpoint) {
         sweep(endpoint, &mut pulled).await?;
     }
+    // Afterwards, so that what a hint tells is the last word.
+    hints::follow(endpoint, &mut pulled).await?;
     endpoint.keep_renewed_schema().await?;
     Ok(pulled)
 }

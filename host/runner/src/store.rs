@@ -59,11 +59,13 @@ pub enum StoreTable {
     Notice = 20,
     /// Sync: references that wait for a counterpart, by pair number.
     Waiting = 21,
+    /// Endpoint: hints that records have changed, and the events that told them.
+    Hint = 22,
 }
 
 impl StoreTable {
     /// Every table, in the order of their numbers.
-    pub const ALL: [StoreTable; 21] = [
+    pub const ALL: [StoreTable; 22] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -85,6 +87,7 @@ impl StoreTable {
         StoreTable::Unread,
         StoreTable::Notice,
         StoreTable::Waiting,
+        StoreTable::Hint,
     ];
 
     /// Returns the table with a stored number.
@@ -252,7 +255,7 @@ mod tests {
             // A new table is missing here, and then perhaps above, too.
             match table {
                 Meta | Cursor | Replica | MatchKey | Change | Pair | PairBack | Plan | Conflict | Recheck | Journal
-                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice | Waiting => {}
+                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice | Waiting | Hint => {}
             }
             assert_eq!(StoreTable::of(table as u8), Some(table));
         }

@@ -128,6 +128,7 @@ fn visited(simulation: &Simulation, visit: &Visit) -> bool {
         state.now += visit.pause_ms;
         state.failing = visit.fault.or(state.failing);
     }
+    simulation.hint_at_random();
     if let Some((commits, applied)) = visit.crash {
         simulation.store.stop_at(commits, applied);
     }

@@ -11,6 +11,7 @@ mod chance;
 mod checks;
 mod connector;
 mod crash;
+mod hinting;
 mod history;
 mod intents;
 mod people;

@@ -11,7 +11,7 @@ use syncline_core::{
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
     Answer, ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop,
-    Store, StoreTable, SyncSetup, TaskLimit, Totals, World, run, sync_space,
+    Store, StoreTable, SyncSetup, TaskLimit, Totals, World, endpoint_space, run, sync_space,
 };
 
 use crate::application::{Application, Entry, Manner};
@@ -381,6 +381,15 @@ impl Simulation {
     pub fn conflicts(&self) -> Vec<KeptConflict> {
         let rows = self.rows(StoreTable::Conflict);
         rows.into_iter().map(|(_, bytes)| postcard::from_bytes(&bytes).expect("a conflict reads back")).collect()
+    }
+
+    /// Returns a table of one of its endpoints.
+    pub fn rows_of(&self, side: Side, table: StoreTable) -> Vec<(Vec<u8>, Vec<u8>)> {
+        wait(async {
+            let store: &dyn Store = self.store.as_ref();
+            let space = endpoint_space(store, &self.setup.side(side).endpoint).await.expect("the store is up");
+            store.scan(space, table, Vec::new(), usize::MAX).await.expect("the store is up")
+        })
     }
 
     /// Returns a table of the sync.

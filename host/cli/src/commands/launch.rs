@@ -9,7 +9,7 @@ use syncline_store::Engine;
 
 use super::beside::{self, Request, Unanswered};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, reading, remedy, run, serve, transfer};
+use super::{CommandError, Exit, hint, reading, remedy, run, serve, transfer};
 use crate::args::Command;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -56,6 +56,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     let progress = Arc::new(Progress::new(terminal.json));
     let output = match command {
         Command::Export(args) => transfer::export(store.as_ref(), &args.file).await,
+        Command::Hint(args) => hint::hint(store.as_ref(), &config, args, false).await.map(|taken| taken.output),
         Command::Serve => serve::serve(folders, Arc::clone(&store), stop, Arc::new(Desk(Arc::clone(&progress)))).await,
         _ => {
             let listener: Arc<dyn Listener> = progress.clone();

@@ -60,6 +60,7 @@ pub async fn read(
         | Command::Export(_)
         | Command::Import(_)
         | Command::Check(_)
+        | Command::Hint(_)
         | Command::Plan(_)
         | Command::Run(_)
         | Command::Serve

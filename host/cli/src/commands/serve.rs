@@ -1,6 +1,6 @@
 //! `syncline serve`: runs every active sync on its schedule, and does the work of other commands beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use syncline_core::SyncName;
 use syncline_runner::{Stop, World};
 use syncline_store::DiskStore;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, reading, run, sentence, transfer};
+use super::{CommandError, Exit, hint, reading, run, sentence, transfer};
 use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::render::View;
@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// A pause before the next connection is accepted when there are no file handles left.
 const NO_HANDLES_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long hints are waited for once there is one.
+const HINTS_GATHER: Duration = Duration::from_secs(1);
 
 /// How long whoever asked may take to read the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -46,6 +49,9 @@ struct Server {
     seat: Arc<dyn Seat>,
     /// One command at a time reaches the applications.
     turn: Mutex<()>,
+    /// The syncs whose applications said that something has changed.
+    hinted: Mutex<BTreeSet<SyncName>>,
+    told: Notify,
     session: Mutex<Option<(std::time::SystemTime, Arc<Session>)>>,
 }
 
@@ -62,6 +68,8 @@ pub async fn serve(
         stop: stop.clone(),
         seat,
         turn: Mutex::new(()),
+        hinted: Mutex::default(),
+        told: Notify::new(),
         session: Mutex::new(None),
     });
     // What is wrong at the start is said at the start.
@@ -118,6 +126,8 @@ impl Server {
             let wait = self.run_due(&mut next, &mut said).await;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                // Hints come in swarms: one run is to see as many as it can.
+                () = async { self.told.notified().await; tokio::time::sleep(HINTS_GATHER).await } => {}
                 () = self.stop.asked() => {}
             }
         }
@@ -141,7 +151,8 @@ impl Server {
             if due.schedule != shown {
                 *due = Due { schedule: shown, at: schedule.due(None, now) };
             }
-            if due.at.is_some_and(|at| at <= now) {
+            let is_hinted = self.hinted.lock().await.remove(sync.name());
+            if is_hinted || due.at.is_some_and(|at| at <= now) {
                 due.at = schedule.due(Some(now), now);
                 let _turn = self.turn.lock().await;
                 if self.stop.is_asked() {
@@ -241,6 +252,12 @@ impl Server {
         if let Command::Export(export) = &args.command {
             let _turn = self.turn.lock().await;
             return transfer::export(self.store.as_ref(), &request.folder.join(&export.file)).await;
+        }
+        if let Command::Hint(args) = &args.command {
+            let taken = hint::hint(self.store.as_ref(), &config, args, true).await?;
+            self.hinted.lock().await.extend(taken.syncs);
+            self.told.notify_one();
+            return Ok(taken.output);
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };

@@ -124,6 +124,37 @@ fn a_secret_that_is_renewed_in_its_file_counts_while_serve_goes_on() {
 }
 
 #[test]
+fn e6_6_a_hint_brings_an_edit_long_before_the_schedule() {
+    let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1d\"");
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    world.syncline(&["hint", "crm", "contacts", "1"]).ends(0).says(&["nothing to keep"]);
+    let serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || crm.people().len() == 1), "{}", serve.said());
+    let id = crm.find("ada@example.com").id.to_string();
+    crm.edit("ada@example.com", &[("jobtitle", "Countess")]);
+    let hint = ["hint", "crm", "contacts", &id, "no-such-record", "../1?x=y", "--event", "7f3a"];
+    world.syncline(&hint).ends(0).says(&["3 taken; people runs soon"]);
+    let title = || book.people()["ada@example.com"].get("title").cloned();
+    assert!(World::until(SOON, || title().as_deref() == Some("Countess")), "{}", serve.said());
+    world.syncline(&hint).ends(0).says(&["0 taken, 3 told before"]);
+    for (wrong, says) in [
+        (["hint", "crn", "contacts", "1"], "there is no connection `crn`; did you mean `crm`?"),
+        (["hint", "crm", "deals", "1"], "no active sync reads `deals` of the connection crm"),
+        (["hint", "crm", "contacts", ""], "cannot be the id of a record"),
+    ] {
+        world.syncline(&wrong).ends(2).says(&[says]);
+    }
+    world.syncline(&["status"]).ends(0);
+    serve.signal("TERM");
+    serve.wait().ends(0);
+    book.edit("ada@example.com", |card| card.set("ORG", "Engines"));
+    world.syncline(&["hint", "book", "contacts", "ada.vcf"]).ends(0).says(&["1 taken; the next run of people looks"]);
+    world.run();
+    assert_eq!(crm.people(), book.people());
+    world.plans_nothing();
+}
+
+#[test]
 fn another_configuration_is_refused_beside_serve() {
     let (world, _crm, _radicale, _book) = World::crm_and_book("schedule = \"every 1d\"");
     std::fs::copy(world.at("syncline.toml"), world.at("other.toml")).expect("copied");
