@@ -96,7 +96,8 @@ impl Findings {
         match session.setup(sync).await {
             Ok(setup) => {
                 let (left, right) = (&setup.left.endpoint, &setup.right.endpoint);
-                self.text.push_str(&format!("sync {}: {left} and {right}\n", setup.name));
+                let draft = if sync.active { "" } else { " (a draft: no record of it is read or written)" };
+                self.text.push_str(&format!("sync {}: {left} and {right}{draft}\n", setup.name));
                 self.text.push_str(&mappings(&setup.rules.mappings));
                 self.text.push_str(&scope(&setup.rules));
                 self.syncs.push(json!({ "sync": setup.name, "rules": setup.rules }));

@@ -63,13 +63,15 @@ pub async fn perform(
         Command::Plan(args) => {
             let out = args.out.as_deref().map(|path| folder.join(path));
             let syncs = chosen(session, args.sync.as_deref())?;
+            no_draft(&syncs, "plan it")?;
             plan::plan(session, &syncs, args.all, view.json, out.as_deref()).await
         }
         Command::Run(args) => run_it(session, args, folder, terminal).await,
         Command::Resolve(args) if let Some(what) = args.remedy() => remedy_it(session, args, what, terminal).await,
         Command::Resolve(args) => {
-            let decision = decision(args);
-            Ok(resolve::resolve(session, &one(session, &args.sync)?, &decision).await?)
+            let sync = one(session, &args.sync)?;
+            no_draft(std::slice::from_ref(&sync), "decide")?;
+            Ok(resolve::resolve(session, &sync, &decision(args)).await?)
         }
         Command::Undo(args) => undo_it(session, args, terminal).await,
         Command::Status(_)
@@ -104,11 +106,7 @@ async fn run_it(
         (Some(saved), _) => vec![one(session, saved.sync.as_str())?],
         (None, name) => chosen(session, name.as_deref())?,
     };
-    // A draft writes nothing, whoever asks for it (F06).
-    if let Some(draft) = syncs.iter().find(|sync| !sync.active) {
-        let message = format!("the sync {} is a draft; write `active = true` into it, then run it", draft.name());
-        return Err(CommandError::Usage(message));
-    }
+    no_draft(&syncs, "run it")?;
     let only = saved.map(|saved| saved.items);
     let answer = answer(args);
     if answer.is_some() && syncs.len() > 1 {
@@ -117,6 +115,14 @@ async fn run_it(
     }
     let options = run::Options { only, answer, yes: args.yes, terminal, reset: args.reset };
     run::run(session, &syncs, &options).await
+}
+
+/// Invariant: no record of a draft is read or written, whoever asks for it (F06). What a run did before its sync became
+/// one can still be undone.
+fn no_draft(syncs: &[SyncConfig], then: &str) -> Result<(), CommandError> {
+    let Some(draft) = syncs.iter().find(|sync| !sync.active) else { return Ok(()) };
+    let message = format!("the sync {} is a draft; write `active = true` into it, then {then}", draft.name());
+    Err(CommandError::Usage(message))
 }
 
 /// What a person says about a plan; letters may be large or small.
@@ -167,6 +173,7 @@ async fn remedy_it(
     terminal: Option<Terminal>,
 ) -> Result<Output, CommandError> {
     let sync = one(session, &args.sync)?;
+    no_draft(std::slice::from_ref(&sync), "decide")?;
     let number = args.record.strip_prefix('#').and_then(|number| number.parse().ok());
     let asked =
         number.map_or_else(|| Asked::Record(RecordId::from(args.record.as_str())), |id| Asked::Pair(PairId(id)));

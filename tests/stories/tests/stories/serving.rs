@@ -103,7 +103,7 @@ fn an_interrupt_ends_a_wait_for_the_budget_of_a_connection() {
 }
 
 #[test]
-fn a_secret_that_is_renewed_in_its_file_counts_while_serve_goes_on() {
+fn e8_3_a_secret_that_is_renewed_in_its_file_counts_while_serve_goes_on() {
     let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"");
     std::fs::write(world.at("token"), "sandbox-token\n").expect("written");
     world.reconfigure(|text| text.replace("env:TOKEN", "file:token"));
@@ -152,6 +152,32 @@ fn e6_6_a_hint_brings_an_edit_long_before_the_schedule() {
     world.run();
     assert_eq!(crm.people(), book.people());
     world.plans_nothing();
+}
+
+#[test]
+fn f06_no_record_of_a_draft_is_read_or_written() {
+    let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"\nactive = false");
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    crm.add(&[("email", "bob@example.com")]);
+    for command in [
+        &["run", "people", "--yes"][..],
+        &["plan", "people"],
+        &["resolve", "people", "1", "--flip"],
+        &["resolve", "people", "1", "--recreate", "--yes"],
+    ] {
+        world.syncline(command).ends(2).says(&["the sync people is a draft; write `active = true`"]);
+    }
+    world.syncline(&["run", "--yes"]).ends(2).says(&["there is no active sync"]);
+    world.syncline(&["hint", "crm", "contacts", "1"]).ends(2).says(&["no active sync reads"]);
+    assert_eq!(crm.state().stats().requests, 0, "nothing was even asked");
+    world.syncline(&["check"]).ends(0).says(&["(a draft: no record of it is read or written)"]);
+    world.syncline(&["status"]).ends(0).says(&["a draft"]);
+    assert_eq!(crm.people().len(), 1);
+    world.syncline(&["history"]).ends(0);
+    world.reconfigure(|text| text.replace("active = false", "active = true"));
+    world.run();
+    assert_eq!(crm.people(), book.people());
+    assert_eq!(crm.people().len(), 2);
 }
 
 #[test]
