@@ -20,6 +20,9 @@ pub fn carddav(name: &str, url: &str, password: &str) -> String {
     )
 }
 
+/// Lets one field be written as often as it is edited, for stories in which that is more often than in earnest (E6.4).
+pub const NO_CAPS: &str = "caps = { field_per_hour = \"off\", record_per_day = \"off\", alternations = \"off\" }\n";
+
 /// A sync of the contacts of two connections; `more` is put below.
 pub fn sync(name: &str, left: &str, right: &str, more: &str) -> String {
     format!(

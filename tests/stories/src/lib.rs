@@ -17,7 +17,7 @@ pub use binary::{Ran, Started};
 pub use book::{Book, Entry};
 pub use card::{Card, Line};
 pub use chance::Chance;
-pub use config::{carddav, hubspot, sync};
+pub use config::{NO_CAPS, carddav, hubspot, sync};
 pub use crm::Crm;
 pub use crowd::{Account, Busy, Crowd};
 pub use person::{Person, has_colours};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syncline_sandbox::{Fault, FaultKind, HubSpot, Limits, Policy};
-use syncline_stories::{Book, Card, SYNC, World, carddav, hubspot, sync};
+use syncline_stories::{Book, Card, NO_CAPS, SYNC, World, carddav, hubspot, sync};
 use syncline_test_servers::Radicale;
 
 const UPSERT: &str = "/batch/upsert";
@@ -21,7 +21,7 @@ fn no_answer_doubles_or_loses_anything() {
     let radicale = Radicale::start().expect("Radicale starts");
     let book = Book::at(&radicale.address_book("people").expect("an address book"));
     let connections = hubspot("crm", &crm.url(), "TOKEN") + &carddav("book", book.url(), "PASSWORD");
-    world.configure(&(connections + &sync(SYNC, "crm", "book", "")));
+    world.configure(&(connections + &sync(SYNC, "crm", "book", NO_CAPS)));
     book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
     world.run();
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syncline_sandbox::{HubSpot, Limits};
-use syncline_stories::{Account, Book, Busy, Chance, Crowd, SYNC, World, carddav, hubspot, sync};
+use syncline_stories::{Account, Book, Busy, Chance, Crowd, NO_CAPS, SYNC, World, carddav, hubspot, sync};
 use syncline_test_servers::{Cyrus, Radicale};
 
 /// How late the CRM's search shows a write.
@@ -64,8 +64,8 @@ fn killed_at_any_moment(book: &str, kills: u32) {
     let crm = world.crm(HubSpot::builder().limits(Limits::off()).index_lag_ms(LAG_MS));
     let book = Book::at(book);
     let connections = hubspot("crm", &crm.url(), "TOKEN") + &carddav("book", book.url(), "PASSWORD");
-    let deletes = "deletes = { to_left = \"archive\" }\nguards = { auto_approve = true }";
-    world.configure(&(connections + &sync(SYNC, "crm", "book", deletes)));
+    let more = format!("{NO_CAPS}deletes = {{ to_left = \"archive\" }}\nguards = {{ auto_approve = true }}");
+    world.configure(&(connections + &sync(SYNC, "crm", "book", &more)));
     // The components are compiled once, which is not what is killed here.
     world.syncline(&["check"]).ends(0);
 
