@@ -342,6 +342,7 @@ mod tests {
             chosen: None,
             changes: vec![Change { side: Side::Left, kind, record: Some(id.into()), version: None, fields }],
             agreed: Vec::new(),
+            seen: Vec::new(),
             conflicts: Vec::new(),
             left_out: Vec::new(),
             then: PairState::Linked,

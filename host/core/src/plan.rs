@@ -234,6 +234,9 @@ pub struct PlanItem {
     pub changes: Vec<Change>,
     /// What is agreed then.
     pub agreed: Vec<Agreed>,
+    /// The fingerprints of what both sides held in these fields when this was planned, in the same order; empty where
+    /// that does not matter. A side may be read anew before the item is written.
+    pub seen: Vec<(u64, u64)>,
     /// The conflicts found on the way.
     pub conflicts: Vec<Conflict>,
     /// The fields that are left out, and why.

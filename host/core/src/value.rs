@@ -95,6 +95,14 @@ impl Value {
         })
     }
 
+    /// Returns a digest that tells whether it is the same value later; never 0, which stands for none.
+    pub fn fingerprint(&self) -> u64 {
+        let text = serde_json::to_vec(self).expect("values have no odd map keys");
+        let digest = blake3::hash(&text);
+        let first = digest.as_bytes().first_chunk().expect("a digest has 32 bytes");
+        u64::from_le_bytes(*first).max(1)
+    }
+
     /// Returns the type of the fields that it belongs into; an empty one belongs into any.
     pub fn kind(&self) -> Option<FieldType> {
         Some(match self {

@@ -71,7 +71,17 @@ async fn swallow(
 pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
     for side in Side::BOTH {
         let Some(Known::Gone(Fate::MergedInto(into))) = work.known(side) else { continue };
-        let (into, survivor) = end_of_merges(running, side, into.clone()).await?;
+        let (mut into, mut survivor) = end_of_merges(running, side, into.clone()).await?;
+        let waited = work.before.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::Retrying);
+        if survivor.is_none() && waited {
+            // One that came and went between two reads is never named by any of them.
+            match where_it_is(running, side, &into).await? {
+                Some(Found::Gone(tombstone)) => survivor = Some(Known::Gone(tombstone.fate)),
+                Some(Found::Moved { id, .. }) => (into, survivor) = end_of_merges(running, side, id).await?,
+                Some(Found::At(_) | Found::Unclear(_)) | None => {}
+            }
+            work.pair.trouble = None;
+        }
         if matches!(survivor, Some(Known::Gone(_))) {
             // Gone in the end: what is left of the pair is decided as after any other delete.
             if matches!(work.pair.state, PairState::PairCollision { .. }) {
@@ -90,15 +100,6 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
                 continue;
             }
             work.pair.state = PairState::PairCollision { side, into };
-            continue;
-        }
-        let asked = work.before.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::Retrying);
-        if survivor.is_none() && asked && is_gone(running, side, &into).await? {
-            // It came and went between two reads, so nothing will ever name it.
-            if matches!(work.pair.state, PairState::PairCollision { .. }) {
-                work.pair.state = PairState::Linked;
-            }
-            work.pair.trouble = None;
             continue;
         }
         if survivor.is_none() {
@@ -123,18 +124,18 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
     Ok(())
 }
 
-/// Asks the application whether a record is gone; what cannot be looked up by id is told by reads only.
-async fn is_gone(running: &Running<'_>, side: Side, id: &RecordId) -> Result<bool, Failure> {
+/// Asks the application about a record; where nothing can be looked up by id, only reads tell.
+async fn where_it_is(running: &Running<'_>, side: Side, id: &RecordId) -> Result<Option<Found>, Failure> {
     let endpoint = running.endpoint(side);
     if !endpoint.described.object.abilities.get {
-        return Ok(false);
+        return Ok(None);
     }
     let connector = &endpoint.setup.connector;
-    let answer = patiently(running.context, side, endpoint.setup, "looking for a merged record in", || {
+    let mut answer = patiently(running.context, side, endpoint.setup, "looking for a merged record in", || {
         connector.get(endpoint.setup.target(), vec![id.clone()], endpoint.state.layout.columns.clone())
     })
     .await?;
-    Ok(matches!(answer.found.first(), Some(Found::Gone(_))))
+    Ok(answer.found.pop())
 }
 
 /// Follows merges of merges, and returns what is known of the record at their end.

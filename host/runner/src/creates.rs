@@ -121,6 +121,7 @@ async fn pending(running: &Running<'_>, id: PairId, pair: &Pair) -> Result<Optio
         chosen: None,
         changes: vec![entry.change.clone()],
         agreed,
+        seen: Vec::new(),
         conflicts: Vec::new(),
         left_out: Vec::new(),
         then: entry.then.clone(),

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use syncline_core::{
-    Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Lately, Mapping, Members, Pair,
-    PairId, PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation,
-    Taken, Touched, Trouble, decide, diff,
+    Agreed, Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Lately, Mapping,
+    Members, Pair, PairId, PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side,
+    SideTimes, Situation, Taken, Touched, Trouble, Value, decide, diff,
 };
 
 use crate::codec;
@@ -380,6 +380,7 @@ fn write_down(
             left: work.pair.left.clone(),
             right: work.pair.right.clone(),
             chosen: work.pair.chosen.clone().filter(|_| work.pair.base == Base::default()),
+            seen: seen(&work, &decision.agreed),
             changes: decision.changes,
             agreed: decision.agreed,
             conflicts: decision.conflicts,
@@ -413,6 +414,14 @@ fn write_down(
     if work.pair != work.before || !work.swallowed.is_empty() {
         put(running, &work, batch);
     }
+}
+
+/// Returns the fingerprints of what both sides hold in the fields that an item agrees on.
+fn seen(work: &Work, agreed: &[Agreed]) -> Vec<(u64, u64)> {
+    let of = |side: Side, field: &FieldName| {
+        work.record(side).and_then(|record| record.get(field)).map_or(0, Value::fingerprint)
+    };
+    agreed.iter().map(|agreed| (of(Side::Left, &agreed.left), of(Side::Right, &agreed.right))).collect()
 }
 
 fn put(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {

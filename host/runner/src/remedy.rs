@@ -279,6 +279,7 @@ fn item(id: PairId, pair: &Pair, then: PairState) -> PlanItem {
         chosen: None,
         changes: Vec::new(),
         agreed: Vec::new(),
+        seen: Vec::new(),
         conflicts: Vec::new(),
         left_out: Vec::new(),
         then,

@@ -297,10 +297,11 @@ impl<'a> Replica<'a> {
     ) {
         if let Some(before) = &before {
             let older = |before: Option<Instant>, after: Option<Instant>| matches!((before, after), (Some(b), Some(a)) if a < b);
+            // An index that lags still names what is gone by now, as it was before.
+            let comparable = before.layout == after.layout || matches!(before.body, Body::Gone { .. });
             if self.ordered_versions
                 && matches!(after.body, Body::Here(_))
-                && matches!(before.body, Body::Here(_))
-                && before.layout == after.layout
+                && comparable
                 && older(before.modified_at, after.modified_at)
             {
                 applied.stale += 1;

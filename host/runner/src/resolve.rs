@@ -104,6 +104,7 @@ async fn plan(
         chosen: None,
         changes,
         agreed,
+        seen: Vec::new(),
         conflicts: open.map(|kept| Conflict { decided: Decided::ByPerson(keep), ..kept.conflict.clone() }).collect(),
         left_out: Vec::new(),
         then: PairState::Linked,

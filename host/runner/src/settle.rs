@@ -231,11 +231,14 @@ fn take_over(
 /// Invariant: only acknowledged writes and values that were seen move it; a field whose write failed stays as it was.
 fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent], rows: &Rows) {
     let run = running.run.id;
-    for agreed in &pending.item.agreed {
+    for (index, agreed) in pending.item.agreed.iter().enumerate() {
         let seen = |side: Side, field: &FieldName| {
+            let planned = pending.item.seen.get(index).map(|seen| side.pick(seen.0, seen.1));
+            let is_as_planned = |value: &Value| planned.is_none_or(|planned| planned == value.fingerprint());
+            // What was read since is an edit that the next plan answers to.
+            let known = || rows.value(side, pair.id(side), field).filter(is_as_planned);
             let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
-            let sent = || sent_from(running, pending, side, agreed);
-            linked.or_else(sent).or_else(|| rows.value(side, pair.id(side), field))
+            linked.or_else(|| sent_from(running, pending, side, agreed)).or_else(known)
         };
         // What waits is agreed on by nobody (E10.1).
         let linked = |side: Side, sent: &Value, stored: Value| match &agreed.links {

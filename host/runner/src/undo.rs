@@ -270,6 +270,7 @@ async fn plan_pair(
         chosen: None,
         changes: Vec::new(),
         agreed: Vec::new(),
+        seen: Vec::new(),
         conflicts: Vec::new(),
         left_out: Vec::new(),
         then: pair.state.clone(),

@@ -1,6 +1,8 @@
 //! Small histories cut out of seeded ones that broke a promise once, named by the rule.
 
-use syncline_core::{CreatePromise, FieldName, MappingRule, PairState, RecordId, Side};
+use syncline_core::{
+    CreatePromise, DeletePolicy, EditDelete, FieldName, MappingRule, PairState, RecordId, Rules, Side,
+};
 use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -129,4 +131,61 @@ fn e4_4_what_came_back_is_back_although_one_of_its_values_is_refused() {
     let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
     assert_eq!((&pair.state, pair.trouble.is_some()), (&PairState::Linked, true), "{pair:?}");
     rest(&simulation);
+}
+
+#[test]
+fn e1_10_a_merge_into_what_was_merged_on_between_two_reads_is_followed_to_its_end() {
+    let simulation = plain();
+    let [ada, eve] = [("ada@x", "Ada"), ("eve@x", "Eve")].map(|(email, name)| create(&simulation, LEFT, email, name));
+    run(&simulation);
+    let (right_ada, right_eve) = (partner(&simulation, &ada), partner(&simulation, &eve));
+    let double = create(&simulation, LEFT, "countess@x", "Ada");
+    simulation.stage.lock().person_merges(LEFT, &ada, &double);
+    simulation.stage.lock().person_merges(LEFT, &double, &eve);
+    simulation.stage.lock().person_deletes(RIGHT, &right_eve);
+    rest(&simulation);
+    let pair = simulation.pair_of(RIGHT, &right_ada).expect("it has a pair");
+    assert!(pair.trouble.is_none(), "{pair:?}");
+}
+
+#[test]
+fn e6_2_an_index_that_lags_does_not_bring_back_what_is_gone() {
+    let manner = Manner { lag_ms: 60_000, ..Manner::PLAIN };
+    let rules = Rules { edit_delete: EditDelete::EditWins, deletes_to_left: DeletePolicy::Archive, ..default_rules() };
+    let simulation = Simulation::new(1, Manner::PLAIN, manner, rules);
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    simulation.stage.lock().now += 600_000;
+    simulation.stage.lock().person_edits(LEFT, &ada, "street", "Dorset Street");
+    simulation.run().expect("nothing goes wrong in this run");
+    // The street is written, and what is looked up by key still shows the record as it was before that.
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_deletes(RIGHT, &right);
+    simulation.stage.lock().person_edits(LEFT, &ada, "note", "Countess");
+    simulation.run().expect("nothing goes wrong in this run");
+    rest(&simulation);
+    let stage = simulation.stage.lock();
+    assert_eq!(stage.value(LEFT, &ada, "street"), Some(text("Dorset Street")));
+}
+
+#[test]
+fn design_5_3_what_was_read_after_the_plan_is_not_taken_for_agreed() {
+    // One write a page, and a feed that shows edits a minute late.
+    let (left, right) =
+        (Manner { batch_max: 1, ..Manner::PLAIN }, Manner { batch_max: 1, lag_ms: 60_000, ..Manner::PLAIN });
+    let simulation = Simulation::new(1, left, right, default_rules());
+    let eve = create(&simulation, LEFT, "eve@x", "Eve");
+    run(&simulation);
+    let right_eve = partner(&simulation, &eve);
+    let right_ada = create(&simulation, RIGHT, "ada@x", "Ada");
+    simulation.stage.lock().now += 600_000;
+    // Eve's write finds her record merged into Ada's, which is read anew on that way; Ada's create is planned by then.
+    simulation.stage.lock().person_edits(LEFT, &eve, "note", "Countess");
+    simulation.stage.lock().person_edits(RIGHT, &right_ada, "street", "Dorset Street");
+    simulation.stage.lock().person_merges(RIGHT, &right_eve, &right_ada);
+    simulation.run().expect("nothing goes wrong in this run");
+    rest(&simulation);
+    let left_ada = simulation.pair_of(RIGHT, &right_ada).and_then(|pair| pair.left).expect("it was created");
+    let stage = simulation.stage.lock();
+    assert_eq!(stage.value(LEFT, &left_ada, "street"), Some(text("Dorset Street")));
 }

@@ -18,6 +18,7 @@ fn update(pair: PairId, whys: &[Why]) -> PlanItem {
         chosen: None,
         changes: vec![change],
         agreed: Vec::new(),
+        seen: Vec::new(),
         conflicts: Vec::new(),
         left_out: Vec::new(),
         then: PairState::Linked,
