@@ -1,7 +1,7 @@
 //! Two automations that argue, writes that come too often, and syncs in a circle (E6.4, E6.5), named by their rule.
 
 use syncline_core::{Caps, Decided, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value};
-use syncline_runner::{ApproveAll, RunReport, RunRequest, SideSetup, SyncSetup, report};
+use syncline_runner::{ApproveAll, Dispute, RunReport, RunRequest, SideSetup, SyncSetup, find_conflicts, report};
 use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -251,7 +251,7 @@ fn two_way() -> Rules {
     rules
 }
 
-/// A value that comes back to where it began agrees with what is there, so nothing is planned and nothing need be dropped.
+/// A value that comes back to where it began agrees with what is there, unless somebody edited it meanwhile (below).
 #[test]
 fn e6_5_a_circle_with_a_hub_comes_to_rest_and_no_value_travels_for_ever() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
@@ -268,4 +268,47 @@ fn e6_5_a_circle_with_a_hub_comes_to_rest_and_no_value_travels_for_ever() {
             assert_eq!(circle.rest([0, 1, 2]), 0, "and it stays so");
         }
     }
+}
+
+/// An edit at A sets out for B and C; before it has come round, A is edited again. Where C meets A, C holds A's own older
+/// value and A the newer one: both differ from what these two agreed on, so it is a conflict like any other (E3). The sync
+/// wrote C after A was edited, so by time the older value wins, and the edit is kept with the conflict as the one that lost.
+#[test]
+fn e6_5_e3_4_an_edit_that_meets_its_own_older_value_in_a_circle_is_kept_with_the_conflict() {
+    let circle = Circle::new([false; 3]);
+    let id = circle.first.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
+    circle.rest([0, 1, 2]);
+    let edit = |name: &str| {
+        let mut state = circle.first.stage.lock();
+        state.now += 10_000;
+        state.person_edits(LEFT, &id, "name", name);
+    };
+    edit("Ada 1");
+    circle.run(0);
+    edit("Ada 2");
+    circle.run(1);
+    circle.run(2);
+    let found = find_conflicts(circle.first.store.as_ref(), &circle.syncs[2].name, &id, None, Dispute::Decided);
+    let found = futures_util::FutureExt::now_or_never(found).expect("nothing waits").expect("a conflict is kept");
+    let [kept] = &found[..] else { panic!("one conflict: {found:?}") };
+    assert_eq!(kept.conflict.decided.winner(), Some(LEFT), "C, which was written last");
+    let [field] = &kept.conflict.fields[..] else { panic!("one field: {kept:?}") };
+    assert_eq!((&field.left, &field.right), (&text("Ada 1"), &text("Ada 2")), "the edit is kept");
+    circle.rest([0, 1, 2]);
+    assert_eq!(circle.names(), [["Ada 1"], ["Ada 1"], ["Ada 1"]]);
+}
+
+/// The same where the second edit is later than the last write: by time it wins, and goes round itself.
+#[test]
+fn e6_5_an_edit_later_than_the_value_that_comes_round_wins() {
+    let circle = Circle::new([false; 3]);
+    let id = circle.first.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
+    circle.rest([0, 1, 2]);
+    circle.first.stage.lock().person_edits(LEFT, &id, "name", "Ada 1");
+    circle.run(0);
+    circle.run(1);
+    circle.first.stage.lock().now += 10_000;
+    circle.first.stage.lock().person_edits(LEFT, &id, "name", "Ada 2");
+    circle.rest([2, 0, 1]);
+    assert_eq!(circle.names(), [["Ada 2"], ["Ada 2"], ["Ada 2"]]);
 }

@@ -4,6 +4,8 @@
 //! one of them is a `hub`: somebody knows of it. Two syncs over the same two endpoints are a circle too.
 //! Invariant: a value does not travel for ever in a circle either. A write is planned only where the target does not hold
 //! the value, and each side has its own base, so a value that comes back to where it began agrees with what is there.
+//! If it was edited there again meanwhile, its own older value meets the edit as a conflict: the policy decides, by time the
+//! older value may win, since the sync wrote it later, and the edit is then kept with the conflict (E3.4), to be flipped.
 
 use std::collections::{BTreeMap, VecDeque};
 
