@@ -94,7 +94,7 @@ pub enum Command {
     Init(InitArgs),
     /// Check configuration, plugins, secrets, connections and rights; name every mistake at once
     #[command(
-        after_help = "Examples:\n  syncline check\n  syncline check --offline      only what needs no connection"
+        after_help = "Examples:\n  syncline check\n  syncline check --offline      only what needs no connection\n  syncline check --notices      and that notices arrive"
     )]
     Check(CheckArgs),
     /// Show what a run would write, with reasons; write nothing anywhere
@@ -188,6 +188,9 @@ pub struct CheckArgs {
     /// Check only what needs no connection
     #[arg(long)]
     pub offline: bool,
+    /// Send one test notice by each way of `[notices]`, too
+    #[arg(long, conflicts_with = "offline")]
+    pub notices: bool,
 }
 
 /// One sync, or all.

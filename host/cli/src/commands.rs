@@ -10,7 +10,7 @@ pub mod history;
 pub mod impact;
 pub mod init;
 pub mod launch;
-mod notices;
+pub mod notices;
 pub mod perform;
 pub mod plan;
 pub mod plugin;

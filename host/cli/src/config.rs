@@ -27,6 +27,7 @@ pub mod mapping;
 pub mod matching;
 pub mod minimum;
 pub mod mistake;
+pub mod notices;
 pub mod options;
 pub mod plugins;
 mod read;
@@ -51,6 +52,7 @@ use syncline_core::{ConnectionName, SyncName, TaskBudget};
 
 pub use connection::Connection;
 pub use mistake::{Mistake, Mistakes};
+pub use notices::Notices;
 pub use source::Source;
 pub use store::StoreConfig;
 pub use sync::Sync;
@@ -71,6 +73,8 @@ pub struct Config {
     pub syncs: Vec<Sync>,
     /// How many tasks a month may hold, all syncs together.
     pub tasks: TaskBudget,
+    /// By which ways people are told.
+    pub notices: Notices,
 }
 
 /// Why there is no configuration.
@@ -154,8 +158,8 @@ pub fn parse(text: String, path: &Path) -> Result<Config, Mistakes> {
     if !mistakes.is_empty() {
         return Err(Mistakes::new(source, mistakes));
     }
-    let Document { store, connections, syncs, tasks } = read;
-    Ok(Config { source, store, connections, syncs, tasks })
+    let Document { store, connections, syncs, tasks, notices } = read;
+    Ok(Config { source, store, connections, syncs, tasks, notices })
 }
 
 /// What the tables of the file say.
@@ -165,6 +169,7 @@ struct Document {
     connections: Vec<Connection>,
     syncs: Vec<Sync>,
     tasks: TaskBudget,
+    notices: Notices,
 }
 
 fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> Document {
@@ -173,6 +178,7 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> Docume
     let connection_entries = root.take("connections").and_then(|entry| reader.section(entry.value, "`connections`"));
     let sync_entries = root.take("syncs").and_then(|entry| reader.section(entry.value, "`syncs`"));
     let tasks = root.take("limits").map(|entry| workspace::read(reader, entry.value)).unwrap_or_default();
+    let notices = root.take("notices").map(|entry| notices::read(reader, entry.value)).unwrap_or_default();
     root.finish(reader, &[]);
     let mut connections: Vec<Connection> = Vec::new();
     for entry in connection_entries.map(read::Section::rest).unwrap_or_default() {
@@ -189,5 +195,5 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> Docume
         // What syncs make together is asked once each is right by itself.
         reader.mistakes.extend(circles::mistakes(&syncs));
     }
-    Document { store, connections, syncs, tasks }
+    Document { store, connections, syncs, tasks, notices }
 }

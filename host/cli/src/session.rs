@@ -222,6 +222,11 @@ impl Session {
         })
     }
 
+    /// Returns the way to the network.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
     /// Reports every secret that is missing, for commands that reach the applications.
     pub fn check_secrets(&self) -> Result<(), SessionError> {
         Ok(self.config.verdict(secrets::check(&self.config))?)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 
 use crate::error::NetError;
+use crate::mail::{MailConfig, Mailer};
 use crate::outlet::{Outlet, OutletConfig};
 use crate::resolve::{CheckedResolver, Resolve, SystemResolver};
 use crate::tls;
@@ -41,6 +42,11 @@ impl Gateway {
             private_only: false,
         };
         Outlet::open(config, tls::client_config(roots)?, resolver)
+    }
+
+    /// Opens a way to one mail server; nothing is sent yet.
+    pub fn mailer(&self, config: MailConfig) -> Mailer {
+        Mailer::new(config, self.resolver.clone())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reaches: the only crate that names an HTTP client, and a plugin's only way out.
+//! Reaches: the only crate that names an HTTP or a mail client, and a plugin's only way out.
 //!
 //! Start with `outlet.rs`: what one connection may reach, and how its requests leave. A request passes, in this order,
 //! `target` (one reading of the URL), `grant` (is the host agreed to), `request` (which headers a plugin may set), `rate`
@@ -19,6 +19,7 @@ mod error;
 mod failure;
 mod gateway;
 mod grant;
+mod mail;
 mod outlet;
 mod rate;
 mod redact;
@@ -38,6 +39,7 @@ pub use credential::Credential;
 pub use error::{NetError, NotSentCause, SendError};
 pub use gateway::Gateway;
 pub use grant::{Grant, GrantError, HostPattern};
+pub use mail::{Mail, MailAddress, MailConfig, MailError, MailServer, Mailer};
 pub use outlet::{Errand, Limits, Outlet, OutletConfig};
 pub use rate::{BudgetState, RateLimit, Spending};
 pub use redact::Redactor;

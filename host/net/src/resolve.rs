@@ -60,7 +60,7 @@ impl CheckedResolver {
             && (!self.private_only || matches!(class, AddressClass::Private(_)))
     }
 
-    async fn allowed(self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
+    pub(crate) async fn allowed(self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
         let not_found = |reason: String| ResolveError::NotFound { name: name.clone(), reason };
         let found = self.inner.resolve(&name).await.map_err(|error| not_found(error.to_string()))?;
         let allowed = found.iter().filter(|&&address| self.is_allowed(address));

@@ -21,8 +21,6 @@ pub enum NoticeKind {
     PlanBlocked,
     /// A connection's sign-in is refused (E8.3).
     NeedsReconnect,
-    /// A sync has failed several times in a row.
-    SyncFails,
     /// Somebody tries whether notices arrive.
     Test,
 }
@@ -35,7 +33,6 @@ impl NoticeKind {
             NoticeKind::QuotaReached => "quota-reached",
             NoticeKind::PlanBlocked => "plan-blocked",
             NoticeKind::NeedsReconnect => "needs-reconnect",
-            NoticeKind::SyncFails => "sync-fails",
             NoticeKind::Test => "test",
         }
     }

@@ -1,14 +1,17 @@
-//! Real address book servers for tests: installed when missing, started on free ports of the loopback, stopped on drop.
+//! Real address book and mail servers for tests: installed when missing, started on free ports of the loopback, stopped on drop.
 //!
 //! Everything a server writes lies in a temporary folder of its own, so any number of them run side by side.
 //! Not here: what is tested with them.
 
 mod cyrus;
+mod environment;
+mod mail;
 mod process;
 mod radicale;
 mod wire;
 
 pub use cyrus::Cyrus;
+pub use mail::MailServer;
 pub use radicale::Radicale;
 
 /// The user that every server knows.

@@ -1,16 +1,16 @@
 //! Radicale, from PyPI, in a virtual environment below the target folder.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
+use std::fs;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::process::{Server, free_port, run};
+use crate::environment::Environment;
+use crate::process::{Server, free_port};
 use crate::{PASSWORD, ServerError, USER};
 
 /// The release whose behaviour the contract describes.
-const RELEASE: &str = "radicale==3.9.0";
+const RADICALE: Environment = Environment { name: "radicale", release: "radicale==3.9.0" };
 
 /// A running Radicale.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Radicale {
 impl Radicale {
     /// Starts a Radicale without any address book, and installs it first where it is missing.
     pub fn start() -> Result<Radicale, ServerError> {
-        install()?;
+        RADICALE.install()?;
         let folder = tempfile::tempdir().map_err(ServerError::io("making a folder for Radicale"))?;
         let port = free_port()?;
         let path = folder.path().display();
@@ -64,30 +64,9 @@ impl Radicale {
     /// Starts the server again, at the same address, with the same cards.
     pub fn resume(&mut self) -> Result<(), ServerError> {
         let config = self.folder.path().join("config");
-        let mut command = Command::new(environment().join("bin/python"));
+        let mut command = Command::new(RADICALE.python());
         command.args(["-m", "radicale", "--config"]).arg(config).stdout(Stdio::null()).stderr(Stdio::null());
         self.server = Some(Server::start("Radicale", &mut command, &[self.port])?);
         Ok(())
     }
-}
-
-fn environment() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/radicale")
-}
-
-/// Makes the virtual environment, once for all processes that ask at the same time.
-fn install() -> Result<(), ServerError> {
-    let environment = environment();
-    let parent = environment.parent().expect("the path above has a parent");
-    fs::create_dir_all(parent).map_err(ServerError::io("making the folder for virtual environments"))?;
-    let lock = File::create(parent.join("radicale.lock")).map_err(ServerError::io("locking the environment"))?;
-    lock.lock().map_err(ServerError::io("locking the environment"))?;
-    let python = environment.join("bin/python");
-    let is_there = |python: &PathBuf| run(Command::new(python).args(["-c", "import radicale"])).is_ok();
-    if python.exists() && is_there(&python) {
-        return Ok(());
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    run(Command::new(python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", RELEASE]))?;
-    Ok(())
 }

@@ -11,6 +11,7 @@ mod config;
 mod crm;
 mod crowd;
 mod person;
+mod receiver;
 mod world;
 
 pub use binary::{Ran, Started};
@@ -21,6 +22,7 @@ pub use config::{NO_CAPS, carddav, hubspot, sync};
 pub use crm::Crm;
 pub use crowd::{Account, Busy, Crowd};
 pub use person::{Person, has_colours};
+pub use receiver::Receiver;
 pub use world::{SYNC, World};
 
 use std::collections::BTreeMap;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use syncline_core::{Mapping, MappingRule, Rules, Side};
 use syncline_runner::{Account, CheckReport, Verdict};
 
-use crate::commands::{CommandError, Exit, sentence};
+use crate::args::CheckArgs;
+use crate::commands::{CommandError, Exit, notices, sentence};
 use crate::config::{ConfigError, Connection, Mistake, Sync, report};
 use crate::output::Output;
 use crate::render::paint::{Paint, Style};
@@ -18,13 +19,15 @@ struct Findings {
     text: String,
     connections: Vec<Value>,
     syncs: Vec<Value>,
+    notices: Vec<Value>,
     mistakes: Vec<Mistake>,
     has_failed: bool,
 }
 
-/// Checks everything that the session names; with `offline` only what needs no connection, which opening it has done.
-pub async fn check(session: &Session, offline: bool, paint: Paint) -> Result<Output, CommandError> {
-    if offline {
+/// Checks everything that the session names; with `--offline` only what needs no connection, which opening it has
+/// done, and with `--notices` that notices arrive.
+pub async fn check(session: &Session, args: &CheckArgs, paint: Paint) -> Result<Output, CommandError> {
+    if args.offline {
         let text = "configuration, plugins and secrets are well; nothing was connected\n";
         return Ok(Output::ok(text, json!({ "ok": true, "connections": [], "syncs": [] })));
     }
@@ -34,6 +37,9 @@ pub async fn check(session: &Session, offline: bool, paint: Paint) -> Result<Out
     }
     for sync in &session.config.syncs {
         findings.sync(session, sync).await;
+    }
+    if args.notices {
+        findings.notices(notices::try_all(session).await?);
     }
     session.keep_budgets().await?;
     Ok(findings.output(session))
@@ -46,6 +52,7 @@ impl Findings {
             text: String::new(),
             connections: Vec::new(),
             syncs: Vec::new(),
+            notices: Vec::new(),
             mistakes: Vec::new(),
             has_failed: false,
         }
@@ -117,8 +124,23 @@ impl Findings {
         }
     }
 
+    fn notices(&mut self, tried: Vec<(&'static str, Result<(), String>)>) {
+        if tried.is_empty() {
+            self.text.push_str("notices: the log alone is told; add `webhook` or `email` to `[notices]`\n");
+        }
+        for (way, sent) in tried {
+            let said = match &sent {
+                Ok(()) => "sent; look whether it arrived".to_owned(),
+                Err(why) => format!("{}: {}", self.failed(), plain(why)),
+            };
+            self.has_failed |= sent.is_err();
+            self.text.push_str(&format!("notices by {way}: {said}\n"));
+            self.notices.push(json!({ "way": way, "error": sent.err() }));
+        }
+    }
+
     fn output(mut self, session: &Session) -> Output {
-        let mut json = json!({ "connections": self.connections, "syncs": self.syncs });
+        let mut json = json!({ "connections": self.connections, "syncs": self.syncs, "notices": self.notices });
         let mut exit = if self.has_failed { Exit::Failed } else { Exit::Ok };
         if let Err(ConfigError::Mistakes(mistakes)) = session.config.verdict(self.mistakes) {
             self.text.push_str(&format!("\n{}", report::render(&mistakes, self.paint.colour)));

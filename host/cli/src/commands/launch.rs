@@ -9,7 +9,7 @@ use syncline_store::Engine;
 
 use super::beside::{self, Request, Unanswered};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, hint, reading, remedy, run, serve, transfer};
+use super::{CommandError, Exit, hint, notices, reading, remedy, run, serve, transfer};
 use crate::args::Command;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -62,7 +62,10 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
             let listener: Arc<dyn Listener> = progress.clone();
             let session = Session::on(folders, Arc::clone(&store), listener, stop)?;
             let here = std::env::current_dir()?;
-            perform(command, &session, &here, terminal.can_ask.then_some(terminal), view).await
+            let output = perform(command, &session, &here, terminal.can_ask.then_some(terminal), view).await;
+            progress.clear();
+            notices::once(&session).await;
+            output
         }
     };
     progress.clear();

@@ -1,13 +1,16 @@
 //! What people are to be told beside what a command answers: kept until it is told, and told once (E4.6, E7, E8.3).
 
+mod deliver;
+mod ways;
+
 use syncline_core::ConnectionName;
 use syncline_runner::outbox::{self, Notice, NoticeKind};
 use syncline_runner::{Failure, Fault, RunReport, Store, StoreError, World};
 
 use crate::config::Sync;
-use crate::render::text::plain;
-use crate::render::time;
 use crate::session::{RealWorld, Session, SessionError};
+
+pub use deliver::{once, round};
 
 /// Keeps what the end of a run has to tell, unless it has been told.
 pub(super) async fn note(
@@ -54,20 +57,15 @@ async fn needs_reconnect(store: &dyn Store, connection: &ConnectionName, why: &s
     outbox::tell_once(store, &notice, "refused").await.map(|_| ())
 }
 
-/// Tells what has not been told yet.
-pub(super) async fn tell(session: &Session) -> Result<(), SessionError> {
-    let store = session.context.store.as_ref();
-    for notice in outbox::undelivered(store).await.map_err(Failure::from)? {
-        eprintln!("{}", line(&notice));
-        outbox::note_delivery(store, &notice, true).await.map_err(Failure::from)?;
+/// Tries every way of the configuration with a notice of its own, and says how each went.
+pub(super) async fn try_all(session: &Session) -> Result<Vec<(&'static str, Result<(), String>)>, SessionError> {
+    let text = "this is a test: notices arrive here".to_owned();
+    let notice = Notice::new(NoticeKind::Test, RealWorld.now(), "", text);
+    let mut tried = Vec::new();
+    for way in ways::open(session)? {
+        tried.push((way.name(), way.give(&notice).await));
     }
-    Ok(())
-}
-
-fn line(notice: &Notice) -> String {
-    let about = if notice.about.is_empty() { String::new() } else { format!(" {}", plain(&notice.about)) };
-    let until = notice.until.map(|until| format!(" (until {})", time::absolute(until))).unwrap_or_default();
-    format!("notice {}{about}: {}{until}", notice.kind.word(), plain(&notice.text))
+    Ok(tried)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub async fn perform(
         session.check_secrets()?;
     }
     match command {
-        Command::Check(args) => check::check(session, args.offline, view.paint()).await,
+        Command::Check(args) => check::check(session, args, view.paint()).await,
         Command::Plan(args) => {
             let out = args.out.as_deref().map(|path| folder.join(path));
             let syncs = chosen(session, args.sync.as_deref())?;

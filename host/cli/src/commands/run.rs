@@ -47,7 +47,6 @@ pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result
         }
         let ended = run_one(session, sync, options).await;
         session.keep_budgets().await?;
-        notices::tell(session).await?;
         several.add(sync, ended)?;
     }
     Ok(several.output())

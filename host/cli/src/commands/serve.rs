@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde_json::json;
-use syncline_core::SyncName;
+use syncline_core::{Instant, SyncName};
 use syncline_runner::{Stop, World};
 use syncline_store::DiskStore;
 use tokio::net::{UnixListener, UnixStream};
@@ -16,7 +16,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, hint, reading, run, sentence, transfer};
+use super::{CommandError, Exit, hint, notices, reading, run, sentence, transfer};
 use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::render::View;
@@ -52,6 +52,8 @@ struct Server {
     /// The syncs whose applications said that something has changed.
     hinted: Mutex<BTreeSet<SyncName>>,
     told: Notify,
+    /// Something has ended that may have left notices.
+    ended: Notify,
     session: Mutex<Option<(std::time::SystemTime, Arc<Session>)>>,
 }
 
@@ -70,6 +72,7 @@ pub async fn serve(
         turn: Mutex::new(()),
         hinted: Mutex::default(),
         told: Notify::new(),
+        ended: Notify::new(),
         session: Mutex::new(None),
     });
     // What is wrong at the start is said at the start.
@@ -81,7 +84,9 @@ pub async fn serve(
     let accepting = Arc::clone(&server);
     let serving = async {
         let answering = tokio::task::spawn_local(accepting.answer_all(listener));
+        let delivering = tokio::task::spawn_local(Arc::clone(&server).keep_delivering());
         server.keep_running().await;
+        drop(delivering.await);
         // Answers go on only while this task is polled: whoever waits for one must not wait for ever.
         drop(answering.await);
     };
@@ -133,6 +138,29 @@ impl Server {
         }
     }
 
+    /// Delivers notices as they come, and again where nobody took them. No run waits for it.
+    async fn keep_delivering(self: Arc<Self>) {
+        while !self.stop.is_asked() {
+            let round = async {
+                match self.session().await {
+                    Ok(session) => notices::round(&session).await,
+                    Err(_) => None,
+                }
+            };
+            // What is cut off here is delivered by the next process.
+            let next = tokio::select! {
+                next = round => next,
+                () = self.stop.asked() => break,
+            };
+            let wait_ms = next.map_or(Instant::MAX, |at| (at - RealWorld.now()).max(0));
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs()).min(LOOK_EVERY)) => {}
+                () = self.ended.notified() => {}
+                () = self.stop.asked() => {}
+            }
+        }
+    }
+
     /// Runs what is due, and returns how long nothing else is.
     async fn run_due(&self, next: &mut BTreeMap<SyncName, Due>, said: &mut BTreeMap<SyncName, String>) -> Duration {
         let session = match self.session().await {
@@ -159,7 +187,9 @@ impl Server {
                     break;
                 }
                 let options = run::Options { only: None, answer: None, yes: true, terminal: None, reset: false };
-                match run::run(&session, std::slice::from_ref(sync), &options).await {
+                let ran = run::run(&session, std::slice::from_ref(sync), &options).await;
+                self.ended.notify_one();
+                match ran {
                     Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {
                         said.remove(sync.name());
                     }
@@ -261,6 +291,8 @@ impl Server {
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
-        perform(&args.command, &session, &request.folder, None, view).await
+        let output = perform(&args.command, &session, &request.folder, None, view).await;
+        self.ended.notify_one();
+        output
     }
 }

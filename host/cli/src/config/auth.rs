@@ -173,7 +173,8 @@ fn plain(reader: &mut Reader, item: &Item<'_>, what: &str) -> Option<String> {
     Some(text.into_inner())
 }
 
-fn secret(reader: &mut Reader, item: &Item<'_>, what: &str) -> Option<SecretSource> {
+/// Reads where a secret is kept.
+pub(super) fn secret(reader: &mut Reader, item: &Item<'_>, what: &str) -> Option<SecretSource> {
     let text = reader.text(item, what)?;
     let place = text.span();
     let kind = match text.get_ref().split_once(':') {

@@ -130,13 +130,19 @@ fn base_url(reader: &mut Reader, item: &Item<'_>, said: bool, allow: bool) -> Op
     Some(Spanned::new(text.span(), url))
 }
 
-fn is_private(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+/// True for an address of the user's own machine or network.
+pub(super) fn is_private(url: &Url) -> bool {
+    is_private_host(url.host_str().unwrap_or_default().trim_matches(['[', ']']))
+}
+
+/// The same for a name or an address without brackets.
+pub(super) fn is_private_host(host: &str) -> bool {
     let is_private_address = |address: IpAddr| matches!(classify(address), AddressClass::Private(_));
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(is_private_address)
 }
 
-fn path(reader: &mut Reader, item: &Item<'_>) -> Option<Spanned<PathBuf>> {
+/// Reads the path of a file with certificates.
+pub(super) fn path(reader: &mut Reader, item: &Item<'_>) -> Option<Spanned<PathBuf>> {
     let text = reader.text(item, "`root_certificate`")?;
     let path = reader.folder.join(text.get_ref());
     if !path.is_file() {

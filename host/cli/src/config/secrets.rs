@@ -22,7 +22,8 @@ pub fn find(connection: &Connection) -> Result<Option<Secret>, Mistake> {
 
 /// Finds the secret of one connection, with a digest that changes when it does.
 pub fn find_marked(connection: &Connection) -> Result<Option<(Secret, Digest)>, Mistake> {
-    let text = connection.auth.as_ref().map(|auth| read(connection.name(), auth.secret())).transpose()?;
+    let whose = || format!("the secret of the connection `{}`", connection.name());
+    let text = connection.auth.as_ref().map(|auth| read(&whose(), auth.secret())).transpose()?;
     Ok(text.map(|text| {
         let digest = Digest::of(text.as_bytes());
         (Secret::new(text), digest)
@@ -31,7 +32,9 @@ pub fn find_marked(connection: &Connection) -> Result<Option<(Secret, Digest)>, 
 
 /// Tries every secret, and returns what is missing.
 pub fn check(config: &Config) -> Vec<Mistake> {
-    config.connections.iter().filter_map(|connection| find(connection).err()).collect()
+    let connections = config.connections.iter().filter_map(|connection| find(connection).err());
+    let notices = config.notices.secrets().filter_map(|(what, source)| read(what, source).err());
+    connections.chain(notices).collect()
 }
 
 /// Finds the secrets of every connection, or returns what is missing.
@@ -47,13 +50,14 @@ pub fn find_all(config: &Config) -> Result<BTreeMap<ConnectionName, Secret>, Vec
     if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
 }
 
-fn read(connection: &ConnectionName, source: &SecretSource) -> Result<String, Mistake> {
+/// Finds a secret by the place where it is kept; `what` names it.
+pub fn read(what: &str, source: &SecretSource) -> Result<String, Mistake> {
     let (text, mend) = match &source.kind {
         SecretKind::Variable(name) => (variable(name), format!("set it before you start syncline: export {name}=…")),
         SecretKind::File(path) => (file(path), "put the secret, and nothing else, into it".to_owned()),
     };
     text.map_err(|problem| {
-        let message = format!("the secret of the connection `{connection}` is missing: {} {problem}", source.words());
+        let message = format!("{what} is missing: {} {problem}", source.words());
         Mistake::new(&source.place, message).mend(mend)
     })
 }

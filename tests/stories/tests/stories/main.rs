@@ -8,6 +8,7 @@ mod first;
 mod hostile;
 mod kills;
 mod moves;
+mod notices;
 mod pairs;
 mod plans;
 mod serving;
