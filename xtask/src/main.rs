@@ -3,6 +3,7 @@
 //! One file a chore. On a fresh machine each chore does all of its own set-up, and says what it installs.
 
 mod bench;
+mod debian;
 mod demo;
 mod error;
 mod plugins;

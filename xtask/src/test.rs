@@ -1,5 +1,8 @@
 //! Builds the plugins, plays the demo, and runs every test.
 
+use std::process::Command;
+
+use crate::debian;
 use crate::demo;
 use crate::error::Error;
 use crate::plugins;
@@ -20,6 +23,7 @@ pub(crate) struct Arguments {
 /// Runs the tests; the last lines printed are the runner's summary.
 pub(crate) fn test(arguments: &Arguments) -> Result<(), Error> {
     plugins::plugins(&plugins::Arguments::default())?;
+    prepare_recorder();
     if arguments.arguments.is_empty() {
         // What the tests need is built now, and the demo takes the programs from it: nothing is built twice.
         run(cargo().args(["test", "--quiet", "--workspace", "--no-run"]))?;
@@ -33,4 +37,14 @@ pub(crate) fn test(arguments: &Arguments) -> Result<(), Error> {
         run(cargo().args(["test", "--quiet", "--workspace", "--doc"]))?;
     }
     run(cargo().args(["nextest", "run", "--workspace"]).args(&arguments.arguments))
+}
+
+/// Installs what records a process for the tests of power cuts; without it they say that they are skipped.
+fn prepare_recorder() {
+    if !works(Command::new("strace").arg("--version")) && debian::is_here() {
+        println!("test: installing strace with apt-get, for the tests of power cuts");
+        if let Err(error) = debian::install(&["strace"]) {
+            println!("test: {}", crate::error::with_causes(&error));
+        }
+    }
 }

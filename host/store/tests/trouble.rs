@@ -55,7 +55,7 @@ fn open(engine: Engine, dir: &Path) -> Result<DiskStore, StoreError> {
 fn change(engine: Engine, dir: &Path, key: &[u8], value: impl FnOnce(Option<Vec<u8>>) -> Vec<u8>) {
     match engine {
         Engine::Sled => {
-            let db = ::sled::open(dir).expect("the database itself");
+            let db = ::sled::open(dir.join("sled")).expect("the database itself");
             let found = db.range(..=key).next_back().map(|found| found.expect("read"));
             let (key, stored) = found.map_or((key.into(), None), |(key, stored)| (key, Some(stored.to_vec())));
             db.insert(key, value(stored)).expect("written");
@@ -74,7 +74,7 @@ fn change(engine: Engine, dir: &Path, key: &[u8], value: impl FnOnce(Option<Vec<
 /// The file at whose end the last commits are.
 fn log_file(engine: Engine, dir: &Path) -> PathBuf {
     match engine {
-        Engine::Sled => dir.join("db"),
+        Engine::Sled => dir.join("sled/db"),
         Engine::Fjall => dir.join("fjall/0.jnl"),
     }
 }
@@ -138,7 +138,7 @@ async fn a_second_process_is_told_that_the_store_is_busy(engine: Engine) {
     let store = open(engine, dir.path()).expect("opened");
     assert_eq!(open(engine, dir.path()).err(), Some(StoreError::Busy));
     let lock_file = match engine {
-        Engine::Sled => dir.path().join("db"),
+        Engine::Sled => dir.path().join("sled/db"),
         Engine::Fjall => dir.path().join("fjall/lock"),
     };
     let mut other = Command::new("flock");

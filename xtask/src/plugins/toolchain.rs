@@ -1,9 +1,10 @@
 //! Finds a compiler for wasm32-unknown-unknown, and installs one where there is none.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use crate::debian;
 use crate::error::Error;
 use crate::run::{output, run, works};
 use crate::workspace::{cargo, root};
@@ -103,9 +104,17 @@ fn add_target() -> bool {
 /// Debian's compiler builds the standard library from source; it is set up through the environment only, so that
 /// the ordinary way stays untouched.
 fn debian() -> Result<Toolchain, Error> {
-    let missing: Vec<_> = DEBIAN_PACKAGES.into_iter().filter(|package| !is_installed(package)).collect();
+    let missing: Vec<_> = DEBIAN_PACKAGES.into_iter().filter(|package| !debian::is_installed(package)).collect();
     if !missing.is_empty() {
-        install(&missing)?;
+        if !debian::is_here() {
+            return Err(Error::Setup(format!(
+                "plugins need the Rust target {TARGET}: run `rustup target add {TARGET}`; \
+                 there is neither a working rustup nor apt-get here"
+            )));
+        }
+        let names = missing.join(" and ");
+        println!("plugins: installing {names} with apt-get, as rustup cannot add {TARGET}");
+        debian::install(&missing)?;
     }
     println!("plugins: building with {DEBIAN_RUSTC} and the standard library from source");
     // Debian's compiler has no linker for wasm of its own; rust-lld of the host's compiler serves.
@@ -127,30 +136,4 @@ fn host_target() -> Result<String, Error> {
     let version = output(Command::new("rustc").current_dir(root()).arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| Error::Setup("`rustc -vV` does not name its host".to_owned()))
-}
-
-fn is_installed(package: &str) -> bool {
-    works(Command::new("dpkg").args(["--status", package]))
-}
-
-fn install(packages: &[&str]) -> Result<(), Error> {
-    if !Path::new("/usr/bin/apt-get").exists() {
-        return Err(Error::Setup(format!(
-            "plugins need the Rust target {TARGET}: run `rustup target add {TARGET}`; \
-             there is neither a working rustup nor apt-get here"
-        )));
-    }
-    println!("plugins: installing {} with apt-get, as rustup cannot add {TARGET}", packages.join(" and "));
-    // A fresh container has no package lists.
-    if !works(Command::new("apt-cache").arg("show").args(packages)) {
-        apt_get(&["update"])?;
-    }
-    apt_get(&[&["install", "-y", "--no-install-recommends"], packages].concat())
-}
-
-fn apt_get(arguments: &[&str]) -> Result<(), Error> {
-    let is_root = output(Command::new("id").arg("-u"))? == "0";
-    let program: &[&str] = if is_root { &["apt-get"] } else { &["sudo", "apt-get"] };
-    let words = [program, arguments].concat();
-    run(Command::new(words[0]).args(&words[1..]).env("DEBIAN_FRONTEND", "noninteractive"))
 }

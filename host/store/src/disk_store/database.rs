@@ -7,13 +7,14 @@
 mod in_fjall;
 mod in_sled;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use syncline_runner::StoreError;
 
+use super::disk::{sync_path, sync_tree};
 use super::failure::{Failure, from_io};
 use super::{DiskOptions, Engine};
 
@@ -68,6 +69,28 @@ pub(super) fn open(engine: Engine, dir: &Path, options: &DiskOptions) -> Result<
         Engine::Sled => Box::new(in_sled::SledDatabase::open(dir, options)?),
         Engine::Fjall => Box::new(in_fjall::FjallDatabase::open(dir, options)?),
     })
+}
+
+/// Returns the folder `name` of a database in `dir`, made by `make` under another name where it is missing: a database that a
+/// crash left half made would not open.
+fn made_whole(dir: &Path, name: &str, make: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<PathBuf, Failure> {
+    let folder = dir.join(name);
+    if folder.exists() {
+        return Ok(folder);
+    }
+    let draft = dir.join(format!("{name}.new"));
+    let failed = |error| from_io("making the store's database", &error);
+    if draft.exists() {
+        fs::remove_dir_all(&draft).map_err(failed)?;
+    }
+    make(&draft)?;
+    let named = || {
+        sync_tree(&draft)?;
+        fs::rename(&draft, &folder)?;
+        sync_path(dir)
+    };
+    named().map_err(failed)?;
+    Ok(folder)
 }
 
 fn opened_file(path: &Path) -> Result<File, Failure> {

@@ -210,15 +210,22 @@ impl Disk {
         if dropping.is_err() {
             tracing::warn!(folder = %dir.display(), "no thread could be started to close the store");
         }
-        let deadline = Instant::now() + CLOSE_TIME_MAX;
-        while locked.try_lock().is_err() {
-            if Instant::now() >= deadline {
-                tracing::warn!(folder = %dir.display(), "the store's file is still held after closing it");
-                return;
-            }
-            thread::sleep(CLOSE_LOOK_EVERY);
+        if !is_let_go(&locked) {
+            tracing::warn!(folder = %dir.display(), "the store's file is still held after closing it");
         }
     }
+}
+
+/// Waits until a closed database has let go of the file that it locks, and tells whether it did.
+pub(super) fn is_let_go(locked: &File) -> bool {
+    let deadline = Instant::now() + CLOSE_TIME_MAX;
+    while locked.try_lock().is_err() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(CLOSE_LOOK_EVERY);
+    }
+    true
 }
 
 /// Runs `act` in a thread of its own and waits for it as long as opening `dir` may take.

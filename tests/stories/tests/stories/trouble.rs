@@ -195,7 +195,7 @@ fn a_full_disk() {
 #[test]
 fn a_damaged_store() {
     let (world, crm, _radicale, book) = with_edits_waiting();
-    let store = world.data().join("store/db");
+    let store = world.data().join("store/sled/db");
     let good = fs::read(&store).expect("the store");
     let before = (crm.state().records(), book.entries());
     for (name, damage) in [("cut", cut as fn(&[u8]) -> Vec<u8>), ("garbled", garble), ("gone", |_| Vec::new())] {

@@ -1,6 +1,8 @@
 //! fjall: one keyspace, in a folder of its own beside the store's other files.
 
-use std::fs::{self, File};
+mod journal;
+
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,9 +10,9 @@ use bytes::Bytes;
 use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
 use syncline_runner::StoreError;
 
-use super::{Batch, Database, Take};
+use super::{Batch, Database, Take, made_whole};
 use crate::disk_store::DiskOptions;
-use crate::disk_store::disk::{sync_path, sync_tree};
+use crate::disk_store::disk::sync_tree;
 use crate::disk_store::failure::{Failure, from_io, guarded};
 
 /// The folder of the database in the store's.
@@ -37,29 +39,11 @@ pub(super) struct FjallDatabase {
 
 impl FjallDatabase {
     pub(super) fn open(dir: &Path, options: &DiskOptions) -> Result<Self, Failure> {
-        let folder = dir.join(FOLDER);
-        if !folder.exists() {
-            create(dir, &folder, options)?;
-        }
+        let folder = made_whole(dir, FOLDER, |draft| open_in(draft, options).map(drop))?;
+        journal::cut_off_torn_end(&folder).map_err(|error| from_io("looking at the store's journal", &error))?;
         let (db, rows) = open_in(&folder, options)?;
         Ok(Self { rows, db, folder })
     }
-}
-
-/// Makes the database under another name: one that a crash left half made would not open.
-fn create(dir: &Path, folder: &Path, options: &DiskOptions) -> Result<(), Failure> {
-    let draft = dir.join("fjall.new");
-    let failed = |error| from_io("making the store's database", &error);
-    if draft.exists() {
-        fs::remove_dir_all(&draft).map_err(failed)?;
-    }
-    drop(open_in(&draft, options)?);
-    let named = || {
-        sync_tree(&draft)?;
-        fs::rename(&draft, folder)?;
-        sync_path(dir)
-    };
-    named().map_err(failed)
 }
 
 fn open_in(folder: &Path, options: &DiskOptions) -> Result<(fjall::Database, Keyspace), Failure> {

@@ -1,4 +1,4 @@
-//! sled: one tree. It never syncs its file on Linux, so this does, on a handle of its own.
+//! sled: one tree, in a folder of its own beside the store's other files. It never syncs its file on Linux, so this does, on a handle of its own.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -11,10 +11,13 @@ use bytes::Bytes;
 use sled::IVec;
 use syncline_runner::StoreError;
 
-use super::{Batch, Database, Take, opened_file};
+use super::{Batch, Database, Take, made_whole, opened_file};
 use crate::disk_store::DiskOptions;
-use crate::disk_store::disk::sync_path;
-use crate::disk_store::failure::{Failure, guarded};
+use crate::disk_store::disk::{is_let_go, sync_path};
+use crate::disk_store::failure::{Failure, from_io, guarded};
+
+/// The folder of the database in the store's.
+const FOLDER: &str = "sled";
 
 /// How often the database collects its garbage; it does so nowhere else.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -24,26 +27,30 @@ pub(super) struct SledDatabase {
     db: sled::Db,
     /// Its data file, opened by us to sync it.
     data: File,
-    dir: PathBuf,
+    folder: PathBuf,
     /// The names of the blob files that are known to be synced.
     synced_blobs: Mutex<HashSet<OsString>>,
 }
 
 impl SledDatabase {
     pub(super) fn open(dir: &Path, options: &DiskOptions) -> Result<Self, Failure> {
-        let config = sled::Config::new()
-            .path(dir)
-            .cache_capacity(options.cache_bytes)
-            .flush_every_ms(Some(FLUSH_EVERY_MS))
-            .use_compression(false);
-        let db = guarded(&format!("opening {}", dir.display()), || config.open())?;
-        let data = opened_file(&dir.join("db"))?;
-        Ok(Self { db, data, dir: dir.to_owned(), synced_blobs: Mutex::default() })
+        let folder = made_whole(dir, FOLDER, |draft| {
+            let made = open_in(draft, options, None)?;
+            guarded("making the store's database", || made.flush())?;
+            drop(made);
+            // Its threads may hold it for a moment longer; when they do for long, opening it tells.
+            is_let_go(&opened_file(&draft.join("db"))?);
+            Ok(())
+        })?;
+        remove_half_snapshots(&folder).map_err(|error| from_io("looking at the store's snapshots", &error))?;
+        let db = open_in(&folder, options, Some(FLUSH_EVERY_MS))?;
+        let data = opened_file(&folder.join("db"))?;
+        Ok(Self { db, data, folder, synced_blobs: Mutex::default() })
     }
 
     /// Syncs blob files that appeared since: pages of many long ids go there, and the database never syncs them.
     fn sync_blobs(&self) -> io::Result<()> {
-        let folder = self.dir.join("blobs");
+        let folder = self.folder.join("blobs");
         let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
         let mut present = HashSet::new();
         let mut appeared = false;
@@ -65,6 +72,27 @@ impl SledDatabase {
         *synced = present;
         Ok(())
     }
+}
+
+/// Removes snapshots that were being written when the process ended. The database would take one for whole, and refuse to open;
+/// the log and the snapshot before have everything.
+fn remove_half_snapshots(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn open_in(folder: &Path, options: &DiskOptions, flush_every_ms: Option<u64>) -> Result<sled::Db, Failure> {
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(options.cache_bytes)
+        .flush_every_ms(flush_every_ms)
+        .use_compression(false);
+    guarded(&format!("opening {}", folder.display()), || config.open())
 }
 
 fn row((key, stored): (IVec, IVec)) -> (Bytes, Bytes) {
@@ -126,6 +154,6 @@ impl Database for SledDatabase {
     }
 
     fn locked_file(&self) -> io::Result<File> {
-        File::open(self.dir.join("db"))
+        File::open(self.folder.join("db"))
     }
 }

@@ -1,0 +1,179 @@
+//! Cuts the power of a process that commits, at many moments: what was acknowledged must be there, the rest whole or absent, and the
+//! store must open and go on.
+//!
+//! The process is recorded once for each engine (`recording`), and what a cut at a moment leaves is made from that (`cut`).
+//! Sixty cuts; `SYNCLINE_LONG=1` makes it four thousand. The test starts itself again as the process to record.
+
+#[path = "../shared/by_engine.rs"]
+mod by_engine;
+mod cut;
+mod recording;
+#[path = "../shared/rounds.rs"]
+mod rounds;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cut::{Chance, Cut, Loss};
+use recording::{Event, Moment, What};
+use rounds::Acknowledged;
+use syncline_runner::Store;
+use syncline_store::{DiskOptions, DiskStore, Engine};
+use tempfile::TempDir;
+
+/// Says to a process that it is the one to record, and in which folder its store is.
+const FOLDER_VARIABLE: &str = "SYNCLINE_TEST_POWER_FOLDER";
+
+/// Names the engine of the process to record.
+const ENGINE_VARIABLE: &str = "SYNCLINE_TEST_POWER_ENGINE";
+
+const CUTS: u32 = 60;
+
+const CUTS_LONG: u32 = 4_000;
+
+/// Rounds of each committer, twice with a restart in between.
+const ROUNDS: u32 = 60;
+
+const ROUNDS_LONG: u32 = 300;
+
+/// Rounds of each committer after a cut.
+const ROUNDS_AFTER: u64 = 2;
+
+const LOSSES: [Loss; 4] = [Loss::All, Loss::Pages, Loss::Sectors, Loss::Torn];
+
+fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
+        let engine = by_engine::of_name(&std::env::var(ENGINE_VARIABLE).expect("an engine"));
+        commit_twice(engine, Path::new(&folder));
+        return ExitCode::SUCCESS;
+    }
+    by_engine::run(acknowledged_commits_survive_power_cuts)
+}
+
+fn acknowledged_commits_survive_power_cuts(engine: Engine) {
+    if !recording::works() {
+        println!("skipped: strace is missing or may not follow processes here");
+        return;
+    }
+    let events = recorded(engine);
+    let moments = moments_worth_a_cut(&events);
+    let mut chance = Chance(0);
+    let cuts = by_engine::short_or_long(CUTS, CUTS_LONG);
+    let mut failed = BTreeMap::new();
+    for (number, loss) in (0..cuts).zip(LOSSES.into_iter().cycle()) {
+        let moment = moments[chance.below(moments.len() as u64) as usize];
+        let cut = Cut { moment, loss, seed: u64::from(number) };
+        if let Err(left) = survives(engine, &events, cut) {
+            failed.entry(format!("{loss:?}")).or_insert_with(Vec::new).push((cut, left));
+        }
+    }
+    assert!(failed.is_empty(), "{engine}: what these cuts left does not hold: {failed:#?}");
+    println!(
+        "{engine}: {cuts} power cuts of {} acknowledged commits, all there and none half",
+        said(&events, Moment::MAX).total()
+    );
+}
+
+/// Records a process, and makes sure that nothing it did was overlooked.
+fn recorded(engine: Engine) -> Vec<Event> {
+    let temporary = in_memory();
+    let folder = fs::canonicalize(temporary.path()).expect("its name");
+    let mut program = Command::new(std::env::current_exe().expect("this program"));
+    program.env(FOLDER_VARIABLE, folder.join("store")).env(ENGINE_VARIABLE, engine.name());
+    let events = recording::record(&mut program, &folder);
+    let replayed = in_memory();
+    cut::rebuild(&events, Cut { moment: Moment::MAX, loss: Loss::Nothing, seed: 0 }, replayed.path());
+    assert!(contents(&folder) == contents(replayed.path()), "the recording is not what the process left");
+    events
+}
+
+/// Returns what is in a folder, by path; folders have none.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = PathBuf::from(entry.file_name());
+        if entry.path().is_dir() {
+            found.extend(contents(&entry.path()).into_iter().map(|(path, bytes)| (name.join(path), bytes)));
+            found.insert(name, None);
+        } else {
+            found.insert(name, Some(fs::read(entry.path()).expect("a file")));
+        }
+    }
+    found
+}
+
+/// Every moment, and those around syncs and changes of names as often as all of the others.
+fn moments_worth_a_cut(events: &[Event]) -> Vec<Moment> {
+    let around = |event: &Event| [event.asked, event.asked + 1, event.done, event.done + 1];
+    let turns = |event: &&Event| matches!(event.what, What::Named(_) | What::FileSynced(_) | What::FolderSynced(_));
+    let mut moments: Vec<Moment> = events.iter().filter(turns).flat_map(around).collect();
+    let all: Vec<Moment> = events.iter().flat_map(around).collect();
+    let times = moments.len().div_ceil(all.len());
+    moments.extend(all.iter().cycle().take(all.len() * times));
+    moments
+}
+
+/// Returns what the process had said was acknowledged.
+fn said(events: &[Event], moment: Moment) -> Acknowledged {
+    let mut acknowledged = Acknowledged::default();
+    for event in events.iter().filter(|event| event.asked < moment) {
+        if let What::Said(text) = &event.what {
+            text.lines().for_each(|line| acknowledged.note(line));
+        }
+    }
+    acknowledged
+}
+
+/// Makes what a cut leaves and tells whether it holds; what does not is kept to look at.
+fn survives(engine: Engine, events: &[Event], cut: Cut) -> Result<(), PathBuf> {
+    let folder = in_memory();
+    cut::rebuild(events, cut, folder.path());
+    let acknowledged = said(events, cut.moment);
+    let goes_on = || rounds::runtime().block_on(check(engine, &folder.path().join("store"), &acknowledged));
+    catch_unwind(AssertUnwindSafe(goes_on)).map_err(|_| {
+        let kept = tempfile::tempdir().expect("a temporary folder").keep();
+        cut::rebuild(events, cut, &kept);
+        kept
+    })
+}
+
+/// A folder in memory where the system has one: syncs cost nothing there, and what was recorded is no matter of where it lies.
+fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a temporary folder")
+}
+
+async fn check(engine: Engine, folder: &Path, acknowledged: &Acknowledged) {
+    let store = Arc::new(open(engine, folder));
+    rounds::check(&store, acknowledged).await;
+    let later = rounds::commit(&store, ROUNDS_AFTER, |_, _| ()).await;
+    store.close().await.expect("closed");
+    drop(store);
+    rounds::check(&open(engine, folder), &later).await;
+}
+
+fn commit_twice(engine: Engine, folder: &Path) {
+    let rounds = by_engine::short_or_long(ROUNDS, ROUNDS_LONG).into();
+    for _ in 0..2 {
+        let store = Arc::new(open(engine, folder));
+        rounds::runtime().block_on(async {
+            rounds::commit(&store, rounds, rounds::say).await;
+            store.close().await.expect("closed");
+        });
+    }
+}
+
+fn open(engine: Engine, folder: &Path) -> DiskStore {
+    let options = DiskOptions {
+        engine,
+        high_water_every: Duration::from_millis(20),
+        range_rows_max: rounds::RANGE_ROWS_MAX,
+        ..DiskOptions::default()
+    };
+    DiskStore::open(folder, options).expect("the store opens")
+}
