@@ -261,6 +261,7 @@ impl Session {
             setup.fields = rules.fields(side);
             setup.sweep_every_ms = sync.sweep.and_then(|sweep| i64::try_from(sweep.every_ms).ok());
             setup.lists = rules.scope.lists(side);
+            setup.lists_every_ms = sync.scope.lists_every().every_ms.try_into().unwrap_or(i64::MAX);
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
         }
         let transforms = self.transforms(&rules).await?;
@@ -300,6 +301,7 @@ impl Session {
             keys: Vec::new(),
             sweep_every_ms: None,
             lists: Vec::new(),
+            lists_every_ms: SideSetup::LISTS_EVERY_MS,
         })
     }
 

@@ -1,10 +1,12 @@
-//! Reads the members of the lists that scopes ask for (E5.4), page by page.
+//! Reads the members of the lists that scopes ask for (E5.4), page by page, when that is due.
 //!
+//! Each member's row says in which reading it was last seen; at the end those of older readings go. So memory stays the
+//! same however long a list is, and a run between two readings asks nothing.
 //! Invariant: who is in a list, and the marks of the records for which that changed, are kept in one commit. Of a list
 //! that was never read to its end, or that the application still computes, nobody is known to be in or out (C03).
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{ListId, Members, RecordId};
+use syncline_core::{Instant, ListId, Members, RecordId};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::EndpointAccess;
@@ -26,19 +28,31 @@ pub(crate) struct ListState {
     known: bool,
     /// True while the application computes who is in it.
     computing: bool,
+    /// When the last reading that came to its end began.
+    read_at: Instant,
 }
 
-/// Reads the lists of an endpoint anew.
+impl ListState {
+    /// True if it is to be read anew: after its time, and at once while it is not known who is in it.
+    fn is_due(&self, now: Instant, every_ms: i64) -> bool {
+        !self.known || self.computing || now - self.read_at >= every_ms
+    }
+}
+
+/// Reads the lists of an endpoint anew that are due.
 pub(crate) async fn read(endpoint: &mut EndpointAccess<'_>) -> Result<(), Failure> {
     for list in &endpoint.setup.lists {
-        read_one(endpoint, list).await?;
+        let state = endpoint.state.lists.get(list).copied().unwrap_or_default();
+        if state.is_due(endpoint.context.world.now(), endpoint.setup.lists_every_ms) {
+            read_one(endpoint, list, state).await?;
+        }
     }
     Ok(())
 }
 
-async fn read_one(endpoint: &mut EndpointAccess<'_>, list: &ListId) -> Result<(), Failure> {
-    let mut state = endpoint.state.lists.get(list).copied().unwrap_or_default();
+async fn read_one(endpoint: &mut EndpointAccess<'_>, list: &ListId, mut state: ListState) -> Result<(), Failure> {
     state.reading += 1;
+    let began_at = endpoint.context.world.now();
     let mut cursor = None;
     for _ in 0..PAGES_MAX {
         if endpoint.context.stop.is_asked() {
@@ -54,7 +68,10 @@ async fn read_one(endpoint: &mut EndpointAccess<'_>, list: &ListId) -> Result<()
         match next {
             Progress::More(next) if Some(&next) == cursor.as_ref() => break,
             Progress::More(next) => cursor = Some(next),
-            Progress::Done(_) => return finish(endpoint, list, state).await,
+            Progress::Done(_) => {
+                state.read_at = began_at;
+                return finish(endpoint, list, state).await;
+            }
         }
     }
     let what = format!("gives the members of the list {list} without end");

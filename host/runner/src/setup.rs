@@ -26,9 +26,14 @@ pub struct SideSetup {
     pub sweep_every_ms: Option<i64>,
     /// The lists whose members this sync asks for.
     pub lists: Vec<ListId>,
+    /// How often these are read anew, in milliseconds.
+    pub lists_every_ms: i64,
 }
 
 impl SideSetup {
+    /// How often lists are read anew unless the user says otherwise: every quarter of an hour.
+    pub const LISTS_EVERY_MS: i64 = 15 * 60 * 1000;
+
     /// Returns the endpoint as its connector knows it.
     pub fn target(&self) -> Target {
         Target { object: self.endpoint.object.clone(), container: self.endpoint.container.clone() }

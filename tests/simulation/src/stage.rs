@@ -265,6 +265,7 @@ impl Simulation {
             fields: rules.fields(side),
             keys: rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect(),
             lists: rules.scope.lists(side),
+            lists_every_ms: 5 * 60_000,
         };
         let setup = SyncSetup {
             name: SyncName::from(object),

@@ -250,6 +250,43 @@ fn c03_a_list_that_is_ready_again_lets_everything_on_that_waited() {
 }
 
 #[test]
+fn e5_4_lists_are_read_when_they_are_due_and_a_quiet_run_asks_nothing_of_them() {
+    const DUE_MS: i64 = 15 * 60_000;
+    let manner = Manner { page_max: 1, ..Manner::PLAIN };
+    let rules = Rules { scope: Scope { list: Some(list(LEFT, "vip")), ..Scope::default() }, ..default_rules() };
+    let mut simulation = Simulation::new(1, manner, Manner::PLAIN, rules);
+    simulation.setup.left.lists_every_ms = DUE_MS;
+    let people: Vec<RecordId> = (0..40)
+        .map(|number| create(&simulation, LEFT, &[("email", &format!("p{number}@x")), ("name", "vip")]))
+        .collect();
+    let calls_after = |pause_ms: i64| {
+        simulation.stage.lock().now += pause_ms;
+        let before = simulation.stage.lock().calls;
+        let report = simulation.run().expect("nothing goes wrong in this run");
+        (simulation.stage.lock().calls - before, report)
+    };
+    assert_eq!(calls_after(0).1.record.tally.right.created, 40);
+    calls_after(1_000);
+    let quiet = calls_after(1_000).0;
+    assert!(quiet <= 6, "DESIGN 5.8: a quiet run costs {quiet} calls");
+    edit(&simulation, LEFT, &people[0], "name", "Ada");
+    calls_after(1_000);
+    assert_eq!(why(&simulation, LEFT, &people[0]), None, "nobody has asked yet whether it is still in the list");
+    assert!(calls_after(DUE_MS).0 >= 40, "the list is read page by page");
+    assert_eq!(why(&simulation, LEFT, &people[0]), Some(Exclusion::List));
+    assert!(calls_after(1_000).0 <= quiet);
+    // Who is in a list that is new is asked at once, and so is what is still being computed.
+    simulation.stage.lock().computing = true;
+    edit(&simulation, LEFT, &people[1], "phone", "12345678");
+    calls_after(DUE_MS);
+    assert_eq!(why(&simulation, LEFT, &people[1]), Some(Exclusion::Unknown));
+    simulation.stage.lock().computing = false;
+    calls_after(DUE_MS - 5 * 60_000);
+    assert_eq!(why(&simulation, LEFT, &people[1]), None);
+    rest(&simulation);
+}
+
+#[test]
 fn b04_one_way_only_the_source_has_a_say() {
     let mut rules = Rules { scope: scope(Some("city = 'Paris'"), None), ..default_rules() };
     rules.direction = syncline_core::Direction::ToRight;

@@ -49,6 +49,9 @@ struct Line {
     active: bool,
     schedule: Option<String>,
     next_run: Option<Moment>,
+    /// How often it is asked who is in its lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lists: Option<String>,
     #[serde(flatten)]
     status: SyncStatus,
 }
@@ -125,6 +128,7 @@ fn line(sync: Option<&Sync>, status: SyncStatus, now: Instant) -> Line {
         active,
         schedule: schedule.map(|schedule| schedule.to_string()),
         next_run: schedule.filter(|_| active).and_then(|schedule| schedule.due(last, now)).map(Moment),
+        lists: sync.filter(|sync| sync.scope.asks_for_lists()).map(|sync| sync.scope.lists_every().to_string()),
         status,
     }
 }
@@ -177,6 +181,7 @@ fn sync_text(text: &mut String, line: &Line, view: View) {
     };
     let mut facts = vec![ends];
     facts.extend(line.schedule.clone());
+    facts.extend(line.lists.as_ref().map(|lists| format!("lists {lists}")));
     if !line.active && line.left.is_some() {
         facts.push("a draft: it does not run by itself".to_owned());
     }

@@ -1,4 +1,4 @@
-//! `schedule`: when `serve` runs a sync; `sweep`: how often a run lists all ids.
+//! `schedule`: when `serve` runs a sync; `sweep` and `lists`: how often a run lists all ids, and who is in a list.
 
 use std::fmt;
 use std::ops::Range;
@@ -67,11 +67,15 @@ pub(super) fn read(reader: &mut Reader, item: &Item<'_>, zone: &str) -> Option<S
     read.map_err(|reason| wrong(reader, (&text.span(), text.get_ref()), "schedule", &reason, mend)).ok()
 }
 
-/// Reads `sweep`.
-pub(super) fn read_sweep(reader: &mut Reader, item: &Item<'_>) -> Option<Every> {
-    let text = reader.text(item, "`sweep`")?;
+/// Reads how often something is done; `key` says what.
+pub(super) fn read_every(reader: &mut Reader, item: &Item<'_>, key: &str) -> Option<Every> {
+    let text = reader.text(item, &format!("`{key}`"))?;
     let mend = "write \"every\", a number and s, m, h or d, such as \"every 5m\"";
-    parse(text.get_ref()).map_err(|reason| wrong(reader, (&text.span(), text.get_ref()), "sweep", reason, mend)).ok()
+    let what = match key {
+        "lists" => "time for `lists`",
+        key => key,
+    };
+    parse(text.get_ref()).map_err(|reason| wrong(reader, (&text.span(), text.get_ref()), what, reason, mend)).ok()
 }
 
 fn wrong(reader: &mut Reader, (place, text): (&Range<usize>, &str), what: &str, reason: &str, mend: &str) {

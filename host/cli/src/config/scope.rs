@@ -1,4 +1,4 @@
-//! `filter`, `list` and `leave`: which records a sync is about, and what becomes of those that leave (E5).
+//! `filter`, `list`, `lists` and `leave`: which records a sync is about, and what becomes of those that leave (E5).
 
 use std::ops::Range;
 
@@ -6,12 +6,14 @@ use syncline_core::{
     Direction, FilterError, FilterFault, InclusionList, Leave, ListId, Object, Operator, ParsedFilter, Schema, Scope,
     Side,
 };
+use syncline_runner::SideSetup;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Sync;
 use super::mistake::{Mistake, listed, neighbour, shown};
 use super::read::{Entry, Item, Reader, Section};
+use super::schedule::{self, Every};
 
 /// Which records a sync is about.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +26,8 @@ pub struct ScopeConfig {
     pub list: Option<Spanned<InclusionList>>,
     /// What becomes of what leaves, and where that stands.
     pub leave: Option<Spanned<Leave>>,
+    /// How often the lists are read anew.
+    pub lists: Option<Every>,
 }
 
 /// A filter and where it stands.
@@ -46,6 +50,17 @@ pub const LEAVES: [(&str, Leave); 4] =
     [("freeze", Leave::Freeze), ("final-update", Leave::FinalUpdate), ("tag", Leave::Tag), ("unpair", Leave::Unpair)];
 
 impl ScopeConfig {
+    /// True if it asks who is in a list.
+    pub fn asks_for_lists(&self) -> bool {
+        let mut filters = [&self.left, &self.right].into_iter().flatten();
+        self.list.is_some() || filters.any(|filter| !filter.parsed.lists().is_empty())
+    }
+
+    /// Returns how often the lists are read anew.
+    pub fn lists_every(&self) -> Every {
+        self.lists.unwrap_or(Every { every_ms: SideSetup::LISTS_EVERY_MS.unsigned_abs() })
+    }
+
     /// Returns the filter of `side`.
     pub fn filter(&self, side: Side) -> Option<&FilterConfig> {
         side.pick(self.left.as_ref(), self.right.as_ref())
@@ -86,7 +101,7 @@ impl Place {
     }
 }
 
-/// Takes the three keys out of a sync.
+/// Takes its keys out of a sync.
 pub(super) fn read(reader: &mut Reader, section: &mut Section<'_>, direction: Direction) -> ScopeConfig {
     let mut scope = ScopeConfig::default();
     if let Some(entry) = section.take("filter")
@@ -97,6 +112,13 @@ pub(super) fn read(reader: &mut Reader, section: &mut Section<'_>, direction: Di
         sides.finish(reader, &[]);
     }
     scope.list = section.take("list").and_then(|entry| list(reader, &entry, direction));
+    if let Some(entry) = section.take("lists") {
+        scope.lists = schedule::read_every(reader, entry.value, "lists");
+        if !scope.asks_for_lists() && reader.mistakes.is_empty() {
+            let mistake = Mistake::new(&entry.key_place, "`lists` says how often lists are read, and there is none");
+            reader.wrong(mistake.mend("add a `list` or a filter with `member of`, or take `lists` out"));
+        }
+    }
     if let Some(entry) = section.take("leave") {
         let leave = reader.word(entry.value, "policy for what leaves", &LEAVES);
         if scope.left.is_none() && scope.right.is_none() && scope.list.is_none() && reader.mistakes.is_empty() {

@@ -130,7 +130,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let hub = section.take("hub").and_then(|entry| reader.boolean(entry.value, "`hub`")).unwrap_or(false);
     let zone = zone.unwrap_or_else(|| zone::DEFAULT.to_owned());
     let schedule = section.take("schedule").and_then(|entry| schedule::read(reader, entry.value, &zone));
-    let sweep = section.take("sweep").and_then(|entry| schedule::read_sweep(reader, entry.value));
+    let sweep = section.take("sweep").and_then(|entry| schedule::read_every(reader, entry.value, "sweep"));
     let active = section.take("active").and_then(|entry| reader.boolean(entry.value, "`active`")).unwrap_or(true);
     let defaults_off = defaults_off(reader, &mut section);
     let mappings = section.take("mappings").map(|entry| mapping::read_all(reader, entry.value, direction));
