@@ -31,6 +31,7 @@ pub mod notices;
 pub mod options;
 pub mod plugins;
 mod read;
+pub mod refers;
 pub mod report;
 pub mod rules;
 pub mod schedule;
@@ -188,9 +189,10 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> Docume
         }
     }
     let names: Vec<&str> = connections.iter().map(|connection| connection.name().as_str()).collect();
-    let syncs: Vec<Sync> = sync_entries
+    let mut syncs: Vec<Sync> = sync_entries
         .map(|section| section.rest().into_iter().filter_map(|entry| sync::read(reader, &entry, &names)).collect())
         .unwrap_or_default();
+    refers::introduce(&mut syncs);
     if reader.mistakes.is_empty() {
         // What syncs make together is asked once each is right by itself.
         reader.mistakes.extend(circles::mistakes(&syncs));

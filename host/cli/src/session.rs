@@ -22,6 +22,8 @@ use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
 use crate::config::{Config, ConfigError, Connection, Mistake, Sync, minimum, secrets};
 
+mod referring;
+
 /// Where a user's files are.
 #[derive(Clone, Debug)]
 pub struct Folders {
@@ -263,6 +265,7 @@ impl Session {
             setup.lists = rules.scope.lists(side);
             setup.lists_every_ms = sync.scope.lists_every().every_ms.try_into().unwrap_or(i64::MAX);
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
+            self.add_asked_keys(side, setup).await?;
         }
         let transforms = self.transforms(&rules).await?;
         let keep_conflicts_ms = sync.conflict.keep_ms;
@@ -283,8 +286,8 @@ impl Session {
         let made = rules(sync, facts(&left), facts(&right), &use_of);
         let made = made.map_err(|mistakes| mistaken(&self.config, mistakes))?;
         let objects = |side| &self.admitted.connections[&sync.endpoint(side).connection].plugin.manifest.objects;
-        let missed: Vec<Mistake> =
-            Side::BOTH.into_iter().flat_map(|side| minimum::validate(sync, side, objects(side), &made)).collect();
+        let mut missed = self.unknown_keys(sync, &made).await?;
+        missed.extend(Side::BOTH.into_iter().flat_map(|side| minimum::validate(sync, side, objects(side), &made)));
         if missed.is_empty() { Ok(made) } else { Err(mistaken(&self.config, missed)) }
     }
 

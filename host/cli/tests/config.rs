@@ -68,7 +68,7 @@ fn field_mistakes(config: &Config) -> Vec<config::Mistake> {
 /// Name, type, meaning, list that it is a slot of, read-only.
 type Line = (&'static str, FieldType, Option<&'static str>, Option<&'static str>, bool);
 
-const CRM: [Line; 7] = [
+const CRM: [Line; 8] = [
     ("email", FieldType::Text, Some("email"), None, false),
     ("first", FieldType::Text, Some("name.given"), None, false),
     ("phone", FieldType::Text, Some("phone.work"), None, false),
@@ -76,9 +76,10 @@ const CRM: [Line; 7] = [
     ("vip", FieldType::Boolean, None, None, false),
     ("born", FieldType::Date, Some("birthday"), None, false),
     ("created", FieldType::Moment, None, None, true),
+    ("companies", FieldType::References, None, None, false),
 ];
 
-const BOOK: [Line; 8] = [
+const BOOK: [Line; 10] = [
     ("emails", FieldType::Texts, None, None, false),
     ("email", FieldType::Text, Some("email"), Some("emails"), false),
     ("given", FieldType::Text, Some("name.given"), None, false),
@@ -87,6 +88,8 @@ const BOOK: [Line; 8] = [
     ("note", FieldType::Text, None, None, false),
     ("birthday", FieldType::Date, Some("birthday"), None, false),
     ("revised", FieldType::Moment, None, None, true),
+    ("orgs", FieldType::References, None, None, false),
+    ("related", FieldType::References, None, None, false),
 ];
 
 fn schema(connection: &str) -> Schema {
@@ -101,6 +104,8 @@ fn schema(connection: &str) -> Schema {
         group: None,
         meaning: meaning.map(str::to_owned),
         slot_of: slot_of.map(Into::into),
+        refers_to: Vec::from_iter(["companies", "orgs"].contains(name).then(|| (*name).into())),
+        values_max: None,
     };
     Schema { fields: lines.iter().map(field).collect(), fingerprint: String::new() }
 }

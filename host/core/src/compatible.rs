@@ -13,6 +13,8 @@ pub enum Carry {
     Converted,
     /// Option by option.
     ByOptions,
+    /// Record by record: what they are called on the other side is known by pairs or keys (E10.1).
+    ByRecords,
     /// As text that nobody reads back: one way only.
     AsText,
     /// Not at all; only a transform can.
@@ -21,8 +23,8 @@ pub enum Carry {
 
 /// What becomes of a value, from the type of the row to the type of the column.
 ///
-/// `=` as it is, `c` converted, `o` by options, `t` as text and one way only, `.` not at all. A mapping goes both ways
-/// if both of its directions are `=`, `c` or `o`.
+/// `=` as it is, `c` converted, `o` by options, `r` by records, `t` as text and one way only, `.` not at all. A mapping
+/// goes both ways if both of its directions are `=`, `c`, `o` or `r`.
 #[rustfmt::skip]
 const TABLE: [(FieldType, &[u8; 12]); 12] = [
     //                        to: boolean
@@ -46,7 +48,7 @@ const TABLE: [(FieldType, &[u8; 12]); 12] = [
     (FieldType::Zoned,         b"...tcc=....."),
     (FieldType::Choice,        b"...t...o...."),
     (FieldType::Choices,       b"...t....o..."),
-    (FieldType::References,    b".........=.."),
+    (FieldType::References,    b".........r.."),
     (FieldType::Texts,         b"..........=."),
     (FieldType::Json,          b"...........="),
 ];
@@ -58,6 +60,7 @@ pub fn carry(from: FieldType, to: FieldType) -> Carry {
         b'=' => Carry::AsIs,
         b'c' => Carry::Converted,
         b'o' => Carry::ByOptions,
+        b'r' => Carry::ByRecords,
         b't' => Carry::AsText,
         _ => Carry::Not,
     }
@@ -65,7 +68,7 @@ pub fn carry(from: FieldType, to: FieldType) -> Carry {
 
 /// True if a mapping may go both ways between fields of these types: nothing is lost in either direction.
 pub fn goes_both_ways(one: FieldType, other: FieldType) -> bool {
-    let keeps = |carry| matches!(carry, Carry::AsIs | Carry::Converted | Carry::ByOptions);
+    let keeps = |carry| matches!(carry, Carry::AsIs | Carry::Converted | Carry::ByOptions | Carry::ByRecords);
     keeps(carry(one, other)) && keeps(carry(other, one))
 }
 
@@ -75,7 +78,8 @@ pub fn goes_both_ways(one: FieldType, other: FieldType) -> bool {
 pub fn steps(from: &Field, to: &Field, zone: &str, given: &BTreeMap<String, String>) -> Option<Vec<Step>> {
     Some(match carry(from.kind, to.kind) {
         Carry::Not => return None,
-        Carry::AsIs => Vec::new(),
+        // References are translated by routes and by no step.
+        Carry::AsIs | Carry::ByRecords => Vec::new(),
         Carry::Converted => vec![Step::Convert(Conversion::into_type(to.kind, zone)?)],
         Carry::AsText => labels(from).into_iter().chain([Step::Convert(Conversion::ToText)]).collect(),
         // Where an application does not tell its options, there is nothing to look up.

@@ -44,7 +44,7 @@ pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ListId, ObjectName, RecordId, Side, SyncName, Version,
 };
 pub use journal::{EntryId, EntryState, JournalEntry, Settled};
-pub use links::{Joined, Linked, Links, Route, Way, references};
+pub use links::{Joined, Linked, Links, Route, Way, references, too_many};
 pub use matching::{KeyDigest, Verdict, judge, key_digest, normal_form};
 pub use merge::{Image, Images, SideTimes, Touched, diff};
 pub use oscillation::{Caps, LATELY_MS, LateField, LateWrite, Lately};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Endpoint, FieldName, ObjectName, Reason, Reference, Side, SyncName, Unfit, Value};
+use crate::{Endpoint, FieldName, Mapping, ObjectName, Reason, Reference, Side, SyncName, Unfit, Value};
 
 /// Names of references that one message holds at the most.
 const NAMED_MAX: usize = 5;
@@ -205,6 +205,15 @@ pub(crate) fn waits(references: &[&Reference]) -> Unfit {
     let verb = if references.len() == 1 { "has" } else { "have" };
     let detail = format!("{}{more} {verb} no counterpart yet", named.join(", "));
     Unfit { reason: Reason::ReferenceWaiting, detail }
+}
+
+/// Says that a field of `side` cannot hold so many references (E10.2).
+pub fn too_many(mapping: &Mapping, side: Side, value: &Value) -> Option<Unfit> {
+    let (count, max) = (references(value).len(), mapping.values_max(side)?);
+    (count > max as usize).then(|| Unfit {
+        reason: Reason::TooManyValues,
+        detail: format!("{} of the {side} side holds {max} at the most, and these are {count}", mapping.field(side)),
+    })
 }
 
 /// Returns the references of a value.

@@ -117,10 +117,10 @@ pub(crate) fn unfit_for(mapping: &Mapping, target: Side, unfit: &Unfit) -> Block
 
 /// True if nothing of a record is written while this value cannot be carried over (F12).
 ///
-/// An option without counterpart concerns its field alone (E2.6), and so does a reference (E10.1).
+/// An option without counterpart concerns its field alone (E2.6), and so do references (E10.1).
 pub(crate) fn rejects_record(mapping: &Mapping, unfit: &Unfit) -> bool {
     mapping.on_invalid == OnInvalid::RejectRecord
-        && !matches!(unfit.reason, Reason::UnmappedOption | Reason::ReferenceWaiting)
+        && !matches!(unfit.reason, Reason::UnmappedOption | Reason::ReferenceWaiting | Reason::TooManyValues)
 }
 
 /// Returns the mappings that are merged as one: each group together, every other mapping alone, in order.

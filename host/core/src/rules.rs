@@ -101,6 +101,10 @@ pub struct Mapping {
     pub on_invalid: OnInvalid,
     /// How references become those of the other side; none for a mapping of other values.
     pub routes: Vec<Route>,
+    /// How many values the left field holds at the most.
+    pub left_values_max: Option<u32>,
+    /// How many values the right field holds at the most.
+    pub right_values_max: Option<u32>,
     /// True for a default mapping, which can only be switched off (B07).
     pub default: bool,
 }
@@ -123,6 +127,8 @@ impl Mapping {
             merge: MergeForm::Set,
             on_invalid: OnInvalid::RejectRecord,
             routes: Vec::new(),
+            left_values_max: None,
+            right_values_max: None,
             default: false,
         }
     }
@@ -150,6 +156,11 @@ impl Mapping {
     /// True if its values are references, which mean nothing on the other side until they are translated (E10.1).
     pub fn joins_references(&self) -> bool {
         !self.routes.is_empty()
+    }
+
+    /// Returns how many values the field on `side` holds at the most, where there is a limit.
+    pub fn values_max(&self, side: Side) -> Option<u32> {
+        side.pick(self.left_values_max, self.right_values_max)
     }
 
     /// Returns the components that make values for `side`, in order.

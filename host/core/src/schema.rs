@@ -103,6 +103,10 @@ pub struct Field {
     pub meaning: Option<String>,
     /// The list field of which it is a slot (E10.2).
     pub slot_of: Option<FieldName>,
+    /// The objects that references lead to; empty if that is not said (E10.1).
+    pub refers_to: Vec<ObjectName>,
+    /// How many values it holds at the most, where there is a limit (E10.2).
+    pub values_max: Option<u32>,
 }
 
 /// The fields of an endpoint's object.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use syncline_core::{
     EditDelete, FieldName, Image, Mapping, MergeForm, PairState, Rules, Side, Step, TransformUse, Unfit, Value,
-    references,
+    references, too_many,
 };
 
 use crate::linked::{self, Wanted};
@@ -133,6 +133,10 @@ impl<'a> Mapper<'a> {
             let Some(source) = value(origin) else { continue };
             let keeps = mapping.merge == MergeForm::Set;
             let image = links.image(place.target, source, value(place.target), keeps);
+            let image = image.and_then(|image| match too_many(mapping, place.target, &image) {
+                Some(unfit) => Err(unfit),
+                None => Ok(image),
+            });
             let waits = links.waiting(origin, source).into_iter().map(|reference| WaitingReference {
                 mapping: u32::try_from(index).expect("a sync has fewer mappings than that"),
                 side: origin,

@@ -74,6 +74,8 @@ pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
         group: None,
         meaning: (manner.identity && name == identity(side)).then(|| "identity".to_owned()),
         slot_of: None,
+        refers_to: Vec::new(),
+        values_max: None,
     };
     Schema { fields: FIELDS.iter().chain(&[LINKS]).map(|name| field(name)).collect(), fingerprint: "1".to_owned() }
 }

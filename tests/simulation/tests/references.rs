@@ -255,6 +255,27 @@ fn e10_1_what_is_created_again_keeps_its_links_and_waits_for_those_without_count
 }
 
 #[test]
+fn e10_2_more_references_than_the_other_side_holds_are_its_field_alone_and_told() {
+    let mut both = both(MergeForm::Replace);
+    both.contacts.setup.rules.mappings.last_mut().expect("the links come last").right_values_max = Some(1);
+    let [one, two] = ["one", "two"].map(|name| create(&both.companies, LEFT, name));
+    run(&both.companies);
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[&one, &two]);
+    assert_eq!(run(&both.contacts), 1, "the contact itself goes over");
+    let there = counterpart(&both.contacts, LEFT, &contact);
+    assert_eq!(links(&both.contacts, RIGHT, &there), Vec::<String>::new());
+    let trouble = pair(&both.contacts, LEFT, &contact).trouble.expect("it says why");
+    assert_eq!(trouble.reason, Reason::TooManyValues);
+    assert!(trouble.detail.contains("links of the right side holds 1 at the most, and these are 2"), "{trouble:?}");
+    assert_eq!(run(&both.contacts), 0);
+    link(&both.contacts, LEFT, &contact, "companies", &[&two]);
+    assert_eq!(run(&both.contacts), 1);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [counterpart(&both.companies, LEFT, &two).to_string()]);
+    both.rest();
+}
+
+#[test]
 fn e10_1_of_two_that_disagree_about_a_single_reference_one_wins_and_the_other_is_kept() {
     let both = both(MergeForm::Replace);
     let companies = ["a", "b", "c"].map(|name| create(&both.companies, LEFT, name));

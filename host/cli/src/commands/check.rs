@@ -1,11 +1,12 @@
 //! `syncline check`: tries configuration, plugins, connections and rules, and names every mistake at once.
 
 use serde_json::{Value, json};
-use syncline_core::{Mapping, MappingRule, Rules, Side};
+use syncline_core::{FieldName, Mapping, MappingRule, Route, Rules, Side, Way};
 use syncline_runner::{Account, CheckReport, Verdict};
 
 use crate::args::CheckArgs;
 use crate::commands::{CommandError, Exit, notices, sentence};
+use crate::config::rules::Unrouted;
 use crate::config::{ConfigError, Connection, Mistake, Sync, report};
 use crate::output::Output;
 use crate::render::paint::{Paint, Style};
@@ -100,14 +101,20 @@ impl Findings {
     }
 
     async fn sync(&mut self, session: &Session, sync: &Sync) {
-        match session.setup(sync).await {
-            Ok(setup) => {
+        let made = match session.setup(sync).await {
+            Ok(setup) => session.unrouted(sync, &setup).await.map(|unrouted| (setup, unrouted)),
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok((setup, unrouted)) => {
                 let (left, right) = (&setup.left.endpoint, &setup.right.endpoint);
                 let draft = if sync.active { "" } else { " (a draft: no record of it is read or written)" };
                 self.text.push_str(&format!("sync {}: {left} and {right}{draft}\n", setup.name));
                 self.text.push_str(&mappings(&setup.rules.mappings));
+                self.text.push_str(&off(&unrouted, self.paint));
                 self.text.push_str(&scope(&setup.rules));
-                self.syncs.push(json!({ "sync": setup.name, "rules": setup.rules }));
+                let unrouted: Vec<Value> = unrouted.iter().map(unrouted_json).collect();
+                self.syncs.push(json!({ "sync": setup.name, "rules": setup.rules, "unrouted": unrouted }));
             }
             Err(SessionError::Config(ConfigError::Mistakes(mistakes))) => {
                 let error = format!("mistakes in {}", mistakes.source.name());
@@ -179,9 +186,37 @@ fn mappings(mappings: &[Mapping]) -> String {
     for mapping in mappings {
         let whose = if mapping.default { "" } else { "(yours)" };
         let (left, right) = (plain(mapping.left.as_str()), plain(mapping.right.as_str()));
-        table.row([left.into(), arrow(mapping).into(), right.into(), whose.into()]);
+        table.row([left.into(), arrow(mapping).into(), right.into(), routes(mapping).into(), whose.into()]);
     }
     table.draw(Paint { colour: false }, 2)
+}
+
+/// Default mappings of references that cannot be translated, with the reason (E10.1).
+fn off(unrouted: &[Unrouted], paint: Paint) -> String {
+    let mut table = Table::default();
+    for Unrouted { left, right, why } in unrouted {
+        let why = Entry::painted(Style::Yellow, format!("off: {}", plain(why)));
+        table.row([plain(left.as_str()).into(), " x ".into(), plain(right.as_str()).into(), why]);
+    }
+    table.draw(paint, 2)
+}
+
+fn unrouted_json(unrouted: &Unrouted) -> Value {
+    json!({ "left": unrouted.left, "right": unrouted.right, "why": unrouted.why })
+}
+
+/// How references become those of the other side.
+fn routes(mapping: &Mapping) -> String {
+    let one = |route: &Route| match &route.way {
+        Way::Pairs { sync, .. } => format!("through the sync {sync}"),
+        Way::Key { left_key, right_key, .. } => {
+            let names =
+                |key: &[FieldName]| key.iter().map(|name| plain(name.as_str())).collect::<Vec<_>>().join(" and ");
+            let (left, right) = (names(left_key), names(right_key));
+            if left == right { format!("by {left}") } else { format!("by {left} and {right}") }
+        }
+    };
+    mapping.routes.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn arrow(mapping: &Mapping) -> &'static str {

@@ -78,6 +78,7 @@ fn target_mistakes(sync: &Sync, mapping: &InForce<'_>) -> Vec<Mistake> {
         return vec![read_only_mistake(mapping, own, *side)];
     }
     let mut mistakes = option_mistakes(sync, mapping, own);
+    mistakes.extend(mapping.routes(sync).err());
     let plain: Vec<Side> = written.into_iter().filter(|side| own.transforms_to(*side).is_empty()).collect();
     let carried = |side: Side| carry(mapping.field(side.other()).kind, mapping.field(side).kind);
     let (fit, unfit): (Vec<Side>, Vec<Side>) = plain.iter().partition(|side| carried(**side) != Carry::Not);

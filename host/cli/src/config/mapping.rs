@@ -10,6 +10,7 @@ use super::drift;
 use super::mistake::Mistake;
 use super::options::{self, OptionPairs};
 use super::read::{Item, Reader, Section};
+use super::refers::{self, ReferChoice};
 use super::transform::{self, TransformChoice};
 
 /// A mapping of the user's own.
@@ -31,14 +32,16 @@ pub struct MappingConfig {
     pub options: Option<OptionPairs>,
     /// Mappings of one group are merged as one.
     pub group: Option<String>,
-    /// How several values are merged.
-    pub merge: MergeForm,
+    /// How several values are merged, where it says so.
+    pub merge: Option<MergeForm>,
     /// Its own conflict policy.
     pub conflict: Option<ConflictChoice>,
     /// Its own policy for drift.
     pub target_drift: Option<TargetDrift>,
     /// What a value that cannot be carried over leads to.
     pub on_invalid: OnInvalid,
+    /// How its references are translated, where it says so.
+    pub refers: Option<ReferChoice>,
 }
 
 const MERGES: [(&str, MergeForm); 2] = [("set", MergeForm::Set), ("replace", MergeForm::Replace)];
@@ -101,6 +104,7 @@ fn read(reader: &mut Reader, item: &Item<'_>, direction: Direction) -> Option<Ma
     let conflict = section.take("conflict").and_then(|entry| conflict::read(reader, entry.value));
     let target_drift = section.take("target_drift").and_then(|entry| drift::read(reader, entry.value));
     let on_invalid = section.take("on_invalid").and_then(|entry| reader.word(entry.value, "answer", &ON_INVALID));
+    let refers = refers::read(reader, &mut section);
     let place = section.place.clone();
     section.finish(reader, &["filter", "columns"]);
     let mapping = MappingConfig {
@@ -112,10 +116,11 @@ fn read(reader: &mut Reader, item: &Item<'_>, direction: Direction) -> Option<Ma
         to_left,
         options,
         group: group.map(Spanned::into_inner),
-        merge: merge.unwrap_or(MergeForm::Set),
+        merge,
         conflict,
         target_drift,
         on_invalid: on_invalid.unwrap_or(OnInvalid::RejectRecord),
+        refers,
     };
     let flows = Side::BOTH.into_iter().any(|side| direction.writes(side) && flows_to(mapping.rule, side));
     if !flows && mapping.rule != MappingRule::Off {

@@ -5,8 +5,8 @@
 //! place.
 
 use syncline_core::{
-    Field, FieldName, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, Object, Rules, Schema, Side, Step,
-    TransformUse, Writable, goes_both_ways, standard_group, steps,
+    Field, FieldName, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm, Object, Route, Rules,
+    Schema, Side, Step, TransformUse, Writable, goes_both_ways, standard_group, steps,
 };
 use toml::Spanned;
 
@@ -15,7 +15,7 @@ use super::mapping::{MappingConfig, flows_to};
 use super::matching::{KeyChoice, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::transform::TransformChoice;
-use super::{Sync, abilities};
+use super::{Sync, abilities, refers};
 
 /// What is known of one side.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,17 @@ pub struct Facts<'a> {
     pub object: &'a Object,
     /// Its fields.
     pub schema: &'a Schema,
+}
+
+/// A default mapping that is off although nobody switched it off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrouted {
+    /// The left field.
+    pub left: FieldName,
+    /// The right field.
+    pub right: FieldName,
+    /// Why it is off.
+    pub why: String,
 }
 
 /// A mapping in force, before it becomes a rule.
@@ -51,6 +62,11 @@ impl<'a> InForce<'a> {
         let pairs = self.own.and_then(|own| own.options.as_ref());
         let given = pairs.map(|pairs| pairs.towards(side, self.left, self.right)).unwrap_or_default();
         steps(self.field(side.other()), self.field(side), &sync.zone, &given)
+    }
+
+    /// Returns how its references are translated; none if it has none.
+    pub(super) fn routes(&self, sync: &Sync) -> Result<Vec<Route>, Mistake> {
+        refers::routes(sync, self.left, self.right, self.own)
     }
 }
 
@@ -100,8 +116,12 @@ fn rule(sync: &Sync, mapping: &InForce<'_>, use_of: &dyn Fn(&TransformChoice) ->
         compare: compared_as(mapping.left, mapping.right),
         conflict: own.and_then(|own| own.conflict.as_ref()).map(|choice| choice.policy(use_of)),
         target_drift: own.and_then(|own| own.target_drift).unwrap_or(sync.target_drift),
-        merge: own.map_or(plain.merge, |own| own.merge),
+        merge: own.and_then(|own| own.merge).unwrap_or_else(|| merge(mapping)),
+        left_values_max: mapping.left.values_max,
+        right_values_max: mapping.right.values_max,
         on_invalid: own.map_or(plain.on_invalid, |own| own.on_invalid),
+        // That there are some was seen when the mapping was checked.
+        routes: mapping.routes(sync).unwrap_or_default(),
         default: own.is_none(),
         ..plain
     }
@@ -119,6 +139,12 @@ fn steps_to(
         return transforms.iter().map(|choice| Step::Transform(use_of(choice))).collect();
     }
     mapping.converted_to(sync, side).unwrap_or_default()
+}
+
+/// Where one side holds a single value, a new one takes the place of the old one.
+fn merge(mapping: &InForce<'_>) -> MergeForm {
+    let is_single = [mapping.left, mapping.right].iter().any(|field| field.values_max == Some(1));
+    if is_single { MergeForm::Replace } else { MergeForm::Set }
 }
 
 /// Returns the merge group: as a connector says, else by what the fields mean (E2.5).
@@ -155,8 +181,26 @@ pub(super) fn mappings_in_force<'a>(sync: &'a Sync, left: &'a Schema, right: &'a
     in_force
 }
 
-/// Returns the default mappings that are not switched off (B07).
+/// Returns the default mappings that are not switched off (B07) and know how to carry their values over.
 pub(super) fn default_mappings<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> Vec<InForce<'a>> {
+    let mut defaults = wanted_defaults(sync, left, right);
+    defaults.retain(|default| default.routes(sync).is_ok());
+    defaults
+}
+
+/// Returns the default mappings that are off since nobody knows whom their references mean on the other side (E10.1).
+pub fn unrouted_defaults(sync: &Sync, left: &Schema, right: &Schema) -> Vec<Unrouted> {
+    let own = |default: &InForce<'_>| sync.mappings.iter().any(|own| default.is_at(own));
+    let defaults = wanted_defaults(sync, left, right).into_iter().filter(|default| !own(default));
+    let unrouted = |default: InForce<'_>| {
+        let mistake = default.routes(sync).err()?;
+        let (left, right) = (default.left.name.clone(), default.right.name.clone());
+        Some(Unrouted { left, right, why: mistake.message })
+    };
+    defaults.filter_map(unrouted).collect()
+}
+
+fn wanted_defaults<'a>(sync: &'a Sync, left: &'a Schema, right: &'a Schema) -> Vec<InForce<'a>> {
     let is_off = |field: &Field| sync.defaults_off.iter().any(|off| off.get_ref() == field.name.as_str());
     let mut defaults: Vec<InForce<'a>> = Vec::new();
     for field in left.fields.iter().filter(|field| field.meaning.is_some()) {
@@ -224,8 +268,8 @@ fn tuple(left_names: &[FieldName], right_names: &[FieldName], left: &Schema, rig
     let forms: Vec<KeyForm> = left_names
         .iter()
         .zip(right_names)
-        .map(|(left_name, right_name)| match form(left, left_name) {
-            KeyForm::Text => form(right, right_name),
+        .map(|(left_name, right_name)| match key_form(left, left_name) {
+            KeyForm::Text => key_form(right, right_name),
             form => form,
         })
         .collect();
@@ -260,7 +304,8 @@ fn counterparts(names: &[FieldName], from: &Schema, to: &Schema) -> Option<Vec<F
     names.iter().map(counterpart).collect()
 }
 
-fn form(schema: &Schema, name: &FieldName) -> KeyForm {
+/// Returns the form in which values of a field are compared as keys.
+pub(super) fn key_form(schema: &Schema, name: &FieldName) -> KeyForm {
     let meaning = schema.field(name).and_then(|field| field.meaning.as_deref()).unwrap_or_default();
     match meaning.split('.').next().unwrap_or_default() {
         "email" | "emails" => KeyForm::Email,

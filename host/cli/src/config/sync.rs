@@ -12,6 +12,7 @@ use super::mapping::{self, MappingConfig};
 use super::matching::{self, MatchConfig};
 use super::mistake::{Mistake, shown};
 use super::read::{Entry, Reader, Section};
+use super::refers::{AllEnds, ReferChoice};
 use super::schedule::{self, Every, Schedule};
 use super::scope::{self, ScopeConfig};
 use super::transform::TransformChoice;
@@ -62,6 +63,8 @@ pub struct Sync {
     pub defaults_off: Vec<Spanned<String>>,
     /// The user's own mappings.
     pub mappings: Vec<MappingConfig>,
+    /// What every sync of the file joins.
+    pub all_ends: AllEnds,
 }
 
 impl Sync {
@@ -73,6 +76,11 @@ impl Sync {
     /// Where its name stands.
     pub fn place(&self) -> Range<usize> {
         self.name.span()
+    }
+
+    /// True if it looks up by a key whom references mean.
+    pub fn looks_up(&self) -> bool {
+        self.mappings.iter().any(|mapping| matches!(mapping.refers, Some(ReferChoice::By { .. })))
     }
 
     /// Returns the endpoint on `side`.
@@ -156,6 +164,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         active,
         defaults_off,
         mappings: mappings.unwrap_or_default(),
+        all_ends: AllEnds::default(),
     })
 }
 

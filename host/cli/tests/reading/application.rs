@@ -126,6 +126,8 @@ impl Application {
             group: None,
             meaning: Some((*meaning).to_owned()),
             slot_of: None,
+            refers_to: Vec::new(),
+            values_max: None,
         };
         Schema { fields: self.fields.iter().map(field).collect(), fingerprint: "1".to_owned() }
     }

@@ -25,6 +25,13 @@ impl Merging<'_> {
         let Some(merged) = merged else { return self.waits(index) };
         let [left_after, right_after] = merged;
         let sides = [(Side::Left, left, left_after), (Side::Right, right, right_after)];
+        let full = sides.iter().find_map(|(side, before, after)| {
+            let unfit = links::too_many(mapping, *side, after).filter(|_| before != after)?;
+            Some(unfit_for(mapping, *side, &unfit))
+        });
+        if let Some(blocked) = full {
+            return self.decision().left_out.push(blocked);
+        }
         let written: Vec<_> = sides.into_iter().filter(|(_, before, after)| before != after).collect();
         self.write_merged(index, written);
     }

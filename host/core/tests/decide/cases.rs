@@ -180,6 +180,8 @@ fn schema() -> Schema {
         group: None,
         meaning: None,
         slot_of: None,
+        refers_to: Vec::new(),
+        values_max: None,
     };
     Schema { fields: ["name", "city", "owner", "email"].map(field).into(), fingerprint: String::new() }
 }

@@ -38,6 +38,8 @@ fn schema() -> Schema {
         group: None,
         meaning: None,
         slot_of: None,
+        refers_to: Vec::new(),
+        values_max: None,
     };
     Schema { fields: FIELDS.map(field).into(), fingerprint: String::new() }
 }

@@ -104,6 +104,8 @@ fn field(field: model::Field) -> Result<Field, Nonsense> {
         group: field.group,
         meaning: field.meaning,
         slot_of: field.slot_of.map(field_name).transpose()?,
+        refers_to: Vec::new(),
+        values_max: None,
     })
 }
 

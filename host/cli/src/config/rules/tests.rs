@@ -2,13 +2,13 @@ use std::path::Path;
 
 use syncline_core::{
     Abilities, ChoiceOption, Conversion, CreatePromise, Field, FieldName, FieldType, KeyForm, MergeForm, Object,
-    OnInvalid, Rules, Schema, Side, Step, TargetDrift, Traits, Writable,
+    ObjectName, OnInvalid, Rules, Schema, Side, Step, SyncName, TargetDrift, Traits, Way, Writable,
 };
 
 use super::{Facts, rules};
 use crate::config::{self, Mistake};
 
-/// Fields as `name:type[=meaning][<list][!]`, where `!` is read-only; `keys` are the object's default keys.
+/// Fields as `name:type[=meaning][<list][!]`, where `!` is read-only and a type may be `ref|companies` or `one|companies`; `keys` are the object's default keys.
 fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
     let field = |word: &str| {
         let (word, read_only) = word.strip_suffix('!').map_or((word, false), |word| (word, true));
@@ -16,11 +16,9 @@ fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
         let (word, meaning) = word.split_once('=').map_or((word, None), |(word, meaning)| (word, Some(meaning)));
         let (name, kind) = word.split_once(':').expect("name:type");
         let (kind, options) = kind.split_once('|').map_or((kind, ""), |(kind, options)| (kind, options));
-        let options = options.split(',').filter(|code| !code.is_empty()).map(|code| ChoiceOption {
-            code: code.to_owned(),
-            label: code.to_owned(),
-            active: true,
-        });
+        let words = || options.split(',').filter(|code| !code.is_empty());
+        let (word, values_max) = (kind, (kind == "one").then_some(1));
+        let option = |code: &str| ChoiceOption { code: code.to_owned(), label: code.to_owned(), active: true };
         let kinds = [
             ("text", FieldType::Text),
             ("texts", FieldType::Texts),
@@ -31,18 +29,23 @@ fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
             ("int", FieldType::Integer),
             ("decimal", FieldType::Decimal),
             ("choice", FieldType::Choice),
+            ("ref", FieldType::References),
+            ("one", FieldType::References),
         ];
-        let kind = kinds.iter().find(|(word, _)| *word == kind).expect("a type").1;
+        let kind = kinds.iter().find(|(known, _)| *known == word).expect("a type").1;
+        let is_reference = kind == FieldType::References;
         Field {
             name: name.into(),
             label: name.to_owned(),
             kind,
             traits: Traits { read_only, ..Traits::default() },
-            options: options.collect(),
+            options: words().filter(|_| !is_reference).map(option).collect(),
             length_max: None,
             group: None,
             meaning: meaning.map(str::to_owned),
             slot_of: slot_of.map(FieldName::from),
+            refers_to: words().filter(|_| is_reference).map(ObjectName::from).collect(),
+            values_max,
         }
     };
     let object = Object {
@@ -253,4 +256,86 @@ fn f04_a_minimum_of_mapped_fields() {
     let without = missed("match = \"none\"\ndefaults_off = [\"mail\"]\n");
     assert!(without[0].message.contains("needs at least one of `email`, `sms`"), "{without:?}");
     assert_eq!(missed("match = \"none\"\ndefaults_off = [\"mail\"]\ndirection = \"to-left\"\n"), []);
+}
+
+/// Another sync of the file, between the same connection's objects.
+fn other(name: &str, left: &str, right: &str, more: &str) -> String {
+    format!(
+        "[syncs.{name}]\nleft = {{ connection = \"a\", object = \"{left}\" }}\n\
+         right = {{ connection = \"b\", object = \"{right}\" }}\n{more}\n"
+    )
+}
+
+/// The first sync of a file in which contacts of `a` and people of `b` refer to companies and orgs.
+fn made_beside(
+    sync: &str,
+    others: &str,
+    left: &str,
+    right: &str,
+) -> (Result<Rules, Vec<Mistake>>, Vec<super::Unrouted>) {
+    let text = format!(
+        "[connections.a]\nconnector = \"x\"\n[connections.b]\nconnector = \"x\"\n{}{others}",
+        other("s", "contacts", "people", sync)
+    );
+    let config = config::parse(text, Path::new("syncline.toml")).expect("parses");
+    let (left, right) = (side(left, &[&["mail"]]), side(right, &[]));
+    let of = |choice: &super::TransformChoice| choice.with_options(&choice.options.values);
+    let facts = [&left, &right].map(|(object, schema)| Facts { object, schema });
+    let made = rules(&config.syncs[0], facts[0], facts[1], &of);
+    (made, super::unrouted_defaults(&config.syncs[0], &left.1, &right.1))
+}
+
+const LEFT: &str = "mail:text=email links:ref|companies=company more:ref|companies loose:ref";
+const RIGHT: &str = "mail:text=email org:one|orgs=company more:ref|orgs note:text";
+
+#[test]
+fn e10_1_references_go_through_the_one_sync_that_pairs_what_they_lead_to() {
+    let through = |made: Result<Rules, Vec<Mistake>>, index: usize| {
+        let mapping = made.expect("fits").mappings.swap_remove(index);
+        let [route] = &mapping.routes[..] else { panic!("{mapping:?}") };
+        (format!("{} {} {:?}", route.left, route.right, route.way), mapping.merge)
+    };
+    let way = |sync: &str, left_is| format!("companies orgs {:?}", Way::Pairs { sync: SyncName::from(sync), left_is });
+    let pairing = other("firms", "companies", "orgs", "");
+    let (made, off) = made_beside("", &pairing, LEFT, RIGHT);
+    assert_eq!(through(made, 1), (way("firms", Side::Left), MergeForm::Replace), "a field that holds one");
+    assert_eq!(off, []);
+    let (made, _) = made_beside(&own("more", "more", ""), &pairing, LEFT, RIGHT);
+    assert_eq!(through(made, 2), (way("firms", Side::Left), MergeForm::Set));
+    // The other way round in the file is the same pairing.
+    let turned = "[syncs.firms]\nleft = { connection = \"b\", object = \"orgs\" }\n\
+                  right = { connection = \"a\", object = \"companies\" }\n";
+    let (made, _) = made_beside("", turned, LEFT, RIGHT);
+    assert_eq!(through(made, 1).0, way("firms", Side::Right));
+    let two = format!("{pairing}{}", other("old", "companies", "orgs", "active = false"));
+    let (made, _) = made_beside("", &two, LEFT, RIGHT);
+    assert_eq!(through(made, 1).0, way("firms", Side::Left), "a draft pairs nothing");
+    // A field that does not say where it leads is told by the sync.
+    let (made, _) = made_beside(&own("loose", "more", "through = \"firms\""), &pairing, LEFT, RIGHT);
+    assert_eq!(through(made, 2).0, way("firms", Side::Left));
+    let (made, _) = made_beside(&own("more", "more", "by = \"domain\""), &pairing, LEFT, RIGHT);
+    let by = through(made, 2).0;
+    assert!(by.contains("Key") && by.contains("domain"), "{by}");
+}
+
+#[test]
+fn e10_1_raw_ids_are_never_copied() {
+    let (made, off) = made_beside("", "", LEFT, RIGHT);
+    assert_eq!(mapped(&made.expect("fits")), ["mail TwoWay mail"]);
+    let [off] = &off[..] else { panic!("{off:?}") };
+    assert_eq!((off.left.as_str(), off.right.as_str()), ("links", "org"));
+    assert_eq!(off.why, "no sync pairs what `links` and `org` refer to: companies of a and orgs of b");
+    let (_, off) = made_beside("defaults_off = [\"org\"]", "", LEFT, RIGHT);
+    assert_eq!(off, [], "a user who switched it off need not be told");
+    let none = told(made_beside(&own("more", "more", ""), "", LEFT, RIGHT).0);
+    assert!(none.contains("no sync pairs what") && none.contains("by = \"email\""), "{none}");
+    let loose = told(made_beside(&own("loose", "more", ""), "", LEFT, RIGHT).0);
+    assert!(loose.contains("`loose` does not say which records it refers to = add through ="), "{loose}");
+    let pairing =
+        format!("{}{}", other("one", "companies", "orgs", ""), other("two", "companies", "orgs", "hub = true"));
+    let several = told(made_beside(&own("more", "more", ""), &pairing, LEFT, RIGHT).0);
+    assert!(several.contains("several syncs pair what `more` and `more` refer to: one, two"), "{several}");
+    assert!(several.contains("through = \"one\""), "{several}");
+    let text = told(made_beside(&own("more", "note", "rule = \"to-right\""), "", LEFT, RIGHT).0);
+    assert!(text.contains("`more` is of type references and `note` is of type text"), "{text}");
 }
