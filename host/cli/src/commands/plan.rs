@@ -17,8 +17,11 @@ use crate::output::Output;
 use crate::render::text::{self, VALUE_WIDTH_MAX, plain};
 use crate::session::Session;
 
+mod estimate;
 pub mod saved;
 
+pub use estimate::Batches;
+use estimate::Estimate;
 use saved::{SavedItem, Saving, hex};
 
 /// Records that are shown in full unless all are asked for.
@@ -31,11 +34,15 @@ pub struct Wanted {
     pub shown_max: u64,
     /// Every item, for a file or a program.
     pub items: bool,
+    /// What one call holds, for the estimate.
+    pub batches: Batches,
 }
 
 impl Wanted {
     /// A glance, for people.
-    pub const GLANCE: Wanted = Wanted { shown_max: SHOWN, items: false };
+    pub fn glance(batches: Batches) -> Wanted {
+        Wanted { shown_max: SHOWN, items: false, batches }
+    }
 }
 
 /// Pulls, plans and shows; with `json` every item is in the answer, with `out` in that file.
@@ -51,11 +58,9 @@ pub async fn plan(
             "a file keeps the plan of one sync; name it: `syncline plan SYNC --out FILE`".to_owned(),
         ));
     }
-    let shown_max = if all { u64::MAX } else { SHOWN };
-    let wanted = Wanted { shown_max, items: json || out.is_some() };
     let mut several = Several::new("plans", syncs);
     for sync in syncs {
-        let planned = plan_one(session, sync, wanted, json, out).await;
+        let planned = plan_one(session, sync, all, json, out).await;
         session.keep_budgets().await?;
         several.add(sync, planned)?;
     }
@@ -65,11 +70,14 @@ pub async fn plan(
 async fn plan_one(
     session: &Session,
     sync: &Sync,
-    wanted: Wanted,
+    all: bool,
     json: bool,
     out: Option<&Path>,
 ) -> Result<Output, CommandError> {
     let setup = session.setup(sync).await?;
+    let shown_max = if all { u64::MAX } else { SHOWN };
+    let batches = Batches::of(&session.context, &setup).await?;
+    let wanted = Wanted { shown_max, items: json || out.is_some(), batches };
     let (planned, report) = syncline_runner::plan(&session.context, &setup).await?;
     let mut text = format!("{}: {} and {}\n", setup.name, setup.left.endpoint, setup.right.endpoint);
     let mut items = Vec::new();
@@ -103,6 +111,7 @@ async fn plan_one(
         "sync": setup.name,
         "digest": shown.digest,
         "guarded": report.guarded,
+        "estimate": shown.estimate,
         "items": items,
     });
     // Only where a filter or list has changed.
@@ -130,6 +139,8 @@ pub struct Shown {
     pub text: String,
     /// The digest of the plan.
     pub digest: String,
+    /// What carrying it out will cost.
+    pub estimate: Estimate,
 }
 
 /// Reads the current plan of a sync, and gives every item away if they are wanted.
@@ -140,7 +151,7 @@ pub async fn show(
     mut each: impl FnMut(SavedItem),
 ) -> Result<Shown, Failure> {
     let store = context.store.as_ref();
-    let mut shown = Shown { text: String::new(), digest: String::new() };
+    let mut shown = Shown { text: String::new(), digest: String::new(), estimate: Estimate::default() };
     let mut counts = Counts::default();
     let mut digest = PlanDigest::default();
     let mut after = 0;
@@ -172,7 +183,8 @@ pub async fn show(
         let _ = writeln!(shown.text, "  ... and {}; show them with --all", text::count(more, "more record"));
     }
     shown.digest = digest.to_string();
-    shown.text = format!("{}{}", counts.text(), shown.text);
+    shown.estimate = Estimate::of(context, wanted.batches, counts.sides).await?;
+    shown.text = format!("{}{}{}", counts.text(), shown.estimate.text(), shown.text);
     Ok(shown)
 }
 

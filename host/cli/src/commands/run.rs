@@ -63,7 +63,8 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
         syncline_runner::forget(store, sync.name(), endpoints).await.map_err(Failure::from)?;
     }
     let setup = session.setup(sync).await?;
-    let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal };
+    let batches = plan::Batches::of(&session.context, &setup).await?;
+    let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal, batches };
     let approve: &dyn Approve =
         if options.yes || options.only.is_some() || options.answer.is_some() { &ApproveAll } else { &asks };
     let request = RunRequest { approve, only: options.only.clone(), answer: options.answer.clone() };
@@ -97,12 +98,13 @@ struct Ask<'a> {
     context: &'a Context,
     setup: &'a SyncSetup,
     terminal: Option<Terminal>,
+    batches: plan::Batches,
 }
 
 impl Approve for Ask<'_> {
     fn approve<'a>(&'a self, planned: Planned, impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>> {
         Box::pin(async move {
-            let shown = plan::show(self.context, self.setup, plan::Wanted::GLANCE, |_| {}).await?;
+            let shown = plan::show(self.context, self.setup, plan::Wanted::glance(self.batches), |_| {}).await?;
             let (changes, records) = (count(planned.changes, "change"), count(planned.items, "record"));
             eprintln!("{}: {changes} to {records}", self.setup.name);
             eprint!("{}", impact.map(impact::text).unwrap_or_default());

@@ -56,6 +56,10 @@ fn f07_the_80th_of_100_is_mailed_the_100th_passes_and_the_101st_is_not_sent() {
     assert_eq!((crm.people().len(), subjects(&mail)), (100, vec![NEAR.to_owned()]), "the 100th passes");
 
     fill(&book, 100..102);
+    world
+        .syncline(&["plan"])
+        .ends(0)
+        .says(&["2 tasks of the 0 that this month still holds", "cannot hold them: 2 would wait"]);
     world.syncline(&["run", "--yes"]).ends(4).says(&["notice quota-reached"]);
     // Each command is a process of its own.
     for _ in 0..2 {
