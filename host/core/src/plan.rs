@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chosen, FieldName, Instant, Linked, PairId, PairState, Reason, RecordId, Side, Value, Version};
+use crate::{Chosen, FieldName, Instant, Linked, Pair, PairId, PairState, Reason, RecordId, Side, Value, Version};
 
 /// Why a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,6 +246,22 @@ pub struct PlanItem {
 }
 
 impl PlanItem {
+    /// An item that does nothing to `pair` yet.
+    pub fn of(id: PairId, pair: &Pair, then: PairState) -> PlanItem {
+        PlanItem {
+            pair: id,
+            left: pair.left.clone(),
+            right: pair.right.clone(),
+            chosen: None,
+            changes: Vec::new(),
+            agreed: Vec::new(),
+            seen: Vec::new(),
+            conflicts: Vec::new(),
+            left_out: Vec::new(),
+            then,
+        }
+    }
+
     /// True if it deletes a record or puts one away.
     pub fn takes_away(&self) -> bool {
         self.changes.iter().any(|change| matches!(change.kind, ChangeKind::Delete | ChangeKind::Archive))

@@ -114,18 +114,8 @@ async fn pending(running: &Running<'_>, id: PairId, pair: &Pair) -> Result<Optio
         Some(Known::Here(record)) => agreed(&running.setup.rules.mappings, &entry, origin, record),
         Some(Known::Gone(_)) | None => Vec::new(),
     };
-    let item = PlanItem {
-        pair: id,
-        left: pair.left.clone(),
-        right: pair.right.clone(),
-        chosen: None,
-        changes: vec![entry.change.clone()],
-        agreed,
-        seen: Vec::new(),
-        conflicts: Vec::new(),
-        left_out: Vec::new(),
-        then: entry.then.clone(),
-    };
+    let changes = vec![entry.change.clone()];
+    let item = PlanItem { changes, agreed, ..PlanItem::of(id, pair, entry.then.clone()) };
     let sent = vec![crate::sent::Sent::Unknown("it is looked up".to_owned())];
     Ok(Some(Pending { number: NOT_PLANNED, item, entries: vec![entry], sent }))
 }

@@ -253,7 +253,7 @@ async fn recreate(
         };
         return Err(Failure::Request(format!("it cannot be created on the {} side: {why}", side.other())));
     }
-    Ok(PlanItem { changes, agreed, left_out, ..item(id, &works[0].pair, then) })
+    Ok(PlanItem { changes, agreed, left_out, ..PlanItem::of(id, &works[0].pair, then) })
 }
 
 /// Plans what takes the record away.
@@ -268,20 +268,5 @@ fn delete(running: &Running<'_>, id: PairId, pair: &Pair, side: Side, record: &R
         (false, false) => return Err(Failure::Request(format!("the {side} application cannot delete"))),
     };
     let then = PairState::Tombstone { gone: None, undone: false };
-    Ok(PlanItem { changes: vec![take_away(kind, side, record)], ..item(id, pair, then) })
-}
-
-fn item(id: PairId, pair: &Pair, then: PairState) -> PlanItem {
-    PlanItem {
-        pair: id,
-        left: pair.left.clone(),
-        right: pair.right.clone(),
-        chosen: None,
-        changes: Vec::new(),
-        agreed: Vec::new(),
-        seen: Vec::new(),
-        conflicts: Vec::new(),
-        left_out: Vec::new(),
-        then,
-    }
+    Ok(PlanItem { changes: vec![take_away(kind, side, record)], ..PlanItem::of(id, pair, then) })
 }

@@ -53,16 +53,23 @@ impl Tally {
         self.seen == self.classed()
     }
 
+    /// Returns the classes that a pair may be in, with how many are, in the order of E8.2.
+    pub fn classes(&self) -> [(&'static str, u64); 8] {
+        [
+            ("in-sync", self.in_sync),
+            ("changed", self.changed),
+            ("excluded", self.excluded),
+            ("ambiguous", self.ambiguous),
+            ("held", self.held),
+            ("rejected", self.rejected),
+            ("failed", self.failed),
+            ("uncertain", self.uncertain),
+        ]
+    }
+
     /// Returns how many pairs are in a class.
     pub(crate) fn classed(&self) -> u64 {
-        self.in_sync
-            + self.changed
-            + self.excluded
-            + self.ambiguous
-            + self.held
-            + self.rejected
-            + self.failed
-            + self.uncertain
+        self.classes().iter().map(|(_, count)| count).sum()
     }
 
     /// Makes the numbers of an interrupted run add up, since which pairs they were died with it: what it had not come to

@@ -263,18 +263,7 @@ async fn plan_pair(
     entries: Vec<JournalEntry>,
     skipped: &mut Vec<NotUndone>,
 ) -> Result<Option<PlanItem>, Failure> {
-    let mut item = PlanItem {
-        pair: id,
-        left: pair.left.clone(),
-        right: pair.right.clone(),
-        chosen: None,
-        changes: Vec::new(),
-        agreed: Vec::new(),
-        seen: Vec::new(),
-        conflicts: Vec::new(),
-        left_out: Vec::new(),
-        then: pair.state.clone(),
-    };
+    let mut item = PlanItem::of(id, pair, pair.state.clone());
     for entry in &rounds::join(entries, skipped) {
         let now = now(running, pair, entry).await?;
         plan_entry(running, pair, entry, now, &mut item, skipped);

@@ -149,18 +149,8 @@ pub fn describe(setup: &SyncSetup, report: &RunReport, text: &mut String) {
 }
 
 fn describe_tally(setup: &SyncSetup, tally: &Tally, text: &mut String) {
-    let classes = [
-        (tally.in_sync, "in sync"),
-        (tally.changed, "changed"),
-        (tally.excluded, "excluded"),
-        (tally.ambiguous, "ambiguous"),
-        (tally.held, "held"),
-        (tally.rejected, "rejected"),
-        (tally.failed, "failed"),
-        (tally.uncertain, "uncertain"),
-    ];
-    let parts: Vec<String> =
-        classes.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let there = tally.classes().into_iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> = there.map(|(class, count)| format!("{count} {}", class.replace('-', " "))).collect();
     let parts = if parts.is_empty() { "nothing had changed".to_owned() } else { parts.join(", ") };
     let _ = writeln!(text, "  {} looked at: {parts}", tally.seen);
     if !tally.adds_up() {

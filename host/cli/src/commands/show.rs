@@ -60,18 +60,8 @@ fn text(page: &RunPage, view: View) -> String {
 
 /// The sum of E8.2, with what is not zero.
 fn identity(tally: &Tally, adds_up: bool) -> String {
-    let parts = [
-        (tally.in_sync, "in-sync"),
-        (tally.changed, "changed"),
-        (tally.excluded, "excluded"),
-        (tally.ambiguous, "ambiguous"),
-        (tally.held, "held"),
-        (tally.rejected, "rejected"),
-        (tally.failed, "failed"),
-        (tally.uncertain, "uncertain"),
-    ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let there = tally.classes().into_iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> = there.map(|(class, count)| format!("{count} {class}")).collect();
     let sum = if parts.is_empty() { "0".to_owned() } else { parts.join(" + ") };
     let verdict = if adds_up { "" } else { "  THIS DOES NOT ADD UP" };
     format!("{} seen = {sum}{verdict}", tally.seen)
