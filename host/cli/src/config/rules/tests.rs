@@ -162,6 +162,18 @@ fn what_an_object_cannot_do_is_a_mistake_with_its_place() {
     assert!(made("direction = \"to-left\"", &both, &fixed).is_ok());
 }
 
+#[test]
+fn f13_b09_only_fields_that_a_connector_tells_of_and_can_write_are_targets() {
+    let left = side("mail:text=email n:int=score", &[&["mail"]]);
+    let right = side("mail:text=email score:int=score!", &[]);
+    assert_eq!(mapped(&made("", &left, &right).expect("fits")), ["mail TwoWay mail", "n ToLeft score"]);
+    let off = "defaults_off = [\"n\"]\n";
+    let written = told(made(&format!("{off}{}", own("n", "score", "")), &left, &right));
+    assert!(written.contains("can only be read on the right"), "F13: {written}");
+    let custom = told(made(&own("n", "custom", ""), &left, &right));
+    assert!(custom.contains("custom"), "B09: {custom}");
+}
+
 fn own(left: &str, right: &str, more: &str) -> String {
     format!("[[syncs.s.mappings]]\nleft = \"{left}\"\nright = \"{right}\"\n{more}\n")
 }
