@@ -9,7 +9,7 @@ use crate::workspace::root;
 /// List the rules of tests/rules.txt that no test names.
 ///
 /// A test names a rule in its text (`E1.8`) or in its own name (`e1_8_an_unknown_create_is_looked_up`). Tests are the
-/// files in a folder `tests`, and those called `tests.rs`.
+/// files in a folder `tests`, those called `tests.rs`, and what stands below `#[cfg(test)]` in others.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -44,6 +44,9 @@ fn gather(folder: &Path, in_tests: bool, texts: &mut Vec<String>) -> Result<(), 
             gather(&path, in_tests || name == "tests", texts)?;
         } else if name == "tests.rs" || in_tests && (name.ends_with(".rs") || is_case(&path)) {
             texts.push(read(&path)?);
+        } else if name.ends_with(".rs") {
+            let text = read(&path)?;
+            texts.extend(text.find("#[cfg(test)]").map(|at| text[at..].to_owned()));
         }
     }
     Ok(())
