@@ -15,7 +15,7 @@ use crate::patience::{patiently, pause_ms};
 use crate::push::{Pending, cells};
 use crate::running::Running;
 use crate::sent::{Done, Sent, Stored};
-use crate::{Action, Failure, Fault, Operation, Outcome, Table, Violation, WriteRequest};
+use crate::{Action, Failure, Fault, Found, Known, Operation, Outcome, Table, Violation, WriteRequest};
 
 /// How old a look for doubles may be when a create is sent, in milliseconds: a budget or a retry may lie between.
 const LOOK_AGE_MS_MAX: i64 = 5_000;
@@ -62,6 +62,7 @@ async fn look_for_doubles(
             connector.find(key.field.clone(), chunk.to_vec(), columns.clone())
         })
         .await?;
+        let found = confirmed(running, endpoint, found).await?;
         for index in 0..found.rows.len() {
             let Some(stored) = Stored::of(&found, index) else { continue };
             let normal = stored.get(&key.field).and_then(|value| normal_form(value, key.form));
@@ -77,6 +78,34 @@ async fn look_for_doubles(
         }
     }
     Ok(doubles)
+}
+
+/// Leaves out what is gone: an index that lags still finds it, as it was (E6.2). A look by id says whether it came back.
+async fn confirmed(running: &Running<'_>, endpoint: &EndpointAccess<'_>, found: Table) -> Result<Table, Failure> {
+    let ids: Vec<RecordId> = found.rows.iter().map(|row| row.id.clone()).collect();
+    let known = endpoint.replica().get(&ids).await?;
+    let gone: Vec<RecordId> = ids
+        .into_iter()
+        .zip(known)
+        .filter(|(_, known)| matches!(known, Some(Known::Gone(_))))
+        .map(|(id, _)| id)
+        .collect();
+    if gone.is_empty() || !endpoint.described.object.abilities.get {
+        return Ok(found);
+    }
+    let connector = &endpoint.connector;
+    let answer = patiently(running.context, endpoint.side, endpoint.setup, "looking before creating in", || {
+        connector.get(gone.clone(), found.columns.clone())
+    })
+    .await?;
+    let Table { columns, mut rows } = found;
+    rows.retain(|row| !gone.contains(&row.id));
+    let here = answer.found.iter().filter_map(|found| match found {
+        Found::At(row) => answer.records.rows.get(*row).cloned(),
+        Found::Moved { .. } | Found::Gone(_) | Found::Unclear(_) => None,
+    });
+    rows.extend(here);
+    Ok(Table { columns, rows })
 }
 
 /// Returns the field by which a record on this side can be found before it is created.

@@ -150,9 +150,14 @@ fn e1_10_a_merge_into_what_was_merged_on_between_two_reads_is_followed_to_its_en
 
 #[test]
 fn e6_2_an_index_that_lags_does_not_bring_back_what_is_gone() {
-    let manner = Manner { lag_ms: 60_000, ..Manner::PLAIN };
+    for ordered in [true, false] {
+        an_index_that_lags(&Manner { lag_ms: 60_000, ordered, ..Manner::PLAIN });
+    }
+}
+
+fn an_index_that_lags(manner: &Manner) {
     let rules = Rules { edit_delete: EditDelete::EditWins, deletes_to_left: DeletePolicy::Archive, ..default_rules() };
-    let simulation = Simulation::new(1, Manner::PLAIN, manner, rules);
+    let simulation = Simulation::new(1, Manner::PLAIN, manner.clone(), rules);
     let ada = create(&simulation, LEFT, "ada@x", "Ada");
     run(&simulation);
     simulation.stage.lock().now += 600_000;
