@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{EditDelete, FieldName, Instant, MappingRule, Pair, PairState, Reason, RecordId, Side, Value};
+use syncline_core::{
+    EditDelete, FieldName, Instant, MappingRule, Pair, PairState, Reason, RecordId, Rules, Side, Value,
+};
 use syncline_runner::Totals;
 
 use crate::application::loosely;
@@ -209,9 +211,23 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
 
 /// Blanks may give way at first pairing, and what a one-way field's target says is nobody's business.
 fn counts(simulation: &Simulation, edit: &Edit) -> bool {
-    let mapping = simulation.setup.rules.mappings.iter().find(|mapping| *mapping.field(edit.side) == edit.field);
-    let source = mapping.is_some_and(|mapping| simulation.setup.rules.flows_to(mapping, edit.side.other()));
-    !edit.in_gap && !edit.value.is_blank() && source
+    !edit.in_gap && !edit.unheard && !edit.value.is_blank() && flows(&simulation.setup.rules, edit)
+}
+
+/// True if these rules carry what the edit changed to the other side.
+fn flows(rules: &Rules, edit: &Edit) -> bool {
+    let mapping = rules.mappings.iter().find(|mapping| *mapping.field(edit.side) == edit.field);
+    mapping.is_some_and(|mapping| rules.flows_to(mapping, edit.side.other()))
+}
+
+/// Notes what was lost under the rules of now, before they change: later ones do not reach back to it.
+pub(crate) fn before_other_rules(simulation: &Simulation) {
+    let mut state = simulation.stage.lock();
+    let lost = |edit: &Edit| !flows(&simulation.setup.rules, edit) && !has(&state, edit.side, Some(&edit.id), edit);
+    let lost: Vec<bool> = state.edits.iter().map(lost).collect();
+    for (edit, lost) in state.edits.iter_mut().zip(lost) {
+        edit.unheard |= lost;
+    }
 }
 
 /// The counterpart through which a later value came may have made way for another: merged, or deleted and made anew.

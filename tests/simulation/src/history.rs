@@ -4,7 +4,7 @@ use syncline_core::{PlanItem, Side, TaskBudget};
 use syncline_runner::StoreTable;
 
 use crate::automation::Automation;
-use crate::checks::check;
+use crate::checks::{before_other_rules, check};
 use crate::script::{Script, Visit};
 use crate::stage::Simulation;
 use crate::tasks::tasks_are_those_of_the_journal;
@@ -48,6 +48,7 @@ pub fn play(script: &Script) -> History {
     for visit in &script.visits {
         if let Some(change) = &visit.change {
             simulation.stage.lock().tell(format!("somebody changes the rules: {change:?}"));
+            before_other_rules(&simulation);
             change.apply(&mut simulation.setup.rules);
             simulation.read_for_rules();
         }

@@ -22,6 +22,8 @@ pub struct Edit {
     pub value: Value,
     /// True if a write without a guard covered it: the named gap of DESIGN 5.7.
     pub in_gap: bool,
+    /// True if it was overwritten or taken away while its field did not flow from its side: nobody's business (E2.3).
+    pub unheard: bool,
 }
 
 impl State {
@@ -74,6 +76,7 @@ impl State {
             field: field.clone(),
             value: value.unwrap_or(Value::Clear),
             in_gap: false,
+            unheard: false,
         };
         self.edits.push(edit);
     }
