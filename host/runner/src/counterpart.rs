@@ -70,7 +70,14 @@ async fn swallow(
 /// Moves a pair to the record that its own was merged into (E1.10).
 pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Result<(), Failure> {
     for side in Side::BOTH {
-        let Some(Known::Gone(Fate::MergedInto(into))) = work.known(side) else { continue };
+        let Some(Known::Gone(Fate::MergedInto(into))) = work.known(side) else {
+            let collides = matches!(&work.pair.state, PairState::PairCollision { side: at, .. } if *at == side);
+            if collides && work.pair.id(side).is_some() {
+                // It is no longer said to be merged: it came back, or what it was merged into is gone as well.
+                work.pair.state = PairState::Linked;
+            }
+            continue;
+        };
         let (mut into, mut survivor) = end_of_merges(running, side, into.clone()).await?;
         let waited = work.before.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::Retrying);
         if survivor.is_none() && waited {

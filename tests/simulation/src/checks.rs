@@ -7,7 +7,7 @@ use syncline_core::{
 };
 use syncline_runner::Totals;
 
-use crate::application::loosely;
+use crate::application::{Entry, loosely};
 use crate::people::Edit;
 use crate::scopes::{is_unknown, scopes_hold};
 use crate::stage::{Simulation, State};
@@ -245,7 +245,9 @@ fn has(state: &State, side: Side, id: Option<&RecordId>, edit: &Edit) -> bool {
 fn deletes_have_a_cause(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
     let state = simulation.stage.lock();
     for side in Side::BOTH {
-        for entry in state.app(side).entries.values().filter(|entry| entry.taken_by_sync) {
+        // One that a person brought back may have found another counterpart since, which tells nothing of the first.
+        let stays_away = |entry: &&Entry| entry.taken_by_sync && entry.cells().is_none();
+        for entry in state.app(side).entries.values().filter(stays_away) {
             let own = |pair: &&Pair| pair.id(side) == Some(&entry.id);
             // A restored counterpart has a new one since.
             let Some(pair) = pairs.iter().find(own) else { continue };

@@ -65,6 +65,23 @@ fn e1_10_a_collision_ends_when_what_is_in_its_way_leaves() {
 }
 
 #[test]
+fn e1_10_a_collision_ends_when_the_merged_record_is_deleted_with_what_it_was_merged_into() {
+    let simulation = plain();
+    let (ada, eve) = (create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve"));
+    run(&simulation);
+    let right_ada = partner(&simulation, &ada);
+    simulation.stage.lock().person_merges(LEFT, &ada, &eve);
+    run(&simulation);
+    simulation.stage.lock().person_deletes(LEFT, &eve);
+    // Whoever asks for the merged record by its id is told that it is gone, and no longer into what.
+    simulation.hint(LEFT, &[ada], None);
+    run(&simulation);
+    rest(&simulation);
+    let pair = simulation.pair_of(RIGHT, &right_ada).expect("it has a pair");
+    assert_eq!(pair.state, PairState::Tombstone { gone: Some(LEFT), undone: false });
+}
+
+#[test]
 fn e1_8_a_record_that_a_lost_create_made_is_nobody_elses() {
     let manner = Manner { promise: CreatePromise::Lookup, ..Manner::PLAIN };
     let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
