@@ -21,6 +21,7 @@ mod edit_delete;
 pub mod endpoint;
 pub mod fields;
 mod guards;
+pub mod index;
 mod length;
 pub mod limits;
 pub mod mapping;
@@ -196,6 +197,7 @@ fn read_document(reader: &mut read::Reader, document: &read::Item<'_>) -> Docume
     if reader.mistakes.is_empty() {
         // What syncs make together is asked once each is right by itself.
         reader.mistakes.extend(circles::mistakes(&syncs));
+        reader.mistakes.extend(index::mistakes(&syncs));
     }
     Document { store, connections, syncs, tasks, notices }
 }

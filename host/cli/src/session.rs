@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use syncline_core::{ConnectionName, Endpoint, Instant, Rules, Side, SyncName};
+use syncline_core::{ConnectionName, Endpoint, Index, Instant, Rules, Side, SyncName};
 use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
 use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
 use syncline_runner::{
@@ -261,6 +261,7 @@ impl Session {
         };
         for (side, setup) in [(Side::Left, &mut left), (Side::Right, &mut right)] {
             setup.fields = rules.fields(side);
+            setup.index = rules.index(side);
             setup.sweep_every_ms = sync.sweep.and_then(|sweep| i64::try_from(sweep.every_ms).ok());
             setup.lists = rules.scope.lists(side);
             setup.lists_every_ms = sync.scope.lists_every().every_ms.try_into().unwrap_or(i64::MAX);
@@ -302,6 +303,7 @@ impl Session {
             address,
             fields: Vec::new(),
             keys: Vec::new(),
+            index: Index::Full,
             sweep_every_ms: None,
             lists: Vec::new(),
             lists_every_ms: SideSetup::LISTS_EVERY_MS,

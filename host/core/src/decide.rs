@@ -163,12 +163,9 @@ fn single(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
         return Decision::stay(situation.pair.state.clone());
     }
     let is_listed = matches!(situation.pair.state, PairState::NoKey | PairState::Ambiguous { .. });
-    if !rules.direction.writes(side.other()) {
-        return if is_listed {
-            Decision::stay(situation.pair.state.clone())
-        } else {
-            Decision::outside(Exclusion::OneWay)
-        };
+    if !rules.creates_from(side) {
+        let why = if rules.direction.writes(side.other()) { Exclusion::Index } else { Exclusion::OneWay };
+        return if is_listed { Decision::stay(situation.pair.state.clone()) } else { Decision::outside(why) };
     }
     match rules.scope.of_record(rules.direction, side, situation.seen(side, record), Truth::Yes) {
         Scoped::Out(why) => Decision::outside(why),

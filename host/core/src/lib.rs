@@ -54,8 +54,8 @@ pub use policy::{Answer, Answers, ConflictPolicy, EditDelete, Question, Times};
 pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{
-    DeletePolicy, Direction, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm, OUT_OF_SCOPE_TAG,
-    OnInvalid, Rules, TRASH_TAG, TargetDrift, TransformUse, WithoutKey, Writable,
+    DeletePolicy, Direction, Index, KeyField, KeyForm, KeyTuple, Mapping, MappingRule, Matching, MergeForm,
+    OUT_OF_SCOPE_TAG, OnInvalid, Rules, TRASH_TAG, TargetDrift, TransformUse, WithoutKey, Writable,
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use scope::{Exclusion, InclusionList, Leave, Scope, Scoped, Seen};

@@ -27,6 +27,17 @@ impl Direction {
     }
 }
 
+/// What of a side's records is kept to find counterparts among (E1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Index {
+    /// All of them.
+    #[default]
+    Full,
+    /// Those that are paired and those that look-ups by key brought; whatever else is there is never created elsewhere.
+    Scoped,
+}
+
 /// What one mapping may do (E2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -312,6 +323,10 @@ pub struct Rules {
     pub direction: Direction,
     /// How records find each other.
     pub matching: Matching,
+    /// What is kept of the left side.
+    pub left_index: Index,
+    /// What is kept of the right side.
+    pub right_index: Index,
     /// Which fields go together. At most one active mapping writes a field.
     pub mappings: Vec<Mapping>,
     /// Who wins.
@@ -341,6 +356,16 @@ impl Rules {
     /// Returns what a delete on the other side does to `side`.
     pub fn deletes_to(&self, side: Side) -> DeletePolicy {
         side.pick(self.deletes_to_left, self.deletes_to_right)
+    }
+
+    /// Returns what is kept of `side`.
+    pub fn index(&self, side: Side) -> Index {
+        side.pick(self.left_index, self.right_index)
+    }
+
+    /// True if records of `side` that have no counterpart may get one.
+    pub fn creates_from(&self, side: Side) -> bool {
+        self.direction.writes(side.other()) && self.index(side) == Index::Full
     }
 
     /// True if values may be written to `side` through `mapping`, leaving aside what the schema allows.

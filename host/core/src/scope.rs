@@ -52,6 +52,8 @@ pub enum Leave {
 pub enum Exclusion {
     /// One record, on the side that a one-way sync does not read from.
     OneWay,
+    /// One record, on the side that is known by look-ups alone (E1.2).
+    Index,
     /// A filter.
     Filter,
     /// The inclusion list.
@@ -64,7 +66,7 @@ impl Exclusion {
     /// Returns the reason that is shown.
     pub fn reason(self) -> Reason {
         match self {
-            Exclusion::OneWay | Exclusion::Filter => Reason::OutOfScope,
+            Exclusion::OneWay | Exclusion::Index | Exclusion::Filter => Reason::OutOfScope,
             Exclusion::List => Reason::NotInList,
             Exclusion::Unknown => Reason::ScopeUnknown,
         }

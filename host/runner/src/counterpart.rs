@@ -194,15 +194,21 @@ pub(crate) async fn remark(running: &Running<'_>, work: &mut Work) -> Result<(),
     Ok(())
 }
 
+/// Returns the side of the one record of a pair that may still find its counterpart.
+pub(crate) fn seeking_side(pair: &Pair) -> Option<Side> {
+    let seeks = match pair.state {
+        PairState::Creating { .. } | PairState::Single | PairState::NoKey => true,
+        PairState::Ambiguous { .. } | PairState::OutOfScope { .. } => true,
+        PairState::Linked | PairState::Tombstone { .. } | PairState::EditDelete { .. } => false,
+        PairState::DeleteWaits { .. } | PairState::PairCollision { .. } => false,
+    };
+    pair.only_side().filter(|_| seeks)
+}
+
 /// Looks for the counterpart of a record that has none.
 pub(crate) async fn find_counterpart(running: &Running<'_>, work: &mut Work, unclear: &Unclear) -> Result<(), Failure> {
     let is_creating = matches!(work.pair.state, PairState::Creating { .. });
-    let seeks = is_creating
-        || matches!(
-            work.pair.state,
-            PairState::Single | PairState::NoKey | PairState::Ambiguous { .. } | PairState::OutOfScope { .. }
-        );
-    let Some(side) = work.pair.only_side().filter(|_| seeks) else { return Ok(()) };
+    let Some(side) = seeking_side(&work.pair) else { return Ok(()) };
     let Some(Known::Here(record)) = work.known(side) else { return Ok(()) };
     let matching = &running.setup.rules.matching;
     let (other, chosen) = match classify(&running.synced, matching, &running.left, &running.right, side, record).await?

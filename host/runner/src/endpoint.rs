@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, ListId, Object, RunId, Schema, Side};
+use syncline_core::{Index, Instant, ListId, Object, RunId, Schema, Side};
 
+use crate::index::LookUps;
 use crate::lists::ListState;
 use crate::patience::patiently;
 use crate::replica::{Applied, Layout, Replica};
@@ -38,14 +39,16 @@ pub(crate) enum Reading {
         /// False once the read was taken up again after a stop (E8.4): then absence proves nothing.
         unbroken: bool,
     },
-    /// Changes, from this cursor on.
-    Changes { cursor: String },
+    /// Changes, from this cursor on; from now on without one.
+    Changes { cursor: Option<String> },
 }
 
 /// What is kept about the reads of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) layout: Layout,
+    /// What of the records is kept.
+    pub(crate) index: Index,
     pub(crate) reading: Reading,
     /// The last number of the change sequence.
     pub(crate) sequence: u64,
@@ -55,6 +58,8 @@ pub(crate) struct State {
     pub(crate) unswept: bool,
     /// What is known of the lists whose members are kept.
     pub(crate) lists: BTreeMap<ListId, ListState>,
+    /// What look-ups by key took since the last pull.
+    pub(crate) look_ups: LookUps,
     /// Records that are there.
     pub(crate) live: u64,
     /// Records in the last complete list.
@@ -122,6 +127,9 @@ impl<'a> EndpointAccess<'a> {
     /// Takes up fields and keys that are new: a new field costs one announced read of everything, a new key a pass
     /// over the replica.
     async fn lay_out(&mut self) -> Result<(), Failure> {
+        if self.state.index != self.setup.index {
+            self.change_index().await?;
+        }
         let identity = self.described.schema.identity().cloned();
         let mut fields = self.setup.fields.clone();
         fields.extend(identity.clone());
@@ -145,9 +153,7 @@ impl<'a> EndpointAccess<'a> {
             columns.dedup();
             self.state.layout.columns = columns;
             self.state.layout.number += 1;
-            // The cursor that is left here would have told what was deleted since: this read has to.
-            let noting = self.state.sequence > 0;
-            self.state.reading = Reading::Full { cursor: None, noting, unbroken: true };
+            self.begin_anew();
             let mut batch = Batch::default();
             batch.writes.push(all_seen(self.space));
             // Rows of the old layout do not tell their keys any more; the read gives every record its keys anew.
@@ -161,6 +167,36 @@ impl<'a> EndpointAccess<'a> {
             self.reindex().await?;
         }
         Ok(())
+    }
+
+    /// Takes up another index: one that was full keeps what it has, one that was scoped reads the rest.
+    async fn change_index(&mut self) -> Result<(), StoreError> {
+        self.state.index = self.setup.index;
+        let is_under_way = matches!(self.state.reading, Reading::Full { .. });
+        if self.state.index == Index::Full || is_under_way {
+            self.begin_anew();
+        }
+        let mut batch = Batch::default();
+        batch.writes.push(all_seen(self.space));
+        self.commit(batch).await
+    }
+
+    /// Lets the next read look at everything that is kept: all there is, or what is known by now.
+    fn begin_anew(&mut self) {
+        match self.state.index {
+            // The cursor that is left here would have told what was deleted since: this read has to.
+            Index::Full => {
+                let noting = self.state.sequence > 0;
+                self.state.reading = Reading::Full { cursor: None, noting, unbroken: true };
+            }
+            Index::Scoped => {
+                // What changes while the known records are looked at is told by the feed afterwards.
+                if matches!(self.state.reading, Reading::Full { .. }) {
+                    self.state.reading = Reading::Changes { cursor: None };
+                }
+                self.state.swept_at = 0;
+            }
+        }
     }
 
     /// Makes sure, once a run and before the first sign that anything is gone is believed, that the connection still
@@ -220,10 +256,16 @@ impl<'a> EndpointAccess<'a> {
             .then(|| format!("{endpoint} lists {now} records, and listed {before} before"))
     }
 
-    /// Starts a read of everything.
+    /// Starts a read of everything, or of what is known where that is all that is kept.
     pub(crate) fn restart(&mut self, reason: String) -> Batch {
         self.context.say(Event::Rescan { endpoint: self.setup.endpoint.clone(), reason });
-        self.state.reading = Reading::Full { cursor: None, noting: true, unbroken: true };
+        match self.state.index {
+            Index::Full => self.state.reading = Reading::Full { cursor: None, noting: true, unbroken: true },
+            Index::Scoped => {
+                self.state.reading = Reading::Changes { cursor: None };
+                self.state.swept_at = 0;
+            }
+        }
         let mut batch = Batch::default();
         batch.writes.push(all_seen(self.space));
         batch
@@ -238,11 +280,16 @@ pub(crate) fn all_seen(space: Space) -> Write {
 fn fresh(setup: &SideSetup) -> State {
     State {
         layout: Layout { number: 1, columns: Vec::new(), keys: setup.keys.clone(), identity: None },
-        reading: Reading::Full { cursor: None, noting: false, unbroken: true },
+        index: setup.index,
+        reading: match setup.index {
+            Index::Full => Reading::Full { cursor: None, noting: false, unbroken: true },
+            Index::Scoped => Reading::Changes { cursor: None },
+        },
         sequence: 0,
         swept_at: 0,
         unswept: false,
         lists: BTreeMap::new(),
+        look_ups: LookUps::default(),
         live: 0,
         listed: None,
         believes_empty: false,

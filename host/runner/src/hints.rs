@@ -6,12 +6,12 @@
 //! Not here: who takes hints in (`cli`), and what is done with what changed, which is a run like any other.
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Endpoint, RecordId};
+use syncline_core::{Endpoint, Index, RecordId};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::EndpointAccess;
 use crate::pull::{Pulled, look};
-use crate::{Batch, Expect, Failure, Fault, Key, Skipped, Space, Store, StoreError, StoreTable, spaces};
+use crate::{Batch, Expect, Failure, Fault, Key, Skipped, Space, Store, StoreError, StoreTable, index, spaces};
 
 /// Records of one endpoint that may wait to be looked at: the feed brings the others.
 const WAITING_MAX: u64 = 10_000;
@@ -197,7 +197,10 @@ pub(crate) async fn follow(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulle
 
 /// Looks at records; one that the connector cannot even be asked about does not stand in the way of the others.
 async fn look_at(endpoint: &mut EndpointAccess<'_>, waiting: &[Waiting], pulled: &mut Pulled) -> Result<(), Failure> {
-    let ids: Vec<RecordId> = waiting.iter().map(|(id, _)| id.clone()).collect();
+    let mut ids: Vec<RecordId> = waiting.iter().map(|(id, _)| id.clone()).collect();
+    if endpoint.state.index == Index::Scoped {
+        ids = index::known_of(endpoint, ids).await?;
+    }
     match look(endpoint, &ids, pulled).await {
         Err(failure) if is_about_ids(&failure) && ids.len() == 1 => skip(endpoint, &ids[0], &failure, pulled).await,
         Err(failure) if is_about_ids(&failure) => {

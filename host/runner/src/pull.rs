@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{Fate, Record, RecordId, Tombstone};
+use syncline_core::{Fate, Index, Record, RecordId, Tombstone};
 
 use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::{EndpointAccess, Reading, all_seen};
@@ -14,7 +14,7 @@ use crate::patience::patiently;
 use crate::replica::{Applied, Known};
 use crate::setup::Event;
 use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
-use crate::{hints, unread};
+use crate::{hints, index, unread};
 
 /// What reading an endpoint did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,18 @@ impl Pulled {
 /// Reads what is new.
 pub(crate) async fn pull(endpoint: &mut EndpointAccess<'_>) -> Result<Pulled, Failure> {
     let mut pulled = Pulled::default();
+    match endpoint.state.index {
+        Index::Full => read_new(endpoint, &mut pulled).await?,
+        Index::Scoped => index::read_known(endpoint, &mut pulled).await?,
+    }
+    // Afterwards, so that what a hint tells is the last word.
+    hints::follow(endpoint, &mut pulled).await?;
+    endpoint.keep_renewed_schema().await?;
+    Ok(pulled)
+}
+
+/// Reads what is new of all there is.
+async fn read_new(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
     // A read that an earlier run left half-way proves nothing about absence (E8.4).
     if let Reading::Full { cursor: Some(_), unbroken, .. } = &mut endpoint.state.reading {
         *unbroken = false;
@@ -56,36 +68,39 @@ pub(crate) async fn pull(endpoint: &mut EndpointAccess<'_>) -> Result<Pulled, Fa
         endpoint.commit(batch).await?;
     }
     if matches!(endpoint.state.reading, Reading::Changes { .. }) {
-        read_changes(endpoint, &mut pulled).await?;
+        read_changes(endpoint, pulled).await?;
     }
     if matches!(endpoint.state.reading, Reading::Full { .. }) {
-        read_everything(endpoint, &mut pulled).await?;
-    } else if sweep_is_due(endpoint) {
-        sweep(endpoint, &mut pulled).await?;
+        read_everything(endpoint, pulled).await?;
+    } else if endpoint.described.object.abilities.ids && sweep_is_due(endpoint) {
+        sweep(endpoint, pulled).await?;
     }
-    // Afterwards, so that what a hint tells is the last word.
-    hints::follow(endpoint, &mut pulled).await?;
-    endpoint.keep_renewed_schema().await?;
-    Ok(pulled)
+    Ok(())
 }
 
-async fn read_changes(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+pub(crate) async fn read_changes(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
     let mut gatherer = Gatherer::new(ReadMode::Changes);
     let mut ready = None;
     while let Reading::Changes { cursor } = endpoint.state.reading.clone() {
-        let page = match keep_and_read(endpoint, ready.take(), &mut gatherer, Some(cursor)).await {
-            Err(Failure::Connector { source: Fault::CursorExpired(reason), .. }) => {
+        let page = match keep_and_read(endpoint, ready.take(), &mut gatherer, cursor.clone()).await {
+            Err(Failure::Connector { source: Fault::CursorExpired(reason), .. }) if cursor.is_some() => {
                 let batch = endpoint.restart(format!("the cursor has expired: {reason}"));
-                return Ok(endpoint.commit(batch).await?);
+                endpoint.commit(batch).await?;
+                gatherer = Gatherer::new(ReadMode::Changes);
+                continue;
             }
             other => other?,
+        };
+        let page = match endpoint.state.index {
+            Index::Full => page,
+            Index::Scoped => index::only_known(endpoint, page, pulled).await?,
         };
         let page = confirm(endpoint, page, pulled).await?;
         let (next, done) = match page.next.clone() {
             Progress::More(next) => (next, false),
             Progress::Done(next) => (next, true),
         };
-        endpoint.state.reading = Reading::Changes { cursor: next };
+        endpoint.state.reading = Reading::Changes { cursor: Some(next) };
         let batch = take_in(endpoint, page, Batch::default(), pulled).await?;
         if done {
             endpoint.commit(batch).await?;
@@ -140,14 +155,14 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             concluded = question_absent(endpoint, pulled).await?;
             batch = Batch::default();
         } else {
-            endpoint.state.reading = Reading::Changes { cursor: next };
+            endpoint.state.reading = Reading::Changes { cursor: Some(next) };
             // What is gone was not asked about, so a list of ids is due at once.
             let is_owed = noting && endpoint.described.object.abilities.ids;
             endpoint.state.swept_at = if is_owed { 0 } else { endpoint.context.world.now() };
             endpoint.state.unswept = unswept;
             return keep(endpoint, page, batch, pulled).await;
         }
-        endpoint.state.reading = Reading::Changes { cursor: next };
+        endpoint.state.reading = Reading::Changes { cursor: Some(next) };
         endpoint.state.swept_at = endpoint.context.world.now();
         endpoint.state.unswept = !concluded;
         batch.writes.push(all_seen(endpoint.space));
@@ -163,10 +178,8 @@ fn owes_a_read(endpoint: &EndpointAccess<'_>) -> bool {
 }
 
 /// True if it is time to look for what the feed does not tell (E8.4).
-fn sweep_is_due(endpoint: &EndpointAccess<'_>) -> bool {
-    let abilities = endpoint.described.object.abilities;
-    let age = endpoint.context.world.now() - endpoint.state.swept_at;
-    abilities.ids && age >= sweep_every_ms(endpoint)
+pub(crate) fn sweep_is_due(endpoint: &EndpointAccess<'_>) -> bool {
+    endpoint.context.world.now() - endpoint.state.swept_at >= sweep_every_ms(endpoint)
 }
 
 fn sweep_every_ms(endpoint: &EndpointAccess<'_>) -> i64 {

@@ -12,7 +12,7 @@ use crate::planning::{self, Planned};
 use crate::running::{RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
 use crate::{
-    Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, lists, notice, pairing, pull, push,
+    Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, index, lists, notice, pairing, pull, push,
     recover, retention, waiting,
 };
 
@@ -211,6 +211,7 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
     codec::put(&mut batch, running.synced.state_key(), &running.state);
     running.synced.store.commit(batch).await?;
     waiting::look_again(running).await?;
+    index::look_up(running).await?;
     planning::plan(running).await
 }
 

@@ -81,7 +81,11 @@ async fn look_for_doubles(
 }
 
 /// Leaves out what is gone: an index that lags still finds it, as it was (E6.2). A look by id says whether it came back.
-async fn confirmed(running: &Running<'_>, endpoint: &EndpointAccess<'_>, found: Table) -> Result<Table, Failure> {
+pub(crate) async fn confirmed(
+    running: &Running<'_>,
+    endpoint: &EndpointAccess<'_>,
+    found: Table,
+) -> Result<Table, Failure> {
     let ids: Vec<RecordId> = found.rows.iter().map(|row| row.id.clone()).collect();
     let known = endpoint.replica().get(&ids).await?;
     let gone: Vec<RecordId> = ids

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use syncline_core::{Endpoint, FieldName, Guards, KeyField, ListId, Rules, Side, SyncName, TransformUse};
+use syncline_core::{Endpoint, FieldName, Guards, Index, KeyField, ListId, Rules, Side, SyncName, TransformUse};
 use tokio::sync::Notify;
 
 use crate::{Connector, Store, Target, TaskLimit, Transform, World};
@@ -22,6 +22,8 @@ pub struct SideSetup {
     pub fields: Vec<FieldName>,
     /// The key tuples by which this sync matches.
     pub keys: Vec<Vec<KeyField>>,
+    /// What of its records is kept; the same for every sync of this endpoint.
+    pub index: Index,
     /// How often what its feed does not tell is looked for; none for as often as [`Context::sweep_every_ms`] says.
     pub sweep_every_ms: Option<i64>,
     /// The lists whose members this sync asks for.

@@ -69,6 +69,9 @@ pub(crate) fn scopes_hold(simulation: &Simulation, pairs: &[Pair], breaches: &mu
         };
         let fits = match (&pair.state, scoped) {
             (PairState::Linked, Scoped::In) => true,
+            (PairState::OutOfScope { why: Exclusion::Index }, Scoped::In) => {
+                pair.only_side().is_some_and(|side| !rules.creates_from(side))
+            }
             (PairState::OutOfScope { why }, Scoped::Out(is)) => *why == is,
             (PairState::Linked | PairState::OutOfScope { .. }, _) => false,
             _ => true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{
-    ConflictPolicy, DeletePolicy, Doubles, EditDelete, MappingRule, Rules, Scope, Side, Times, WithoutKey,
+    ConflictPolicy, DeletePolicy, Doubles, EditDelete, Index, MappingRule, Rules, Scope, Side, Times, WithoutKey,
 };
 
 use crate::application::Manner;
@@ -153,6 +153,11 @@ impl Script {
         let matching = &mut rules.matching;
         matching.doubles = chance.pick(&[Doubles::Hold, Doubles::Hold, Doubles::Oldest, Doubles::Newest]);
         matching.without_key = chance.pick(&[WithoutKey::Exclude, WithoutKey::Exclude, WithoutKey::Create]);
+        let scoped = chance.pick(&Side::BOTH);
+        let manner = scoped.pick(&left, &right);
+        if chance.percent(15) && manner.get && (manner.unique_email || manner.findable_email) {
+            *scoped.pick(&mut rules.left_index, &mut rules.right_index) = Index::Scoped;
+        }
         Self {
             chance: from,
             left,

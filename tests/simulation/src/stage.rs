@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
-    Caps, ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Guards, Instant, KeyField, KeyForm,
-    KeyTuple, Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName, Times,
-    Value,
+    Caps, ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Guards, Index, Instant, KeyField,
+    KeyForm, KeyTuple, Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName,
+    Times, Value,
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
@@ -190,6 +190,8 @@ pub fn default_rules() -> Rules {
     Rules {
         direction: Direction::Both,
         matching: Matching { tuples: vec![KeyTuple { left: key.clone(), right: key }], ..Matching::default() },
+        left_index: Index::Full,
+        right_index: Index::Full,
         mappings: FIELDS.iter().map(|field| mapping(field, rule(field))).collect(),
         conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
         deletes_to_left: DeletePolicy::Ignore,
@@ -258,6 +260,7 @@ impl Simulation {
         };
         let stage = Arc::new(Stage(Mutex::new(state)));
         let side = |side: Side| SideSetup {
+            index: rules.index(side),
             sweep_every_ms: None,
             address: String::new(),
             endpoint: Endpoint { connection: side.to_string().into(), object: object.into(), container: None },
@@ -300,6 +303,7 @@ impl Simulation {
         for (side, setup) in [(Side::Left, &mut self.setup.left), (Side::Right, &mut self.setup.right)] {
             setup.fields = rules.fields(side);
             setup.lists = rules.scope.lists(side);
+            setup.index = rules.index(side);
         }
     }
 

@@ -1,7 +1,7 @@
 //! `syncline check`: tries configuration, plugins, connections and rules, and names every mistake at once.
 
 use serde_json::{Value, json};
-use syncline_core::{FieldName, Mapping, MappingRule, Route, Rules, Side, Way};
+use syncline_core::{FieldName, Index, Mapping, MappingRule, Route, Rules, Side, Way};
 use syncline_runner::{Account, CheckReport, Verdict};
 
 use crate::args::CheckArgs;
@@ -170,6 +170,12 @@ fn account(account: &Account) -> String {
 /// What limits the sync, as it was understood.
 fn scope(rules: &Rules) -> String {
     let mut text = String::new();
+    for side in Side::BOTH.into_iter().filter(|side| rules.index(*side) == Index::Scoped) {
+        let other = side.other();
+        text.push_str(&format!(
+            "  the {side} is known by look-ups: what only it holds is not created on the {other}\n"
+        ));
+    }
     for side in Side::BOTH {
         if let Some(filter) = rules.scope.filter(side) {
             text.push_str(&format!("  {side} where {}\n", plain(&filter.to_string())));

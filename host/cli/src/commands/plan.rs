@@ -183,7 +183,7 @@ pub async fn show(
         let _ = writeln!(shown.text, "  ... and {}; show them with --all", text::count(more, "more record"));
     }
     shown.digest = digest.to_string();
-    shown.estimate = Estimate::of(context, wanted.batches, counts.sides).await?;
+    shown.estimate = Estimate::of(context, setup, wanted.batches, counts.sides).await?;
     shown.text = format!("{}{}{}", counts.text(), shown.estimate.text(), shown.text);
     Ok(shown)
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use syncline_core::{
-    ConnectionName, Endpoint, Field, FieldName, FieldType, KeyField, ObjectName, Route, Rules, Schema, Side, SyncName,
-    Way,
+    ConnectionName, Endpoint, Field, FieldName, FieldType, Index, KeyField, ObjectName, Route, Rules, Schema, Side,
+    SyncName, Way,
 };
 use toml::Spanned;
 
@@ -40,6 +40,8 @@ pub struct Ends {
     pub name: SyncName,
     /// Left, then right.
     pub endpoints: [Endpoint; 2],
+    /// What is kept of the left and of the right.
+    pub index: [Index; 2],
     /// False: a draft, which pairs nothing.
     pub active: bool,
 }
@@ -58,6 +60,7 @@ pub(super) fn introduce(syncs: &mut [Sync]) {
     let ends = |sync: &Sync| Ends {
         name: sync.name().clone(),
         endpoints: Side::BOTH.map(|side| sync.endpoint(side).clone()),
+        index: Side::BOTH.map(|side| sync.index.of(side)),
         active: sync.active,
     };
     let all: AllEnds = syncs.iter().map(ends).collect();
@@ -309,7 +312,16 @@ fn by_key(
             all.filter(|end| end.connection == *connection && field.refers_to.contains(&end.object)).collect();
         read.sort();
         read.dedup();
+        let is_partly = |end: &Endpoint| {
+            let indexed = sync.all_ends.iter().flat_map(|ends| ends.endpoints.iter().zip(&ends.index));
+            indexed.into_iter().any(|(other, index)| other == end && *index == Index::Scoped)
+        };
         match read[..] {
+            [endpoint] if is_partly(endpoint) => {
+                let message = format!("{endpoint} is not read as a whole, so references cannot be looked up in it");
+                let mend = "name the sync that pairs these records instead: through = \"…\"";
+                return Err(Mistake::new(place, message).mend(mend));
+            }
             [endpoint] => endpoints.push(endpoint.clone()),
             _ => {
                 let how_many = if read.is_empty() { "no sync reads" } else { "several syncs read, in several places," };

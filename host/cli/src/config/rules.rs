@@ -15,7 +15,7 @@ use super::mapping::{MappingConfig, flows_to};
 use super::matching::{KeyChoice, MatchChoice};
 use super::mistake::{Mistake, shown};
 use super::transform::TransformChoice;
-use super::{Sync, abilities, refers};
+use super::{Sync, abilities, index, refers};
 
 /// What is known of one side.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +80,7 @@ pub fn rules(
     let mut mistakes = abilities::validate(sync, left.object, right.object);
     mistakes.extend(validate_fields(sync, left.schema, right.schema));
     let matching = matching(sync, left, right).map_err(|mistake| mistakes.push(mistake)).unwrap_or_default();
+    mistakes.extend(index::validate(sync, &matching, left, right));
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -87,6 +88,8 @@ pub fn rules(
     Ok(Rules {
         direction: sync.direction,
         matching,
+        left_index: sync.index.of(Side::Left),
+        right_index: sync.index.of(Side::Right),
         mappings: in_force.iter().map(|mapping| rule(sync, mapping, use_of)).collect(),
         conflict: sync.conflict.choice.policy(use_of),
         record_atomic: sync.record_atomic,

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::conflict::{self, ConflictChoice, Conflicts};
 use super::deletes::{self, Deletes};
 use super::endpoint::{self, EndpointConfig};
+use super::index::{self, IndexConfig};
 use super::mapping::{self, MappingConfig};
 use super::matching::{self, MatchConfig};
 use super::mistake::{Mistake, shown};
@@ -19,7 +20,7 @@ use super::transform::TransformChoice;
 use super::{caps, direction, drift, edit_delete, guards, zone};
 
 /// Keys that a later version knows.
-const LATER: [&str; 3] = ["index", "transfer", "rules"];
+const LATER: [&str; 2] = ["transfer", "rules"];
 
 /// A sync.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Sync {
     pub direction: Direction,
     /// How records find each other.
     pub matching: MatchConfig,
+    /// What is kept of each side.
+    pub index: IndexConfig,
     /// Who wins.
     pub conflict: Conflicts,
     /// True: the fields of a record are merged as one.
@@ -125,6 +128,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
     let direction = section.take("direction").and_then(|entry| direction::read(reader, entry.value));
     let direction = direction.unwrap_or(Direction::Both);
     let matching = section.take("match").and_then(|entry| matching::read(reader, entry.value)).unwrap_or_default();
+    let index = section.take("index").map(|entry| index::read(reader, entry.value, direction));
     let conflict = section.take("conflict").map(|entry| conflict::read_sync(reader, entry.value)).unwrap_or_default();
     let record_atomic = section.take("record_atomic").and_then(|entry| reader.boolean(entry.value, "`record_atomic`"));
     let target_drift = section.take("target_drift").and_then(|entry| drift::read(reader, entry.value));
@@ -149,6 +153,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>, connections: &[&str])
         right: right?,
         direction,
         matching,
+        index: index.unwrap_or(IndexConfig::FULL),
         conflict,
         record_atomic: record_atomic.unwrap_or(false),
         target_drift: target_drift.unwrap_or(TargetDrift::Ignore),

@@ -110,6 +110,7 @@ impl Stage {
         let no_transforms = &|_: &_| unreachable!("the configuration names no transform");
         let rules = rules(sync, facts(Side::Left), facts(Side::Right), no_transforms).expect("fine rules");
         let side = |side: Side, connector: Arc<dyn Connector>| SideSetup {
+            index: rules.index(side),
             lists_every_ms: SideSetup::LISTS_EVERY_MS,
             sweep_every_ms: None,
             address: String::new(),

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Exclusion,
-    Fate, Field, FieldName, FieldType, InclusionList, KeyField, KeyForm, KeyTuple, Leave, ListId, Mapping, MappingRule,
-    MergeForm, OnInvalid, PairState, ParsedFilter, RecordId, Ruling, RunId, Schema, Scope, Side, SideTimes, Step,
-    Taken, TargetDrift, Times, Traits, TransformUse, Value, Why, Writable,
+    Fate, Field, FieldName, FieldType, InclusionList, Index, KeyField, KeyForm, KeyTuple, Leave, ListId, Mapping,
+    MappingRule, MergeForm, OnInvalid, PairState, ParsedFilter, RecordId, Ruling, RunId, Schema, Scope, Side,
+    SideTimes, Step, Taken, TargetDrift, Times, Traits, TransformUse, Value, Why, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -69,6 +69,10 @@ fn read(given: &str) -> World {
         match word {
             "map" => world.rules.mappings.push(read_mapping(rest)),
             "direction" => world.rules.direction = read_direction(rest[0]),
+            "looked-up" => {
+                let side = word_side(rest[0]);
+                *side.pick(&mut world.rules.left_index, &mut world.rules.right_index) = Index::Scoped;
+            }
             "conflict" => world.rules.conflict = read_policy(rest),
             "deletes" => {
                 world.rules.deletes_to_left = read_deletes(rest[0]);

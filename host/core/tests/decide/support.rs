@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     Agreed, Answers, Base, Caps, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete,
-    Fate, FieldName, Image, Images, Lately, Leave, Mapping, MappingRule, Matching, Members, Pair, PairState, Presence,
-    Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times, TransformUse, Unfit, Value,
-    Version, decide, diff,
+    Fate, FieldName, Image, Images, Index, Lately, Leave, Mapping, MappingRule, Matching, Members, Pair, PairState,
+    Presence, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times, TransformUse,
+    Unfit, Value, Version, decide, diff,
 };
 
 /// One side of the pair under test.
@@ -47,6 +47,8 @@ pub(crate) fn rules(mappings: Vec<Mapping>) -> Rules {
     Rules {
         direction: Direction::Both,
         matching: Matching::default(),
+        left_index: Index::Full,
+        right_index: Index::Full,
         mappings,
         conflict: ConflictPolicy::Newest { in_doubt: Side::Left, times: Times::FieldElseRecord },
         deletes_to_left: DeletePolicy::Ignore,
