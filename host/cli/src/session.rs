@@ -11,8 +11,8 @@ use syncline_core::{ConnectionName, Endpoint, Index, Instant, Rules, Side, SyncN
 use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
 use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
 use syncline_runner::{
-    BoxFuture, Connector, Context, Described, Failure, Listener, SideSetup, Stop, StoreError, SyncSetup, TaskLimit,
-    Transform, World,
+    BoxFuture, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop, StoreError,
+    SyncSetup, TaskLimit, Transform, World,
 };
 use syncline_store::{DiskOptions, DiskStore, Engine};
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
@@ -269,9 +269,26 @@ impl Session {
             self.add_asked_keys(side, setup).await?;
         }
         let transforms = self.transforms(&rules).await?;
+        let plugins = self.plugins(sync, &rules);
         let keep_conflicts_ms = sync.conflict.keep_ms;
         let guards = sync.guards;
-        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, guards, transforms, keep_conflicts_ms })
+        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, guards, transforms, plugins, keep_conflicts_ms })
+    }
+
+    /// Tells which plugins a sync uses, and in which versions.
+    fn plugins(&self, sync: &Sync, rules: &Rules) -> Plugins {
+        let version = |plugin: &syncline_registry::Plugin| PluginVersion {
+            name: plugin.manifest.name.to_string(),
+            version: Some(plugin.manifest.version.clone()),
+        };
+        let connector = |side| version(&self.admitted.connections[&sync.endpoint(side).connection].plugin);
+        let named = |name: &PluginName| rules.components().any(|used| used.name == name.as_str());
+        let transforms = self.admitted.transforms.iter().filter(|(name, _)| named(name));
+        Plugins {
+            left: connector(Side::Left),
+            right: connector(Side::Right),
+            transforms: transforms.map(|(_, plugin)| version(plugin)).collect(),
+        }
     }
 
     async fn rules(

@@ -12,7 +12,7 @@ use std::fs;
 
 use application::TORN;
 use clap::Parser;
-use stage::{NOW, Stage, story};
+use stage::{CONFIG, NOW, Stage, parse, story};
 use syncline_cli::args::{Args, Command};
 use syncline_cli::commands::reading::read;
 use syncline_cli::commands::{CommandError, errors};
@@ -82,6 +82,57 @@ async fn every_command_says_what_it_should() {
     let lines = errors::report(stage.store.as_ref(), RunId(1), errors::Form::Lines, view(false)).await.expect("a log");
     compare("errors.jsonl", &lines.text, &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A number that was carried by a rule and a transform that have changed since, and then decided upon.
+async fn a_long_story() -> Stage {
+    let one_way = "rule = \"to-right\"\ntransform = { to_right = \"signed\" }";
+    let mut stage = Stage::with(&CONFIG.replace("conflict = \"manual\"", one_way));
+    stage.left.add(&[("email", "ada@example.org"), ("firstname", "Ada"), ("phone", "1")]);
+    stage.run().await.expect("a run");
+    stage.plugins.transforms[0].version = Some("2.1.0".to_owned());
+    stage.set_time(NOW + MINUTE_MS);
+    stage.left.edit("left-1", "phone", "2");
+    stage.run().await.expect("a run");
+    stage.config = parse(&CONFIG.replace("conflict = \"manual\"", "conflict = { policy = \"right\" }"));
+    stage.set_time(NOW + 2 * MINUTE_MS);
+    stage.left.edit("left-1", "phone", "3");
+    stage.right.edit("right-1", "tel", "4");
+    stage.run().await.expect("a run");
+    stage
+}
+
+#[tokio::test]
+async fn explain_tells_every_write_with_the_rule_and_the_versions_it_went_by() {
+    let stage = a_long_story().await;
+    let mut wrong = Vec::new();
+    let people = say(&stage, "explain people left-1 tel", view(false)).await.expect("an explanation");
+    let programs = say(&stage, "explain people left-1 tel", view(true)).await.expect("an explanation");
+    compare("explain-writes.txt", &people.text, &mut wrong);
+    compare("explain-writes.json", &format!("{:#}\n", programs.json), &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn explain_tells_the_newest_writes_and_that_there_are_more() {
+    let stage = a_long_story().await;
+    for number in 0..6 {
+        stage.set_time(NOW + (3 + number) * 24 * 60 * MINUTE_MS);
+        stage.left.edit("left-1", "phone", &format!("10{number}"));
+        stage.run().await.expect("a run");
+    }
+    let told = async |line: &str| {
+        let told = say(&stage, line, view(true)).await.expect(line).json;
+        let fields = told["pairs"][0]["fields"].as_array().expect("fields").clone();
+        let tel = fields.into_iter().find(|field| field["right_field"] == "tel").expect("the number");
+        let runs: Vec<u64> =
+            tel["written"].as_array().expect("writes").iter().filter_map(|write| write["run"].as_u64()).collect();
+        (runs, tel["written_more"] == true)
+    };
+    assert_eq!(told("explain people left-1").await, (vec![9, 8, 7, 6], true));
+    assert_eq!(told("explain people left-1 tel").await, (vec![9, 8, 7, 6, 5, 4, 3, 2, 1], false));
+    let text = say(&stage, "explain people left-1", view(false)).await.expect("a text").text;
+    assert!(text.contains("`syncline explain people '#0' 'phone'` tells more of them"), "{text}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::endpoint::EndpointAccess;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::Tally;
-use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, codec, recover, versions};
+use crate::{Batch, Failure, Plugins, Space, Store, StoreError, StoreTable, codec, recover, versions};
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,8 @@ pub struct RunRecord {
     pub anomalies: Vec<String>,
     /// The version of the rules that it goes by (B13).
     pub rules_version: u32,
+    /// The plugins that it works with.
+    pub plugins: Plugins,
 }
 
 /// Reads the record of a run.
@@ -160,6 +162,7 @@ impl<'a> Running<'a> {
             entries: 0,
             anomalies: Vec::new(),
             rules_version: 0,
+            plugins: setup.plugins.clone(),
         };
         let pairs_before = state.totals.joined;
         Ok(Self {

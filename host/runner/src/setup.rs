@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use syncline_core::{Endpoint, FieldName, Guards, Index, KeyField, ListId, Rules, Side, SyncName, TransformUse};
 use tokio::sync::Notify;
 
-use crate::{Connector, Store, Target, TaskLimit, Transform, World};
+use crate::{Connector, Plugins, Store, Target, TaskLimit, Transform, World};
 
 /// One side of a sync.
 #[derive(Clone)]
@@ -57,6 +57,8 @@ pub struct SyncSetup {
     pub guards: Guards,
     /// The transforms that the rules name.
     pub transforms: BTreeMap<TransformUse, Arc<dyn Transform>>,
+    /// The versions of the connectors and of these.
+    pub plugins: Plugins,
     /// How long decided conflicts are kept, with the values that lost, in milliseconds.
     pub keep_conflicts_ms: i64,
 }

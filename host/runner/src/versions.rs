@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use syncline_core::{Instant, Rules, SyncName};
 
 use crate::running::Running;
-use crate::{Batch, Failure, Key, Space, Store, codec, spaces};
+use crate::{Batch, Failure, Key, Space, Store, StoreError, codec, spaces};
 
 /// A version of the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +22,14 @@ pub struct RulesVersion {
 /// Reads a version of a sync's rules.
 pub async fn rules_version(store: &dyn Store, sync: &SyncName, number: u32) -> Result<Option<RulesVersion>, Failure> {
     match spaces::known_sync_space(store, sync).await? {
-        Some(space) => Ok(codec::load(store, key(space, number)).await?),
+        Some(space) => Ok(kept(store, space, number).await?),
         None => Ok(None),
     }
+}
+
+/// Reads a version of the rules of the sync with this space.
+pub(crate) async fn kept(store: &dyn Store, space: Space, number: u32) -> Result<Option<RulesVersion>, StoreError> {
+    codec::load(store, key(space, number)).await
 }
 
 /// Adds the rules of a run that begins to `batch`, unless the last run went by the same.

@@ -10,8 +10,8 @@ use syncline_core::{
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
-    Answer, ApproveAll, BoxFuture, Context, Failure, KeptConflict, RunReport, RunRequest, SideSetup, Silent, Stop,
-    Store, StoreTable, SyncSetup, TaskLimit, Totals, World, endpoint_space, run, sync_space,
+    Answer, ApproveAll, BoxFuture, Context, Failure, KeptConflict, Plugins, RunReport, RunRequest, SideSetup, Silent,
+    Stop, Store, StoreTable, SyncSetup, TaskLimit, Totals, World, endpoint_space, run, sync_space,
 };
 
 use crate::application::{Application, Entry, Manner};
@@ -277,6 +277,7 @@ impl Simulation {
             rules: rules.clone(),
             guards: Guards { empty_side: false, auto_approve: true, ..Guards::default() },
             transforms: BTreeMap::new(),
+            plugins: Plugins::default(),
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
         };
         let context = Context {

@@ -4,8 +4,8 @@
 //! `unpaired`, the sides on which the record was read and no run has looked at it yet.
 
 use syncline_core::{FieldName, MappingRule, PairId, RecordId, Rules, Side, SyncName};
-use syncline_runner::Store;
 use syncline_runner::report::{self, Asked, Cell, Explained, Explanation, FieldStory, RecordNow, Written};
+use syncline_runner::{PluginVersion, Store};
 
 use super::CommandError;
 use super::conflicts::ended;
@@ -97,8 +97,11 @@ fn pair_text(sync: &SyncName, pair: &Explained, view: View) -> String {
         paint.paint(Style::of(record.standing), record.standing.word()),
     );
     let mut table = Table::default();
-    for (side, now) in [(Side::Left, &pair.left_now), (Side::Right, &pair.right_now)] {
-        table.row([side.to_string().into(), record_text(now.as_ref(), view).into()]);
+    let sides =
+        [(Side::Left, &pair.left_now, &pair.left_connector), (Side::Right, &pair.right_now, &pair.right_connector)];
+    for (side, now, connector) in sides {
+        let through = connector.as_ref().map(|plugin| format!("  through {}", versioned(plugin))).unwrap_or_default();
+        table.row([side.to_string().into(), format!("{}{through}", record_text(now.as_ref(), view)).into()]);
     }
     let before: Vec<String> =
         pair.aliases.iter().map(|(side, id)| format!("{} ({side})", plain(id.as_str()))).collect();
@@ -130,7 +133,7 @@ fn pair_text(sync: &SyncName, pair: &Explained, view: View) -> String {
         (Some(_), Some(_)) => {
             for field in &pair.fields {
                 text.push('\n');
-                text.push_str(&field_text(field, view));
+                text.push_str(&field_text(sync, &text::pair(record.pair), field, view));
             }
         }
         // Without a counterpart there is nothing to compare with.
@@ -162,7 +165,7 @@ fn record_text(now: Option<&RecordNow>, view: View) -> String {
     }
 }
 
-fn field_text(story: &FieldStory, view: View) -> String {
+fn field_text(sync: &SyncName, record: &str, story: &FieldStory, view: View) -> String {
     let paint = view.paint();
     let name = |field: &Option<FieldName>| field.as_ref().map(|field| plain(field.as_str()));
     let names: Vec<String> = [name(&story.left_field), name(&story.right_field)].into_iter().flatten().collect();
@@ -184,6 +187,7 @@ fn field_text(story: &FieldStory, view: View) -> String {
     }
     text.push_str(&table.draw(paint, 2));
     text.push_str(&agreed_text(story, view));
+    text.push_str(&writes_text(sync, record, story, view));
     if let Some(conflict) = &story.conflict {
         text.push_str(&format!("  conflict {}: {}\n", conflict.number, ended(conflict)));
     }
@@ -196,7 +200,8 @@ fn mapping_text(story: &FieldStory) -> String {
     let through = [("right", &story.to_right), ("left", &story.to_left)];
     let through: Vec<String> = through
         .iter()
-        .filter_map(|(side, used)| Some(format!("to the {side} through {}", plain(used.as_ref()?))))
+        .filter(|(_, used)| !used.is_empty())
+        .map(|(side, used)| format!("to the {side} through {}", chain(used)))
         .collect();
     let through = if through.is_empty() { String::new() } else { format!(", {}", through.join(", ")) };
     format!("  {whose}, {}{through}", rule_word(rule))
@@ -216,23 +221,53 @@ fn agreed_text(story: &FieldStory, view: View) -> String {
         return format!("  {what}\n");
     };
     let when = story.agreed_at.map(|at| format!(" {}", time::both(view.now, at.0))).unwrap_or_default();
-    if story.written.is_empty() {
-        return format!("  run {}{when} found both sides to agree\n", run.0);
+    match story.written.iter().any(|written| written.run == run) {
+        true => String::new(),
+        false => format!("  run {}{when} found both sides to agree\n", run.0),
     }
-    story.written.iter().map(|written| written_text(written, &when)).collect()
 }
 
-fn written_text(written: &Written, when: &str) -> String {
+fn writes_text(sync: &SyncName, record: &str, story: &FieldStory, view: View) -> String {
+    let mut text: String = story.written.iter().map(|written| written_text(written, story.rule, view)).collect();
+    if story.written_more {
+        let name = story.left_field.as_ref().or(story.right_field.as_ref()).map_or("", FieldName::as_str);
+        let name = plain(name);
+        text.push_str(&format!(
+            "  and older writes; `syncline explain {sync} '{record}' '{name}'` tells more of them\n"
+        ));
+    }
+    text
+}
+
+fn written_text(written: &Written, now: Option<MappingRule>, view: View) -> String {
     let after = value(&written.after, VALUE_WIDTH_MAX);
     let change = match &written.before {
         Cell::Unknown => after,
         before => format!("{} -> {after}", value(before, VALUE_WIDTH_MAX)),
     };
-    let through = written.transform.as_ref().map(|name| format!(", through {}", plain(name))).unwrap_or_default();
+    let through = match written.transforms.as_slice() {
+        [] => String::new(),
+        used => format!(", through {}", chain(used)),
+    };
+    let conflict = written.conflict.map(|number| format!(" (conflict {number})")).unwrap_or_default();
+    let by = written.connector.as_ref().map(|plugin| format!(", by {}", versioned(plugin))).unwrap_or_default();
+    let other_rule = written.rule.filter(|then| now.is_some_and(|now| now != *then));
+    let rule = other_rule.map(|rule| format!(", under the rule {}", rule_word(rule))).unwrap_or_default();
     format!(
-        "  run {}{when} wrote the {} side: {change}{through}; {}\n",
+        "  run {} {} wrote the {} side{by}: {change}{through}; {}{conflict}{rule}\n",
         written.run.0,
+        time::both(view.now, written.at.0),
         written.side,
         written.why.describe()
     )
+}
+
+/// Names a plugin with its version.
+fn versioned(plugin: &PluginVersion) -> String {
+    let version = plugin.version.as_ref().map(|version| format!(" {}", plain(version))).unwrap_or_default();
+    format!("{}{version}", plain(&plugin.name))
+}
+
+fn chain(used: &[PluginVersion]) -> String {
+    used.iter().map(versioned).collect::<Vec<_>>().join(", then ")
 }

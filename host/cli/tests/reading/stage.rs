@@ -1,16 +1,16 @@
 //! Two applications, a sync between them, and a clock that stands still.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use syncline_cli::config::rules::{Facts, rules};
+use syncline_cli::config::transform::TransformChoice;
 use syncline_cli::config::{self, Config};
-use syncline_core::{Instant, Side};
+use syncline_core::{FieldName, Instant, Side, Value};
 use syncline_runner::{
-    ApproveAll, BoxFuture, Connector, Context, Failure, RunReport, RunRequest, SideSetup, Silent, Stop, SyncSetup,
-    TaskLimit, World,
+    ApproveAll, BoxFuture, Connector, Context, Failure, Fault, PluginVersion, Plugins, RunReport, RunRequest,
+    SideSetup, Silent, Stop, SyncSetup, TaskLimit, Transform, TransformedRow, World,
 };
 use syncline_store::MemoryStore;
 
@@ -19,7 +19,7 @@ use crate::application::{Application, BAD_NUMBER, Sort};
 /// 2026-01-31 08:00:00 UTC.
 pub(crate) const NOW: Instant = 1_769_846_400_000;
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 [connections.crm]
 connector = "left"
 
@@ -72,22 +72,60 @@ impl World for Clock {
     }
 }
 
+pub(crate) fn parse(config: &str) -> Config {
+    config::parse(config.to_owned(), Path::new("syncline.toml")).expect("a fine configuration")
+}
+
+fn plugins() -> Plugins {
+    let version =
+        |name: &str, version: &str| PluginVersion { name: name.to_owned(), version: Some(version.to_owned()) };
+    Plugins {
+        left: version("left", "1.2.0"),
+        right: version("right", "0.3.1"),
+        transforms: vec![version("signed", "2.0.0")],
+    }
+}
+
 pub(crate) struct Stage {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) config: Config,
     pub(crate) left: Arc<Application>,
     pub(crate) right: Arc<Application>,
+    pub(crate) plugins: Plugins,
     clock: Arc<Clock>,
+}
+
+/// A transform that puts a sign before what it gets.
+struct Signed;
+
+impl Transform for Signed {
+    fn apply(
+        &self,
+        _options: String,
+        _columns: Vec<FieldName>,
+        rows: Vec<Vec<Option<Value>>>,
+    ) -> BoxFuture<'_, Result<Vec<TransformedRow>, Fault>> {
+        let signed = rows
+            .into_iter()
+            .map(|row| Ok(row.into_iter().map(|cell| cell.map(|value| Value::Text(format!("+{value}")))).collect()));
+        let signed = signed.collect();
+        Box::pin(async move { Ok(signed) })
+    }
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let config = config::parse(CONFIG.to_owned(), Path::new("syncline.toml")).expect("a fine configuration");
+        Self::with(CONFIG)
+    }
+
+    /// The same with another configuration, which may use the transform `signed`.
+    pub(crate) fn with(config: &str) -> Self {
         let stage = Self {
             store: Arc::new(MemoryStore::new()),
-            config,
+            config: parse(config),
             left: Arc::new(Application::new("left", LEFT)),
             right: Arc::new(Application::new("right", RIGHT)),
+            plugins: plugins(),
             clock: Arc::new(Clock(AtomicI64::new(0))),
         };
         stage.set_time(NOW);
@@ -107,8 +145,10 @@ impl Stage {
             let (object, schema) = side.pick(&described[0], &described[1]);
             Facts { object, schema }
         };
-        let no_transforms = &|_: &_| unreachable!("the configuration names no transform");
-        let rules = rules(sync, facts(Side::Left), facts(Side::Right), no_transforms).expect("fine rules");
+        let used = &|choice: &TransformChoice| choice.with_options(&choice.options.values);
+        let rules = rules(sync, facts(Side::Left), facts(Side::Right), used).expect("fine rules");
+        let signed = || Arc::new(Signed) as Arc<dyn Transform>;
+        let transforms = rules.components().map(|used| (used.clone(), signed())).collect();
         let side = |side: Side, connector: Arc<dyn Connector>| SideSetup {
             index: rules.index(side),
             lists_every_ms: SideSetup::LISTS_EVERY_MS,
@@ -124,7 +164,8 @@ impl Stage {
             name: sync.name().clone(),
             left: side(Side::Left, self.left.clone()),
             right: side(Side::Right, self.right.clone()),
-            transforms: BTreeMap::new(),
+            transforms,
+            plugins: self.plugins.clone(),
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
             rules,
             guards: sync.guards,

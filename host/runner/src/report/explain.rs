@@ -1,21 +1,29 @@
-//! Why a value is what it is: the pair of a record, and for each mapped field both sides, the base, and the write that
-//! set it.
+//! Why a value is what it is: the pair of a record, and for each mapped field both sides, the base, and the writes that
+//! set it, each with its run, its rule and the plugins in use then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use syncline_core::{
-    Chosen, FieldName, JournalEntry, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName, Why,
-};
+use syncline_core::{Chosen, FieldName, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName};
 
 use super::conflicts::{self, ShownConflict};
 use super::kept::KeptSync;
 use super::records::{RecordLine, line};
-use super::runs::{journal, record, stored};
+use super::runs::{newest_first, record};
 use super::{Cell, Moment};
-use crate::codec::PAGE_ROWS;
 use crate::replica::Known;
-use crate::{Store, StoreError};
+use crate::{PluginVersion, Plugins, Store, StoreError};
+
+mod writes;
+
+use writes::Writes;
+pub use writes::Written;
+
+/// Writes that are told of each field of a record.
+const WRITES_MAX: usize = 4;
+
+/// Writes that are told of a field that is asked for.
+const WRITES_OF_FIELD_MAX: usize = 100;
 
 /// What is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,27 +45,6 @@ pub struct RecordNow {
     pub modified_at: Option<Moment>,
 }
 
-/// A write that set a field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Written {
-    /// The run.
-    pub run: RunId,
-    /// The number of the write in it.
-    pub number: u32,
-    /// When.
-    pub at: Moment,
-    /// The side that was written.
-    pub side: Side,
-    /// What stood there before.
-    pub before: Cell,
-    /// What stood there then.
-    pub after: Cell,
-    /// Why.
-    pub why: Why,
-    /// The transforms that made the value.
-    pub transform: Option<String>,
-}
-
 /// One mapped field of a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldStory {
@@ -70,9 +57,9 @@ pub struct FieldStory {
     /// True for a default mapping.
     pub default: Option<bool>,
     /// The transforms that make right values, in order.
-    pub to_right: Option<String>,
+    pub to_right: Vec<PluginVersion>,
     /// The transforms that make left values, in order.
-    pub to_left: Option<String>,
+    pub to_left: Vec<PluginVersion>,
     /// The left value as last observed.
     pub left: Cell,
     /// The right value as last observed.
@@ -89,8 +76,10 @@ pub struct FieldStory {
     pub agreed_at: Option<Moment>,
     /// True if the sides have agreed at some time.
     pub agreed: bool,
-    /// The writes of that run to this field; none if both sides were found to hold the value.
+    /// What was written to the field, the newest first; nothing of the run above if both sides were found to agree.
     pub written: Vec<Written>,
+    /// True if there are older writes.
+    pub written_more: bool,
     /// The newest conflict about it.
     pub conflict: Option<ShownConflict>,
 }
@@ -113,6 +102,10 @@ pub struct Explained {
     pub left_now: Option<RecordNow>,
     /// The right record.
     pub right_now: Option<RecordNow>,
+    /// The connector of the left side in the last run.
+    pub left_connector: Option<PluginVersion>,
+    /// The connector of the right side.
+    pub right_connector: Option<PluginVersion>,
     /// The ids that its records had before merges.
     pub aliases: Vec<(Side, RecordId)>,
     /// Why just these records are a pair, where several had their key.
@@ -152,7 +145,9 @@ pub async fn explain(
 ) -> Result<Explanation, StoreError> {
     let mut explanation = Explanation::default();
     let Some(kept) = KeptSync::open(store, sync).await? else { return Ok(explanation) };
-    let explainer = Explainer { store, kept: &kept, field, rules };
+    let (newest, _) = newest_first(store, Some(sync), None, 1).await?;
+    let plugins = newest.into_iter().next().map(|run| run.plugins);
+    let explainer = Explainer { store, kept: &kept, field, rules, plugins };
     match asked {
         Asked::Pair(id) => {
             if let Some(pair) = kept.synced.pair(*id).await? {
@@ -173,6 +168,8 @@ struct Explainer<'a> {
     kept: &'a KeptSync<'a>,
     field: Option<&'a FieldName>,
     rules: Option<&'a Rules>,
+    /// Those of the last run.
+    plugins: Option<Plugins>,
 }
 
 /// The two fields of a story.
@@ -220,12 +217,14 @@ impl Explainer<'_> {
         let label =
             Side::BOTH.into_iter().find_map(|side| self.kept.label(side, side.pick(left.as_ref(), right.as_ref())));
         let fields: Vec<Fields<'_>> = self.fields(pair).into_iter().filter(|fields| self.is_asked(fields)).collect();
-        let runs: BTreeSet<RunId> = fields.iter().filter_map(|fields| agreed_in(pair, fields)).collect();
-        let journals = self.journals(id, &runs).await?;
+        let began = self.began(fields.iter().filter_map(|fields| agreed_in(pair, fields))).await?;
         let conflicts = self.conflicts(id, pair).await?;
-        let stories = fields.iter().map(|fields| {
+        let writes_max = if self.field.is_some() { WRITES_OF_FIELD_MAX } else { WRITES_MAX };
+        let writes = writes::read(self.store, self.kept, pair, &fields, &conflicts, writes_max).await?;
+        let stories = fields.iter().zip(writes).map(|(fields, Writes { newest, more })| {
             let mut story = self.story(pair, fields, [left.as_ref(), right.as_ref()]);
-            self.tell_run(&mut story, pair, fields, &journals);
+            (story.written, story.written_more) = (newest, more);
+            story.agreed_at = story.agreed_in.and_then(|run| began.get(&run).copied());
             story.conflict = conflicts.iter().rev().find(|conflict| is_about(conflict, fields)).cloned();
             story
         });
@@ -238,6 +237,8 @@ impl Explainer<'_> {
             fields: stories.collect(),
             left_now: record_now(pair.left.as_ref(), left.as_ref()),
             right_now: record_now(pair.right.as_ref(), right.as_ref()),
+            left_connector: self.plugins.as_ref().map(|plugins| plugins.left.clone()),
+            right_connector: self.plugins.as_ref().map(|plugins| plugins.right.clone()),
             aliases: pair.aliases.clone(),
             chosen: pair.chosen.clone(),
         })
@@ -274,26 +275,17 @@ impl Explainer<'_> {
         self.field.is_none_or(|field| fields.left == Some(field) || fields.right == Some(field))
     }
 
-    /// Reads what the runs wrote to the pair, with their beginnings.
-    async fn journals(
-        &self,
-        id: PairId,
-        runs: &BTreeSet<RunId>,
-    ) -> Result<BTreeMap<RunId, (Option<Moment>, Vec<JournalEntry>)>, StoreError> {
-        let mut journals = BTreeMap::new();
+    /// Reads when runs began.
+    async fn began(&self, runs: impl Iterator<Item = RunId>) -> Result<BTreeMap<RunId, Moment>, StoreError> {
+        let mut began = BTreeMap::new();
         for run in runs {
-            let started_at = record(self.store, *run).await?.map(|record| Moment(record.started_at));
-            let mut entries = Vec::new();
-            let mut after = None;
-            loop {
-                let page = journal(self.store, *run, after, PAGE_ROWS).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.number);
-                entries.extend(page.into_iter().filter(|entry| entry.pair == id));
+            if !began.contains_key(&run)
+                && let Some(record) = record(self.store, run).await?
+            {
+                began.insert(run, Moment(record.started_at));
             }
-            journals.insert(*run, (started_at, entries));
         }
-        Ok(journals)
+        Ok(began)
     }
 
     /// Reads every conflict of the pair.
@@ -322,68 +314,35 @@ impl Explainer<'_> {
             (Some(now), Some(base)) => now != base,
             _ => false,
         };
-        let transform = |side: Side| transforms(fields.mapping?, side);
+        let transforms = |side: Side| {
+            let used = fields.mapping.into_iter().flat_map(move |mapping| mapping.transforms_to(side));
+            used.map(|used| self.transform(&used.name)).collect()
+        };
         FieldStory {
             left_field: fields.left.cloned(),
             right_field: fields.right.cloned(),
             rule: fields.mapping.map(|mapping| mapping.rule),
             default: fields.mapping.map(|mapping| mapping.default),
-            to_right: transform(Side::Right),
-            to_left: transform(Side::Left),
+            to_right: transforms(Side::Right),
+            to_left: transforms(Side::Left),
             left: cell(Side::Left, now(Side::Left)),
             right: cell(Side::Right, now(Side::Right)),
             left_base: cell(Side::Left, base(Side::Left)),
             right_base: cell(Side::Right, base(Side::Right)),
             changed: Side::BOTH.into_iter().filter(|side| moved(*side)).collect(),
-            agreed_in: None,
+            agreed_in: agreed_in(pair, fields),
             agreed_at: None,
             agreed: Side::BOTH.into_iter().any(|side| base(side).is_some()),
             written: Vec::new(),
+            written_more: false,
             conflict: None,
         }
     }
 
-    /// Adds the run in which the sides agreed, and what it wrote.
-    fn tell_run(
-        &self,
-        story: &mut FieldStory,
-        pair: &Pair,
-        fields: &Fields<'_>,
-        journals: &BTreeMap<RunId, (Option<Moment>, Vec<JournalEntry>)>,
-    ) {
-        let Some((run, (started_at, entries))) = agreed_in(pair, fields).and_then(|run| journals.get_key_value(&run))
-        else {
-            return;
-        };
-        story.agreed_in = Some(*run);
-        story.agreed_at = *started_at;
-        story.written = entries.iter().filter_map(|entry| self.written(entry, fields)).collect();
+    /// Returns a transform in the version that the last run used.
+    fn transform(&self, name: &str) -> PluginVersion {
+        self.plugins.as_ref().map_or_else(|| Plugins::default().named(name), |plugins| plugins.named(name))
     }
-
-    fn written(&self, entry: &JournalEntry, fields: &Fields<'_>) -> Option<Written> {
-        let side = entry.change.side;
-        let field = fields.on(side)?;
-        // What was not done set nothing.
-        let after = stored(entry, field)?;
-        let change = entry.change.fields.iter().find(|change| change.field == *field)?;
-        let transform = fields.mapping.and_then(|mapping| transforms(mapping, side));
-        Some(Written {
-            run: entry.run,
-            number: entry.number,
-            at: Moment(entry.at),
-            side,
-            before: self.kept.cell(side, field, change.before.as_ref()),
-            after: self.kept.cell(side, field, Some(after)),
-            why: change.why,
-            transform: transform.filter(|_| change.why != Why::Undo),
-        })
-    }
-}
-
-/// Names the transforms that make values for `side`, in order.
-fn transforms(mapping: &Mapping, side: Side) -> Option<String> {
-    let names: Vec<&str> = mapping.transforms_to(side).map(|used| used.name.as_str()).collect();
-    (!names.is_empty()).then(|| names.join(", then "))
 }
 
 /// The newest run in which the sides agreed on a field. A plan without a run has no number.
