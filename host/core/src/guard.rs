@@ -344,6 +344,7 @@ mod tests {
             agreed: Vec::new(),
             seen: Vec::new(),
             conflicts: Vec::new(),
+            decides: Vec::new(),
             left_out: Vec::new(),
             then: PairState::Linked,
         }

@@ -237,8 +237,10 @@ pub struct PlanItem {
     /// The fingerprints of what both sides held in these fields when this was planned, in the same order; empty where
     /// that does not matter. A side may be read anew before the item is written.
     pub seen: Vec<(u64, u64)>,
-    /// The conflicts found on the way.
+    /// The conflicts found on the way, or decided by a person.
     pub conflicts: Vec<Conflict>,
+    /// The numbers of those that a person decides, in the same order; else empty.
+    pub decides: Vec<u64>,
     /// The fields that are left out, and why.
     pub left_out: Vec<Blocked>,
     /// The state of the pair once the changes are done.
@@ -257,6 +259,7 @@ impl PlanItem {
             agreed: Vec::new(),
             seen: Vec::new(),
             conflicts: Vec::new(),
+            decides: Vec::new(),
             left_out: Vec::new(),
             then,
         }

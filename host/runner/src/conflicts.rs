@@ -59,21 +59,19 @@ pub(crate) fn keep_all(
     }
 }
 
-/// Notes what a person decided; whatever else is open stays so.
+/// Notes what a person decided, an open conflict or one that a rule had decided; whatever else is open stays so.
 pub(crate) fn close(
     running: &mut Running<'_>,
     pair: &mut Pair,
     id: PairId,
-    decided: Vec<Conflict>,
-    open: &OpenConflicts,
+    decided: impl Iterator<Item = (u64, Conflict)>,
     batch: &mut Batch,
 ) {
-    for conflict in decided {
-        let decided: Vec<Agreed> = fields_of(&conflict).collect();
-        pair.quarantined.retain(|fields| !decided.contains(fields));
-        if let Some(number) = open.take(&mut pair.open_conflicts, &conflict) {
-            keep(running, id, conflict, Some(number), batch);
-        }
+    for (number, conflict) in decided {
+        let fields: Vec<Agreed> = fields_of(&conflict).collect();
+        pair.quarantined.retain(|quarantined| !fields.contains(quarantined));
+        pair.open_conflicts.retain(|open| *open != number);
+        keep(running, id, conflict, Some(number), batch);
     }
 }
 

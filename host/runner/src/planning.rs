@@ -384,6 +384,7 @@ fn write_down(
             changes: decision.changes,
             agreed: decision.agreed,
             conflicts: decision.conflicts,
+            decides: Vec::new(),
             left_out: decision.left_out,
             then: decision.then,
         };

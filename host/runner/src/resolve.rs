@@ -1,6 +1,7 @@
 //! Carries out a person's decision on a conflict: picks a side for open ones, or flips one that a rule decided (E3.4).
 //!
-//! Invariant: nothing is written if either side has moved on since the conflict was found.
+//! Invariant: nothing is written if either side has moved on since the conflict was found. Who decided is noted in the
+//! commit that settles the writes, whoever settles them: a run that takes up an interrupted decision notes it too.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,10 @@ use syncline_core::{
 };
 
 use crate::replica::Known;
-use crate::running::{RunKind, RunOutcome, RunRecord, Running};
+use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::synced::KeptConflict;
-use crate::{Batch, Failure, codec, conflicts, directed, pull, recover};
+use crate::{Failure, codec, directed, pull, recover};
 
 /// Makes `keep`'s values of the fields of each conflict stand on both sides.
 pub async fn resolve(context: &Context, setup: &SyncSetup, numbers: &[u64], keep: Side) -> Result<RunRecord, Failure> {
@@ -38,10 +39,6 @@ pub async fn resolve(context: &Context, setup: &SyncSetup, numbers: &[u64], keep
     directed::plan(&mut running, &items).await?;
     let total = items.iter().map(|item| item.changes.len() as u64).sum();
     directed::carry_out(&mut running, total).await?;
-    if running.run.outcome == Some(RunOutcome::Ok) {
-        let flipped = by_pair.into_values().flatten().filter(|kept| !kept.conflict.decided.waits());
-        note_flips(&mut running, flipped.collect(), keep).await?;
-    }
     Ok(running.run.clone())
 }
 
@@ -96,18 +93,13 @@ async fn plan(
             });
         }
     }
-    let open = conflicts.iter().filter(|kept| kept.conflict.decided.waits());
+    let decided = |kept: &KeptConflict| Conflict { decided: Decided::ByPerson(keep), ..kept.conflict.clone() };
     Ok(PlanItem {
-        pair: id,
-        left: Some(left),
-        right: Some(right),
-        chosen: None,
         changes,
         agreed,
-        seen: Vec::new(),
-        conflicts: open.map(|kept| Conflict { decided: Decided::ByPerson(keep), ..kept.conflict.clone() }).collect(),
-        left_out: Vec::new(),
-        then: PairState::Linked,
+        conflicts: conflicts.iter().map(decided).collect(),
+        decides: conflicts.iter().map(|kept| kept.number).collect(),
+        ..PlanItem::of(id, &pair, PairState::Linked)
     })
 }
 
@@ -169,15 +161,4 @@ async fn wanted(running: &Running<'_>, field: &syncline_core::ConflictField, kee
 
 fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange {
     FieldChange { field: field.clone(), before: record.get(field).cloned(), after, why: Why::Resolved }
-}
-
-/// Notes who decided what a rule had decided before. An open conflict is closed together with its writes.
-async fn note_flips(running: &mut Running<'_>, flipped: Vec<KeptConflict>, keep: Side) -> Result<(), Failure> {
-    let mut batch = Batch::default();
-    for KeptConflict { number, pair, mut conflict, .. } in flipped {
-        conflict.decided = Decided::ByPerson(keep);
-        conflicts::keep(running, pair, conflict, Some(number), &mut batch);
-    }
-    running.synced.store.commit(batch).await?;
-    Ok(())
 }

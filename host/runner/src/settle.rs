@@ -122,7 +122,10 @@ fn settle_item(
                 running.run.tally.conflicts += decided.count() as u64;
                 conflicts::keep_all(running, pair, id, conflicts, open, batch);
             }
-            RunKind::Resolve => conflicts::close(running, pair, id, conflicts, open, batch),
+            RunKind::Resolve => {
+                let numbers = std::mem::take(&mut pending.item.decides).into_iter();
+                conflicts::close(running, pair, id, numbers.zip(conflicts), batch);
+            }
             // Whether they are still there is found by the next plan.
             RunKind::Undo { .. } => {}
         }

@@ -20,6 +20,7 @@ fn update(pair: PairId, whys: &[Why]) -> PlanItem {
         agreed: Vec::new(),
         seen: Vec::new(),
         conflicts: Vec::new(),
+        decides: Vec::new(),
         left_out: Vec::new(),
         then: PairState::Linked,
     }

@@ -1,0 +1,213 @@
+//! An undo, or a person's decision, that stops at any of its commits, and is asked for again: nothing is doubled,
+//! nothing is lost, and it ends as if nobody had stopped it (E3.4, E8.4, E9.6).
+
+use std::future::Future;
+
+use syncline_core::{Decided, DeletePolicy, RecordId, Rules, RunId, Side};
+use syncline_runner::{Failure, Undo, resolve, undo};
+use syncline_simulation::{Manner, Simulation, check, default_rules};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+
+/// Commits after which nothing that is done here is still under way.
+const COMMITS_MAX: u64 = 200;
+
+/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
+}
+
+fn simulation(batch_max: u32) -> Simulation {
+    let manner = Manner { batch_max, ..Manner::PLAIN };
+    let rules =
+        Rules { deletes_to_left: DeletePolicy::Delete, deletes_to_right: DeletePolicy::Delete, ..default_rules() };
+    Simulation::new(1, manner.clone(), manner, rules)
+}
+
+fn run(simulation: &Simulation) -> RunId {
+    simulation.stage.lock().now += 600_000;
+    simulation.run().expect("nothing goes wrong in this run").record.id
+}
+
+fn create(simulation: &Simulation, name: &str) -> RecordId {
+    let email = format!("{name}@x");
+    simulation.stage.lock().person_creates(LEFT, &[("email", &email), ("name", name)])
+}
+
+fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
+    let mut state = simulation.stage.lock();
+    state.now += 5_000;
+    state.person_edits(side, id, field, value);
+}
+
+fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
+    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
+}
+
+/// What both applications hold, and where the pairs stand, without the ids that applications give.
+fn end_of(simulation: &Simulation) -> Vec<String> {
+    assert!(simulation.settle().is_some(), "it does not come to rest");
+    // What was taken back does not agree: that is no breach, and there is as much of it in every end.
+    let breaches = check(simulation).into_iter();
+    let mut end: Vec<String> = breaches.map(|breach| breach.split(':').next().unwrap_or_default().to_owned()).collect();
+    for side in Side::BOTH {
+        let state = simulation.stage.lock();
+        let cells = state.app(side).entries.values().filter_map(|entry| entry.cells());
+        end.extend(cells.map(|cells| {
+            let told = cells.iter().filter(|(field, _)| !field.as_str().ends_with("serial"));
+            format!("{side} {:?}", told.collect::<Vec<_>>())
+        }));
+    }
+    end.extend(
+        simulation
+            .pairs()
+            .into_iter()
+            .map(|(_, pair)| format!("pair {:?} {} {}", pair.standing(), pair.left.is_some(), pair.right.is_some())),
+    );
+    end.extend(simulation.conflicts().into_iter().map(|kept| format!("conflict {:?}", kept.conflict.decided)));
+    end.sort();
+    end
+}
+
+/// What comes between the crash and the next attempt.
+#[derive(Clone, Copy, Debug)]
+enum Between {
+    Nothing,
+    ARun,
+}
+
+/// Stops `act` at every commit in turn, before it and after it, and asks again; returns how often it was stopped.
+fn stop_everywhere(
+    stage: impl Fn() -> (Simulation, u64),
+    act: impl Fn(&Simulation, u64) -> Result<(), Failure>,
+    ask_again: impl Fn(&Simulation, u64) -> Result<(), Failure>,
+) -> u64 {
+    let (simulation, about) = stage();
+    act(&simulation, about).expect("nothing goes wrong");
+    let expected = end_of(&simulation);
+    let mut stops = 0;
+    for commit in 0..COMMITS_MAX {
+        let mut stopped = false;
+        for (between, applied) in
+            [Between::Nothing, Between::ARun].into_iter().flat_map(|between| [(between, false), (between, true)])
+        {
+            let what = format!("stopped at commit {commit}, applied: {applied}, then {between:?}");
+            let (simulation, about) = stage();
+            simulation.store.stop_at(commit, applied);
+            let first = act(&simulation, about);
+            if !simulation.store.start_again() {
+                continue;
+            }
+            assert!(first.is_err(), "{what}: it says that it is done");
+            stopped = true;
+            stops += 1;
+            if matches!(between, Between::ARun) {
+                run(&simulation);
+            }
+            simulation.stage.lock().now += 600_000;
+            if let Err(failure) = ask_again(&simulation, about) {
+                panic!("{what}: {failure}: {:?}", std::error::Error::source(&failure));
+            }
+            let found = end_of(&simulation);
+            assert_eq!(found, expected, "{what}");
+        }
+        if !stopped {
+            return stops;
+        }
+    }
+    panic!("{COMMITS_MAX} commits were not enough");
+}
+
+/// A run that has created, updated and deleted on both sides, and its number.
+fn about_everything(batch_max: u32) -> (Simulation, u64) {
+    let simulation = simulation(batch_max);
+    let ids: Vec<RecordId> = ["ada", "bea", "cyd", "dan", "eve"].map(|name| create(&simulation, name)).to_vec();
+    run(&simulation);
+    let rights: Vec<RecordId> = ids.iter().map(|id| partner(&simulation, id)).collect();
+    edit(&simulation, LEFT, &ids[0], "name", "Ada");
+    edit(&simulation, RIGHT, &rights[0], "phone", "1");
+    edit(&simulation, RIGHT, &rights[1], "city", "Paris");
+    simulation.stage.lock().person_deletes(LEFT, &ids[2]);
+    simulation.stage.lock().person_deletes(RIGHT, &rights[3]);
+    create(&simulation, "fay");
+    simulation.stage.lock().person_creates(RIGHT, &[("email", "gil@x"), ("name", "gil")]);
+    edit(&simulation, LEFT, &ids[4], "name", "Eve");
+    edit(&simulation, RIGHT, &rights[4], "name", "Eva");
+    let id = run(&simulation).0;
+    (simulation, id)
+}
+
+fn take_back(simulation: &Simulation, run: u64) -> Result<(), Failure> {
+    simulation.stage.lock().now += 5_000;
+    wait(undo(&simulation.context, &simulation.setup, &Undo::run(RunId(run)))).map(|_| ())
+}
+
+#[test]
+fn e9_6_an_undo_that_is_stopped_at_any_commit_ends_as_if_it_had_not_been() {
+    for batch_max in [1, 100] {
+        let stops = stop_everywhere(|| about_everything(batch_max), take_back, take_back);
+        assert!(stops >= 16, "{stops} stops");
+    }
+}
+
+#[test]
+fn e9_6_an_undo_of_an_undo_that_is_stopped_at_any_commit_ends_as_if_it_had_not_been() {
+    let undone = || {
+        let (simulation, run) = about_everything(2);
+        take_back(&simulation, run).expect("nothing goes wrong in this undo");
+        let newest = simulation.runs().first().expect("there are runs").run;
+        (simulation, newest.0)
+    };
+    assert!(stop_everywhere(undone, take_back, take_back) >= 16);
+}
+
+/// A conflict that the newer value won on the right, and its number.
+fn decided() -> (Simulation, u64) {
+    let simulation = simulation(1);
+    let (ada, eda) = (create(&simulation, "ada"), create(&simulation, "eda"));
+    run(&simulation);
+    edit(&simulation, LEFT, &ada, "name", "Ada");
+    edit(&simulation, RIGHT, &partner(&simulation, &ada), "name", "Adah");
+    edit(&simulation, LEFT, &eda, "name", "Eda");
+    run(&simulation);
+    let number = simulation.conflicts().first().expect("there is a conflict").number;
+    (simulation, number)
+}
+
+/// The same, where a person is to decide.
+fn open() -> (Simulation, u64) {
+    let mut simulation = simulation(1);
+    simulation.setup.rules.conflict = syncline_core::ConflictPolicy::Manual;
+    let ada = create(&simulation, "ada");
+    run(&simulation);
+    edit(&simulation, LEFT, &ada, "name", "Ada");
+    edit(&simulation, RIGHT, &partner(&simulation, &ada), "name", "Adah");
+    run(&simulation);
+    let number = simulation.conflicts().first().expect("there is a conflict").number;
+    (simulation, number)
+}
+
+fn take_left(simulation: &Simulation, number: u64) -> Result<(), Failure> {
+    simulation.stage.lock().now += 5_000;
+    wait(resolve(&simulation.context, &simulation.setup, &[number], LEFT)).map(|_| ())
+}
+
+/// Asks again. What was carried out meanwhile is noted as what a person decided, and there is nothing left to write.
+fn take_left_again(simulation: &Simulation, number: u64) -> Result<(), Failure> {
+    let again = take_left(simulation, number);
+    let kept = simulation.conflicts().into_iter().find(|kept| kept.number == number).expect("it is kept");
+    assert_eq!(kept.conflict.decided, Decided::ByPerson(LEFT));
+    match again {
+        Err(Failure::Request(why)) if why.starts_with("both sides already hold that value") => Ok(()),
+        other => other,
+    }
+}
+
+#[test]
+fn e3_4_a_decision_that_is_stopped_at_any_commit_ends_as_if_it_had_not_been() {
+    for stage in [decided, open] {
+        let stops = stop_everywhere(stage, take_left, take_left_again);
+        assert!(stops >= 8, "{stops} stops");
+    }
+}
