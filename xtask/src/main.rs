@@ -3,6 +3,7 @@
 //! One file a chore. On a fresh machine each chore does all of its own set-up, and says what it installs.
 
 mod bench;
+mod bugs;
 mod debian;
 mod demo;
 mod error;
@@ -29,6 +30,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Chore {
     Bench(bench::Arguments),
+    Bugs(bugs::Arguments),
     Demo(demo::Arguments),
     Plugins(plugins::Arguments),
     Rules(rules::Arguments),
@@ -40,6 +42,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(arguments) => bench::bench(&arguments),
+        Chore::Bugs(arguments) => bugs::bugs(&arguments),
         Chore::Demo(arguments) => demo::demo(&arguments),
         Chore::Plugins(arguments) => plugins::plugins(&arguments),
         Chore::Rules(arguments) => rules::rules(&arguments),

@@ -47,6 +47,8 @@ pub struct Manner {
     pub validates: bool,
     /// Its lists name every record there is.
     pub complete: bool,
+    /// Its lists leave out, now and then, a record that they named before: one that moved while they were read.
+    pub slips: bool,
     /// Its records keep a serial number when people give them another id.
     pub identity: bool,
     /// Gives phones as numbers.
@@ -77,6 +79,7 @@ impl Manner {
         answers_with_rows: true,
         validates: false,
         complete: true,
+        slips: false,
         identity: false,
         numeric_phones: false,
         says_numeric_phones: false,
@@ -108,6 +111,7 @@ impl Manner {
             answers_with_rows: chance.percent(80),
             validates: chance.percent(30),
             complete: chance.percent(80),
+            slips: chance.percent(30),
             identity: lag_ms == 0,
             numeric_phones: false,
             says_numeric_phones: false,
@@ -144,6 +148,10 @@ pub struct Entry {
     pub taken_by_person: bool,
     /// True if the sync ever took it away.
     pub taken_by_sync: bool,
+    /// True if the sync took it away when a run was taken back.
+    pub(crate) taken_back: bool,
+    /// True once a list has named it.
+    pub(crate) named: bool,
     /// A write of the sync whose result it has not looked at yet.
     pub(crate) unread: bool,
     pub(crate) past: Vec<Snapshot>,
@@ -221,6 +229,8 @@ impl Application {
             by,
             taken_by_person: false,
             taken_by_sync: false,
+            taken_back: false,
+            named: false,
             unread: false,
             past: vec![first],
         };

@@ -7,6 +7,7 @@ use syncline_core::{
 };
 use syncline_runner::Totals;
 
+use crate::again::{nothing_is_done_again, undone_fields};
 use crate::application::{Entry, loosely};
 use crate::people::Edit;
 use crate::scopes::{is_unknown, scopes_hold};
@@ -30,6 +31,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     scopes_hold(simulation, &pairs, &mut breaches);
     caps_are_kept(simulation, &mut breaches);
     breaches.extend(tasks_are_those_of_the_journal(simulation));
+    breaches.extend(nothing_is_done_again(simulation));
     breaches
 }
 
@@ -85,6 +87,7 @@ fn collisions_last_no_longer_than_their_cause(pairs: &[Pair], breaches: &mut Vec
 }
 
 fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    let undone = undone_fields(simulation);
     let state = simulation.stage.lock();
     for pair in pairs.iter().filter(|pair| pair.state == PairState::Linked && pair.trouble.is_none()) {
         let (Some(left), Some(right)) = (&pair.left, &pair.right) else {
@@ -116,7 +119,10 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
             if mapping.rule != MappingRule::TwoWay || open || mapping.joins_references() {
                 continue;
             }
-            if loosely(&left_value) != loosely(&right_value) {
+            // What was taken back on one side differs from then on (E9.6).
+            let is_undone = [(Side::Left, left, &mapping.left), (Side::Right, right, &mapping.right)]
+                .map(|(side, id, field)| undone.contains(&(side, id.clone(), field.clone())));
+            if loosely(&left_value) != loosely(&right_value) && is_undone == [false; 2] {
                 breaches.push(format!(
                     "DESIGN 5.6: {} of {left} is {left_value:?} and of {right} is {right_value:?}",
                     mapping.left
@@ -248,7 +254,7 @@ fn deletes_have_a_cause(simulation: &Simulation, pairs: &[Pair], breaches: &mut 
     let state = simulation.stage.lock();
     for side in Side::BOTH {
         // One that a person brought back may have found another counterpart since, which tells nothing of the first.
-        let stays_away = |entry: &&Entry| entry.taken_by_sync && entry.cells().is_none();
+        let stays_away = |entry: &&Entry| entry.taken_by_sync && !entry.taken_back && entry.cells().is_none();
         for entry in state.app(side).entries.values().filter(stays_away) {
             let own = |pair: &&Pair| pair.id(side) == Some(&entry.id);
             // A restored counterpart has a new one since.

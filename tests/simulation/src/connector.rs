@@ -14,12 +14,17 @@ use syncline_runner::{
 
 use crate::application::{Application, By, Entry, Manner, Snapshot, loosely};
 use crate::automation::SyncWrite;
+use crate::chance::mix;
 use crate::crash::CrashStore;
+use crate::echo::echoes;
 use crate::intents::without_intent;
 use crate::stage::{FIELDS, LINKS, Stage, State, Trick, identity};
 
 /// A create may be sent this long after the last look for doubles, in milliseconds.
 const LOOK_AGE_MS_MAX: i64 = 6_000;
+
+/// A list that leaves a record out leaves it out for so long, in milliseconds.
+const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// A client of one application.
 pub(crate) struct Client {
@@ -281,7 +286,7 @@ fn made(state: &State, side: Side, key: &str, fields: &[FieldName]) -> Option<Ro
 
 /// Lists of an application are named by what the name of their members holds.
 fn members(state: &State, side: Side, list: &str, cursor: Option<&str>) -> Result<(Vec<RecordId>, Progress), Fault> {
-    if state.computing {
+    if state.computing || (state.breaking_off && cursor.is_some()) {
         return Err(Fault::RetryLater { after_ms: 60_000, reason: "the list is being computed".to_owned() });
     }
     let app = state.app(side);
@@ -352,11 +357,17 @@ fn read(state: &mut State, side: Side, request: &ReadRequest) -> Result<Page, Fa
                 None => (visible, None::<u64>),
             };
             let mut list = app.listed().into_iter().filter(|(rank, _)| after.is_none_or(|after| *rank > after));
-            let mut last = None;
+            let (mut last, mut named) = (None, Vec::new());
             for (rank, entry) in list.by_ref() {
                 let Some(seen) = entry.visible(now, app.manner.lag_ms).filter(|seen| seen.cells.is_some()) else {
                     continue;
                 };
+                // What a list that slips left out, a later one names: the feed alone would never tell of it.
+                let may_slip = app.manner.slips && entry.named && (app.manner.ids || !app.manner.feed);
+                if may_slip && mix(rank ^ (now.unsigned_abs() / HOUR_MS)).is_multiple_of(5) {
+                    continue;
+                }
+                named.push(entry.id.clone());
                 let mut row = row(app, &entry.id, entry.past[0].at, seen, &request.fields);
                 if request.mode == ReadMode::Ids {
                     row.cells = vec![None; request.fields.len()];
@@ -372,6 +383,9 @@ fn read(state: &mut State, side: Side, request: &ReadRequest) -> Result<Page, Fa
                 _ => Progress::Done(format!("c{begun}")),
             };
             page.complete = app.manner.complete;
+            for (id, entry) in &mut state.app_mut(side).entries {
+                entry.named |= named.contains(id);
+            }
         }
     }
     Ok(page)
@@ -443,6 +457,8 @@ fn write(state: &mut State, side: Side, request: &WriteRequest) -> Result<WriteA
         let unknown = trick == Some(Trick::UnknownOutcome) && index == 0;
         answer.outcomes.push(if unknown { Outcome::Unknown("a cut answer".to_owned()) } else { outcome });
     }
+    let is_unknown = |outcome: &Outcome| matches!(outcome, Outcome::Unknown(_));
+    state.in_doubt |= lost || answer.outcomes.iter().any(is_unknown);
     if lost {
         let line = format!("the answer of the {side} to {} writes is lost after {until}", request.operations.len());
         state.tell(line);
@@ -514,11 +530,16 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
             written(state.app(side), id, request, table)
         }
         Action::Update(id) => {
+            let echoes = if state.agreed.ordered { Vec::new() } else { echoes(state, side, id, &sent) };
+            state.breaches.extend(echoes);
             let mut cells = state.app(side).entries[id].cells().cloned().unwrap_or_default();
             let app = state.app(side);
             cells.extend(sent.into_iter().map(|(field, value)| (field, app.stored(value))));
             state.app_mut(side).put(now, id, Some(cells), Fate::Deleted);
-            state.writes.push(SyncWrite { at: now, side, id: id.clone(), fields });
+            // What a person orders is no matter of caps (E6.4).
+            if !state.agreed.ordered {
+                state.writes.push(SyncWrite { at: now, side, id: id.clone(), fields });
+            }
             written(state.app(side), id.clone(), request, table)
         }
         Action::Delete(id) | Action::Archive(id) => {
@@ -526,9 +547,14 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
                 Action::Archive(_) => Fate::Archived,
                 _ => Fate::Deleted,
             };
+            if !state.agreed.allows(side, id) {
+                state.breaches.push(format!("E4.5: {id} of the {side} was taken away, and nobody had agreed"));
+            }
+            let is_ordered = state.agreed.ordered;
             let app = state.app_mut(side);
             app.put(now, id, None, fate);
-            app.entries.get_mut(id).expect("it was looked up above").taken_by_sync = true;
+            let entry = app.entries.get_mut(id).expect("it was looked up above");
+            (entry.taken_by_sync, entry.taken_back) = (true, is_ordered);
             Outcome::Written { id: id.clone(), stored: None, raw: Some("raw".to_owned()) }
         }
         Action::Restore(id) => {
@@ -607,7 +633,7 @@ fn notice_doubles(state: &mut State, side: Side, key: &str, sent: &BTreeMap<Fiel
     let mut breaches = Vec::new();
     for entry in app.live() {
         // What somebody deleted and brings back at this very moment is no work of the sync.
-        if entry.taken_by_person {
+        if entry.taken_by_person || entry.taken_back {
             continue;
         }
         if entry.by == By::Sync(key.to_owned()) || (entry.by != By::Person && same(serial, entry)) {

@@ -5,6 +5,7 @@ use syncline_runner::StoreTable;
 
 use crate::automation::Automation;
 use crate::checks::{before_other_rules, check};
+use crate::operator;
 use crate::script::{Script, Visit};
 use crate::stage::Simulation;
 use crate::tasks::tasks_are_those_of_the_journal;
@@ -42,13 +43,14 @@ pub fn history(seed: u64) -> History {
 pub fn play(script: &Script) -> History {
     let mut simulation =
         Simulation::new(script.chance, script.left.clone(), script.right.clone(), script.rules.clone());
-    set_up(&simulation, script);
+    set_up(&mut simulation, script);
     simulation.context.tasks.budget.limit = script.tasks.unwrap_or(TaskBudget::LIMIT);
     let mut crashes = 0;
     for visit in &script.visits {
         if let Some(change) = &visit.change {
             simulation.stage.lock().tell(format!("somebody changes the rules: {change:?}"));
             before_other_rules(&simulation);
+            simulation.stage.lock().rules_changed = true;
             change.apply(&mut simulation.setup.rules);
             simulation.read_for_rules();
         }
@@ -61,7 +63,7 @@ pub fn play(script: &Script) -> History {
         if crash.is_none() && simulation.stage.lock().failing.is_none() {
             break;
         }
-        let late = Visit { acts: 0, pause_ms: 60_000, change: None, fault: None, crash };
+        let late = Visit { crash, ..Visit::quiet(60_000) };
         crashes += u64::from(visited(&simulation, &late));
     }
     {
@@ -70,9 +72,11 @@ pub fn play(script: &Script) -> History {
         state.people_percent = 0;
         state.automations.clear();
         state.failing = None;
+        state.agreed.asks = false;
         state.tell("people and faults rest".to_owned());
     }
     simulation.context.tasks.budget.limit = TaskBudget::LIMIT;
+    simulation.setup.guards = operator::lenient();
     // What was written last is to be seen by everybody: plans are compared on the same rows.
     simulation.stage.lock().now += 600_000;
     let twice = planned_twice(&simulation);
@@ -96,7 +100,10 @@ pub fn play(script: &Script) -> History {
     }
 }
 
-fn set_up(simulation: &Simulation, script: &Script) {
+fn set_up(simulation: &mut Simulation, script: &Script) {
+    if script.strict {
+        simulation.setup.guards = operator::strict();
+    }
     let mut state = simulation.stage.lock();
     state.skipped = script.skipped.clone();
     state.tell(format!("left {:?}", script.left));
@@ -111,6 +118,7 @@ fn set_up(simulation: &Simulation, script: &Script) {
     state.fault_percent = script.fault_percent;
     state.people_percent = script.people_percent;
     state.deletes = script.deletes;
+    state.agreed.asks = script.strict;
     if let Some((field, fresh)) = script.fight {
         state.automations = Side::BOTH.map(|side| Automation { side, field: field.into(), fresh }).to_vec();
     }
@@ -133,7 +141,13 @@ fn visited(simulation: &Simulation, visit: &Visit) -> bool {
     if let Some((commits, applied)) = visit.crash {
         simulation.store.stop_at(commits, applied);
     }
-    let _ = simulation.run();
+    if let Some(order) = &visit.order {
+        simulation.order(order);
+    }
+    let _ = match visit.reply {
+        Some(reply) => simulation.run_with_reply(reply),
+        None => simulation.run(),
+    };
     let stopped = restart(simulation);
     let miscounted = tasks_are_those_of_the_journal(simulation);
     simulation.stage.lock().breaches.extend(miscounted);
@@ -142,7 +156,9 @@ fn visited(simulation: &Simulation, visit: &Visit) -> bool {
 
 /// The same rows and rules give the same plan, to the byte (DESIGN 5.1).
 fn planned_twice(simulation: &Simulation) -> Option<String> {
-    // A listing that was begun before a power failure is read to its end by the first, and the feed by the next.
+    // A listing that was begun before a power failure is read to its end by the first, the feed by the next, and what
+    // the listing could not tell by another.
+    simulation.plan();
     simulation.plan();
     let plans = [(); 2].map(|()| {
         simulation.plan();
@@ -167,6 +183,8 @@ fn quiet_run(simulation: &Simulation) -> Option<String> {
     let report = simulation.run();
     // Without a feed everything is listed.
     let feeds = Side::BOTH.into_iter().all(|side| simulation.stage.lock().app(side).manner.feed);
+    // A list is read whole.
+    let feeds = feeds && simulation.setup.rules.scope.list.is_none();
     let calls = if feeds { simulation.stage.lock().calls - calls } else { 0 };
     let writes = report.as_ref().map_or(0, |report| report.record.tally.writes());
     (writes > 0 || calls > QUIET_CALLS_MAX || report.is_err())
@@ -176,7 +194,9 @@ fn quiet_run(simulation: &Simulation) -> Option<String> {
 fn restart(simulation: &Simulation) -> bool {
     let stopped = simulation.store.start_again();
     if stopped {
-        simulation.stage.lock().tell("the power failed and came back".to_owned());
+        let mut state = simulation.stage.lock();
+        state.in_doubt = true;
+        state.tell("the power failed and came back".to_owned());
     }
     stopped
 }

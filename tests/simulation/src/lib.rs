@@ -5,21 +5,25 @@
 //!
 //! Not here: real wire formats (`tests/sandbox`), the rules of merging one pair (`core`).
 
+mod again;
 mod application;
 mod automation;
 mod chance;
 mod checks;
 mod connector;
 mod crash;
+mod echo;
 mod hinting;
 mod history;
 mod intents;
+mod operator;
 mod people;
 mod scopes;
 mod script;
 mod shrink;
 mod stage;
 mod tasks;
+mod tidy;
 
 pub use application::{Application, By, Entry, Manner};
 pub use automation::{Automation, SyncWrite};
@@ -27,8 +31,9 @@ pub use chance::Chance;
 pub use checks::check;
 pub use crash::CrashStore;
 pub use history::{History, history, play};
+pub use operator::{Order, Reply};
 pub use people::Edit;
 pub use scopes::{filter, list};
 pub use script::{RuleChange, Script, Visit};
 pub use shrink::{Cut, shrink};
-pub use stage::{LINKS, Simulation, Stage, State, Trick, default_rules, text};
+pub use stage::{LINKS, Rows, Simulation, Stage, State, Trick, default_rules, text};

@@ -136,12 +136,16 @@ impl State {
             20..84 => {
                 let id = self.chance.pick(&live);
                 let field = self.chance.pick(&["name", "name", "street", "city", "note", "phone", "email"]);
-                let value = match (field, self.chance.below(10)) {
+                let now = self.value(side, &id, field).filter(|value| !value.is_blank());
+                let now = now.map(|value| value.to_string()).unwrap_or_default();
+                let value = match (field, self.chance.below(11)) {
                     ("email", 0..5) => format!("E{word}@x"),
                     ("email", _) => return,
                     (_, 0) => String::new(),
                     (_, 1) => format!("V{word} "),
                     ("phone", 2) => format!("bad{word}"),
+                    // The same in other letters.
+                    (_, 10) if !self.app(side).manner.rewrites && now != now.to_uppercase() => now.to_uppercase(),
                     _ => format!("v{word}"),
                 };
                 self.person_edits(side, &id, field, &value);

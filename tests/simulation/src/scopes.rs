@@ -33,8 +33,8 @@ pub(crate) fn draw(chance: &mut Chance) -> Scope {
         chance.percent(percent).then(|| filter(chance.pick(&texts)))
     };
     let (left, right) = (filtered(30), filtered(20));
-    // A list is read whole in every run, which is no quiet run (DESIGN 5.8): lists have stories of their own.
-    Scope { left, right, list: None }
+    let list = chance.percent(12).then(|| list(chance.pick(&Side::BOTH), chance.pick(&["1", "2"])));
+    Scope { left, right, list }
 }
 
 /// Draws what becomes of what leaves.

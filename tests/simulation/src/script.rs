@@ -8,8 +8,10 @@ use syncline_core::{
 
 use crate::application::Manner;
 use crate::chance::Chance;
+use crate::operator::{Order, Reply};
 use crate::scopes;
 use crate::stage::default_rules;
+use crate::tidy;
 
 /// A history before it is played.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Script {
     pub fight: Option<(&'static str, bool)>,
     /// How many tasks a month may hold while people are at work.
     pub tasks: Option<u64>,
+    /// Every delete waits for a person.
+    pub strict: bool,
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
 }
@@ -49,10 +53,21 @@ pub struct Visit {
     pub pause_ms: i64,
     /// Somebody changes the rules.
     pub change: Option<RuleChange>,
+    /// What somebody orders before it.
+    pub order: Option<Order>,
+    /// What is said about deletes that wait.
+    pub reply: Option<Reply>,
     /// The first call of the run to this side fails.
     pub fault: Option<Side>,
     /// The power fails at this commit; true: the commit itself is kept.
     pub crash: Option<(u64, bool)>,
+}
+
+impl Visit {
+    /// A run before which time passes and nothing else happens.
+    pub(crate) fn quiet(pause_ms: i64) -> Self {
+        Self { acts: 0, pause_ms, change: None, order: None, reply: None, fault: None, crash: None }
+    }
 }
 
 /// A change of the rules while a sync is in use (B13).
@@ -137,6 +152,8 @@ impl Script {
                 acts: chance.below(6),
                 pause_ms: chance.pick(&[1_000, 60_000, 600_000, 90_000_000]),
                 change,
+                order: None,
+                reply: None,
                 fault: (number == fault).then(|| chance.pick(&Side::BOTH)),
                 crash: (number == crash).then(|| (chance.below(40) as u64, chance.percent(50))),
             });
@@ -146,8 +163,7 @@ impl Script {
         let fight = chance.percent(5).then(|| (chance.pick(&["name", "street"]), chance.percent(50)));
         if fight.is_some() {
             let pause_ms = chance.pick(&[1_000, 120_000]);
-            let quick = Visit { acts: 0, pause_ms, change: None, fault: None, crash: None };
-            visits.extend(std::iter::repeat_n(quick, 2 + chance.below(14)));
+            visits.extend(std::iter::repeat_n(Visit::quiet(pause_ms), 2 + chance.below(14)));
         }
         // Drawn last, so that what a seed drew before these were known stays what it was.
         let matching = &mut rules.matching;
@@ -157,6 +173,20 @@ impl Script {
         let manner = scoped.pick(&left, &right);
         if chance.percent(15) && manner.get && (manner.unique_email || manner.findable_email) {
             *scoped.pick(&mut rules.left_index, &mut rules.right_index) = Index::Scoped;
+        }
+        if chance.percent(20) {
+            let mapping = chance.pick(&[1, 2, 5]);
+            let (to_left, to_right) = (chance.percent(50), chance.percent(70));
+            let mapping = &mut rules.mappings[mapping];
+            mapping.to_left.extend(to_left.then(tidy::step));
+            mapping.to_right.extend(to_right.then(tidy::step));
+        }
+        let strict = chance.percent(25);
+        let orders = if chance.percent(30) { 40 } else { 0 };
+        for visit in &mut visits {
+            visit.order = chance.percent(orders).then(|| Order::draw(&mut chance));
+            let replies = [Reply::Yes, Reply::Yes, Reply::No, Reply::Stale];
+            visit.reply = (strict && chance.percent(60)).then(|| chance.pick(&replies));
         }
         Self {
             chance: from,
@@ -170,6 +200,7 @@ impl Script {
             deletes,
             fight,
             tasks: seed.is_multiple_of(4).then_some(3 + seed / 4 % 30),
+            strict,
             skipped: BTreeSet::new(),
         }
     }

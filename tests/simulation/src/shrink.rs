@@ -24,6 +24,12 @@ pub enum Cut {
     Deletes,
     /// No automation argues with another one.
     Fight,
+    /// Nobody takes anything back or decides a conflict.
+    Orders,
+    /// No delete waits for a person.
+    Strict,
+    /// Nobody says anything about deletes that wait.
+    Replies,
     /// The run with this number, counted from 1, and what comes before it is left out.
     Run(usize),
     /// Nobody changes the rules.
@@ -47,6 +53,9 @@ impl fmt::Display for Cut {
             Cut::People => write!(f, "people"),
             Cut::Deletes => write!(f, "deletes"),
             Cut::Fight => write!(f, "fight"),
+            Cut::Orders => write!(f, "orders"),
+            Cut::Strict => write!(f, "strict"),
+            Cut::Replies => write!(f, "replies"),
             Cut::Run(number) => write!(f, "run:{number}"),
             Cut::Rules => write!(f, "rules"),
             Cut::Records(count) => write!(f, "records:{count}"),
@@ -71,6 +80,9 @@ impl FromStr for Cut {
             "people" => Cut::People,
             "deletes" => Cut::Deletes,
             "fight" => Cut::Fight,
+            "orders" => Cut::Orders,
+            "strict" => Cut::Strict,
+            "replies" => Cut::Replies,
             "run" => Cut::Run(number),
             "rules" => Cut::Rules,
             "records" => Cut::Records(number),
@@ -83,7 +95,7 @@ impl FromStr for Cut {
 }
 
 /// What can be made plain in a manner.
-const PLAINLY: [fn(&mut Manner); 18] = [
+const PLAINLY: [fn(&mut Manner); 19] = [
     |it| it.promise = Manner::PLAIN.promise,
     |it| it.lag_ms = Manner::PLAIN.lag_ms,
     |it| it.rewrites = Manner::PLAIN.rewrites,
@@ -102,6 +114,7 @@ const PLAINLY: [fn(&mut Manner); 18] = [
     |it| it.answers_with_rows = Manner::PLAIN.answers_with_rows,
     |it| it.validates = Manner::PLAIN.validates,
     |it| it.complete = Manner::PLAIN.complete,
+    |it| it.slips = Manner::PLAIN.slips,
 ];
 
 impl Cut {
@@ -112,6 +125,9 @@ impl Cut {
             Cut::People => std::mem::take(&mut script.people_percent) > 0,
             Cut::Deletes => std::mem::take(&mut script.deletes),
             Cut::Fight => script.fight.take().is_some(),
+            Cut::Orders => script.visits.iter_mut().filter_map(|visit| visit.order.take()).count() > 0,
+            Cut::Replies => script.visits.iter_mut().filter_map(|visit| visit.reply.take()).count() > 0,
+            Cut::Strict => std::mem::take(&mut script.strict),
             Cut::Fault => script.visits.iter_mut().filter_map(|visit| visit.fault.take()).count() > 0,
             Cut::Crash => script.visits.iter_mut().filter_map(|visit| visit.crash.take()).count() > 0,
             Cut::Rules => script.visits.iter_mut().filter_map(|visit| visit.change.take()).count() > 0,
@@ -142,7 +158,7 @@ fn make_plain(manner: &mut Manner, number: usize) -> bool {
 
 /// Returns the cuts that leave a history which still breaks the promise that `script` breaks.
 ///
-/// A promise is told by the first word of a breach, the rule. Plays the history some hundred times.
+/// A promise is told by the rule that a breach begins with. Plays the history some hundred times.
 pub fn shrink(script: &Script) -> (Script, Vec<Cut>) {
     let first = play(script);
     let Some(rule) = first.breaches.first().map(|breach| rule_of(breach)) else { return (script.clone(), Vec::new()) };
@@ -158,7 +174,7 @@ pub fn shrink(script: &Script) -> (Script, Vec<Cut>) {
 }
 
 fn rule_of(breach: &str) -> String {
-    breach.split([':', ' ']).next().unwrap_or_default().to_owned()
+    breach.split(": ").next().unwrap_or_default().to_owned()
 }
 
 struct Search {
@@ -187,7 +203,18 @@ impl Search {
     }
 
     fn coarse(&mut self) {
-        for cut in [Cut::Faults, Cut::Fault, Cut::Crash, Cut::People, Cut::Deletes, Cut::Fight, Cut::Rules] {
+        for cut in [
+            Cut::Faults,
+            Cut::Fault,
+            Cut::Crash,
+            Cut::People,
+            Cut::Deletes,
+            Cut::Fight,
+            Cut::Rules,
+            Cut::Orders,
+            Cut::Strict,
+            Cut::Replies,
+        ] {
             self.try_cuts(&[cut]);
         }
         for number in (1..=self.best.visits.len()).rev() {

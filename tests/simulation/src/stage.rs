@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline_core::{
-    Caps, ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Guards, Index, Instant, KeyField,
-    KeyForm, KeyTuple, Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, Scope, Side, SyncName,
+    Caps, ConflictPolicy, DeletePolicy, Direction, EditDelete, Endpoint, FieldName, Index, Instant, KeyField, KeyForm,
+    KeyTuple, Leave, Mapping, MappingRule, Matching, Pair, PairId, RecordId, Rules, RunId, Scope, Side, SyncName,
     Times, Value,
 };
 use syncline_runner::report::{self, RunSummary};
 use syncline_runner::{
     Answer, ApproveAll, BoxFuture, Context, Failure, KeptConflict, Plugins, RunReport, RunRequest, SideSetup, Silent,
-    Stop, Store, StoreTable, SyncSetup, TaskLimit, Totals, World, endpoint_space, run, sync_space,
+    Stop, Store, StoreError, StoreTable, SyncSetup, TaskLimit, Totals, World, endpoint_space, run, sync_space,
 };
 
 use crate::application::{Application, Entry, Manner};
@@ -19,7 +19,9 @@ use crate::automation::{Automation, SyncWrite};
 use crate::chance::Chance;
 use crate::connector::Client;
 use crate::crash::CrashStore;
+use crate::operator::{self, Agreed};
 use crate::people::Edit;
+use crate::tidy;
 
 /// The fields of both applications.
 pub(crate) const FIELDS: [&str; 8] =
@@ -68,6 +70,8 @@ pub struct State {
     pub failing: Option<Side>,
     /// True while the lists are being computed.
     pub computing: bool,
+    /// True while lists break off after their first page, to be computed.
+    pub breaking_off: bool,
     /// Breaches noticed while they happened.
     pub breaches: Vec<String>,
     /// Runs so far.
@@ -84,6 +88,13 @@ pub struct State {
     pub(crate) automated: BTreeSet<FieldName>,
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
+    /// True if somebody ever changed the rules.
+    pub(crate) rules_changed: bool,
+    /// True once it was unknown what a write left behind: what is found then may be somebody's edit.
+    pub(crate) in_doubt: bool,
+    /// True if a transform of the rules rewrites values.
+    pub(crate) tidies: bool,
+    pub(crate) agreed: Agreed,
     pub(crate) apps: [Application; 2],
     pub(crate) tags: Vec<(Side, RecordId, String)>,
     pub(crate) serial: u64,
@@ -144,6 +155,9 @@ impl State {
 pub(crate) fn identity(side: Side) -> &'static str {
     side.pick("left-serial", "right-serial")
 }
+
+/// Rows of a table: id and value.
+pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Both applications, time and chance, shared by connectors and people.
 #[derive(Debug)]
@@ -245,6 +259,7 @@ impl Simulation {
             blind: false,
             failing: None,
             computing: false,
+            breaking_off: false,
             breaches: Vec::new(),
             runs: 0,
             faults: 0,
@@ -253,6 +268,10 @@ impl Simulation {
             writes: Vec::new(),
             automated: BTreeSet::new(),
             skipped: BTreeSet::new(),
+            rules_changed: false,
+            in_doubt: false,
+            tidies: rules.mappings.iter().any(|mapping| !mapping.to_left.is_empty() || !mapping.to_right.is_empty()),
+            agreed: Agreed::default(),
             apps,
             tags: Vec::new(),
             serial: 0,
@@ -270,16 +289,17 @@ impl Simulation {
             lists: rules.scope.lists(side),
             lists_every_ms: 5 * 60_000,
         };
-        let setup = SyncSetup {
+        let mut setup = SyncSetup {
             name: SyncName::from(object),
             left: side(Side::Left),
             right: side(Side::Right),
             rules: rules.clone(),
-            guards: Guards { empty_side: false, auto_approve: true, ..Guards::default() },
+            guards: operator::lenient(),
             transforms: BTreeMap::new(),
             plugins: Plugins::default(),
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
         };
+        tidy::install(&mut setup);
         let context = Context {
             store: store.clone(),
             world: stage.clone(),
@@ -377,6 +397,12 @@ impl Simulation {
         wait(report::history(self.store.as_ref(), None, None, usize::MAX)).expect("the store is up").runs
     }
 
+    /// Returns the runs that have ended and wrote something, unless the power is out.
+    pub(crate) fn written_runs_if_up(&self) -> Result<Vec<RunId>, StoreError> {
+        let runs = wait(report::history(self.store.as_ref(), None, None, usize::MAX))?.runs.into_iter();
+        Ok(runs.filter(|run| run.ended_at.is_some() && run.tally.writes() > 0).map(|run| run.run).collect())
+    }
+
     /// Returns the pair of a record.
     pub fn pair_of(&self, side: Side, id: &RecordId) -> Option<Pair> {
         let of = |pair: &Pair| pair.id(side) == Some(id) || pair.aliases.contains(&(side, id.clone()));
@@ -385,12 +411,17 @@ impl Simulation {
 
     /// Returns every conflict of the sync.
     pub fn conflicts(&self) -> Vec<KeptConflict> {
-        let rows = self.rows(StoreTable::Conflict);
-        rows.into_iter().map(|(_, bytes)| postcard::from_bytes(&bytes).expect("a conflict reads back")).collect()
+        self.conflicts_if_up().expect("the store is up")
+    }
+
+    /// Returns every conflict of the sync, unless the power is out.
+    pub(crate) fn conflicts_if_up(&self) -> Result<Vec<KeptConflict>, StoreError> {
+        let rows = self.rows_if_up(StoreTable::Conflict)?.into_iter();
+        Ok(rows.map(|(_, bytes)| postcard::from_bytes(&bytes).expect("a conflict reads back")).collect())
     }
 
     /// Returns a table of one of its endpoints.
-    pub fn rows_of(&self, side: Side, table: StoreTable) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub fn rows_of(&self, side: Side, table: StoreTable) -> Rows {
         wait(async {
             let store: &dyn Store = self.store.as_ref();
             let space = endpoint_space(store, &self.setup.side(side).endpoint).await.expect("the store is up");
@@ -399,11 +430,15 @@ impl Simulation {
     }
 
     /// Returns a table of the sync.
-    pub fn rows(&self, table: StoreTable) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub fn rows(&self, table: StoreTable) -> Rows {
+        self.rows_if_up(table).expect("the store is up")
+    }
+
+    fn rows_if_up(&self, table: StoreTable) -> Result<Rows, StoreError> {
         wait(async {
             let store: &dyn Store = self.store.as_ref();
-            let space = sync_space(store, &self.setup.name).await.expect("the store is up");
-            store.scan(space, table, Vec::new(), usize::MAX).await.expect("the store is up")
+            let space = sync_space(store, &self.setup.name).await?;
+            store.scan(space, table, Vec::new(), usize::MAX).await
         })
     }
 }

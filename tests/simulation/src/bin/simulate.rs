@@ -35,6 +35,9 @@ struct Arguments {
     /// Print what happens, also when every promise is kept
     #[arg(long)]
     story: bool,
+    /// Say in one line which history broke which promise first, and no more
+    #[arg(long, conflicts_with_all = ["keep_going", "story", "cuts"])]
+    brief: bool,
 }
 
 /// What all histories came to.
@@ -50,6 +53,8 @@ struct Sum {
     without_crash: u64,
     /// By rule: how many histories, and the first seeds.
     breaches: BTreeMap<String, (u64, Vec<u64>)>,
+    /// The lowest seed that broke a promise, and the promise. Seeds are begun in order, so it is the same every time.
+    first: Option<(u64, String)>,
 }
 
 impl Sum {
@@ -62,6 +67,11 @@ impl Sum {
         self.crashes += history.crashes;
         self.without_fault += u64::from(history.faults == 0);
         self.without_crash += u64::from(history.crashes == 0);
+        if let Some(breach) = history.breaches.first()
+            && self.first.as_ref().is_none_or(|(first, _)| seed < *first)
+        {
+            self.first = Some((seed, breach.clone()));
+        }
         for breach in &history.breaches {
             let rule: String = breach.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
             let (count, seeds) = self.breaches.entry(rule).or_default();
@@ -82,6 +92,11 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let started = Instant::now();
     let sum = many(&arguments, started);
+    if arguments.brief {
+        let Some((seed, breach)) = sum.first else { return ExitCode::SUCCESS };
+        println!("history {}: {breach}", seed - arguments.seed + 1);
+        return ExitCode::FAILURE;
+    }
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "{} histories from seed {} in {seconds:.1} s: {} runs, {} edits by people, {} calls gone wrong, {} power failures",
@@ -98,8 +113,7 @@ fn main() -> ExitCode {
     for (rule, (count, seeds)) in &sum.breaches {
         println!("{count:>6} {rule}   seeds {seeds:?}");
     }
-    let first = sum.breaches.values().flat_map(|(_, seeds)| seeds).min().copied().unwrap_or(0);
-    if !arguments.keep_going {
+    if let Some((first, _)) = sum.first.filter(|_| !arguments.keep_going) {
         tell_smallest(first);
     }
     ExitCode::FAILURE

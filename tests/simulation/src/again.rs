@@ -1,0 +1,121 @@
+//! What people took away, and what they took back, is not done again.
+
+use std::collections::BTreeSet;
+
+use syncline_core::{DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, RecordId, Settled, Side, Why};
+use syncline_runner::{Space, Store, StoreTable};
+
+use crate::application::{By, Entry, loosely};
+use crate::stage::{Simulation, State, identity, wait};
+
+/// Returns what was done again.
+pub(crate) fn nothing_is_done_again(simulation: &Simulation) -> Vec<String> {
+    let mut breaches = forgotten_stay_forgotten(simulation);
+    breaches.extend(undone_stays_undone(simulation));
+    breaches
+}
+
+/// The counterpart of a record that a person deleted is not made again, where deletes are not carried over (E4.4).
+fn forgotten_stay_forgotten(simulation: &Simulation) -> Vec<String> {
+    let state = simulation.stage.lock();
+    let rules = &simulation.setup.rules;
+    // Other rules mean other pairs; what an undo brought back is its own matter.
+    if state.rules_changed || state.agreed.undid || rules.leave == Leave::Unpair {
+        return Vec::new();
+    }
+    let mut breaches = Vec::new();
+    for side in Side::BOTH.into_iter().filter(|side| rules.deletes_to(side.other()) == DeletePolicy::Ignore) {
+        let made = state.app(side).entries.values().filter(|entry| entry.by != By::Person);
+        for entry in made {
+            let source = serial(entry, side);
+            let before = state.app(side).entries.values().find(|other| {
+                // Another attempt at a create of which nobody knew has the key of the first.
+                other.id != entry.id
+                    && other.by != entry.by
+                    && serial(other, side).is_some_and(|serial| Some(serial) == source)
+                    && was_deleted(other, entry.past[0].at)
+            });
+            if let Some(before) = before {
+                breaches.push(format!("E4.4: {} was made although a person had deleted {}", entry.id, before.id));
+            }
+        }
+    }
+    breaches
+}
+
+/// The serial of the record on the other side that a record was made for.
+fn serial(entry: &Entry, side: Side) -> Option<String> {
+    let cells = entry.past.iter().find_map(|snapshot| snapshot.cells.as_ref())?;
+    let value = cells.get(&FieldName::from(identity(side.other())))?;
+    (!value.is_blank()).then(|| loosely(value).to_string())
+}
+
+/// True if a person deleted the record by `at`, and it was gone then.
+fn was_deleted(entry: &Entry, at: i64) -> bool {
+    let then = entry.past.iter().rev().find(|snapshot| snapshot.at <= at);
+    entry.taken_by_person
+        && !entry.taken_by_sync
+        && then.is_some_and(|then| then.cells.is_none() && then.fate == Fate::Deleted)
+}
+
+/// A value that an undo took away does not come back, unless somebody enters it again (E9.6).
+fn undone_stays_undone(simulation: &Simulation) -> Vec<String> {
+    let state = simulation.stage.lock();
+    if state.rules_changed || !state.agreed.undid {
+        return Vec::new();
+    }
+    let written: Vec<JournalEntry> = journal(simulation).into_iter().filter(is_written).collect();
+    let mut breaches = Vec::new();
+    for (at, entry) in written.iter().enumerate() {
+        for taken in entry.change.fields.iter().filter(|field| field.why == Why::Undo) {
+            let Some(value) = taken.before.as_ref().filter(|value| !value.is_blank()) else { continue };
+            let later = written[at + 1..].iter().filter(|later| {
+                (later.pair, later.change.side, &later.change.record)
+                    == (entry.pair, entry.change.side, &entry.change.record)
+            });
+            let again = later.flat_map(|later| later.change.fields.iter().map(move |field| (later, field))).find(
+                |(_, field)| {
+                    let by_rule = !matches!(field.why, Why::Undo | Why::Resolved);
+                    by_rule && field.field == taken.field && field.after == *value
+                },
+            );
+            if let Some((later, field)) = again
+                && !was_touched(&state, &taken.field, entry.at)
+            {
+                breaches.push(format!(
+                    "E9.6: {value} of {:?} was taken back at {} and written again at {}: {:?}",
+                    entry.change.record, entry.at, later.at, field.why
+                ));
+            }
+        }
+    }
+    breaches
+}
+
+fn is_written(entry: &JournalEntry) -> bool {
+    matches!(entry.state, EntryState::Settled { outcome: Settled::Written { .. }, .. })
+}
+
+/// True if anybody entered something into the field since.
+fn was_touched(state: &State, field: &FieldName, since: i64) -> bool {
+    state.automated.contains(field) || state.edits.iter().any(|edit| edit.field == *field && edit.at > since)
+}
+
+/// Returns the fields that an undo ever wrote.
+pub(crate) fn undone_fields(simulation: &Simulation) -> BTreeSet<(Side, RecordId, FieldName)> {
+    if !simulation.stage.lock().agreed.undid {
+        return BTreeSet::new();
+    }
+    let entries = journal(simulation);
+    let fields = entries.iter().flat_map(|entry| entry.change.fields.iter().map(move |field| (entry, field)));
+    let undone = fields.filter(|(_, field)| field.why == Why::Undo);
+    undone
+        .filter_map(|(entry, field)| Some((entry.change.side, entry.change.record.clone()?, field.field.clone())))
+        .collect()
+}
+
+fn journal(simulation: &Simulation) -> Vec<JournalEntry> {
+    let rows = wait(simulation.store.scan(Space::HOST, StoreTable::Journal, Vec::new(), usize::MAX));
+    let rows = rows.expect("the store is up");
+    rows.iter().map(|(_, row)| postcard::from_bytes(row).expect("an entry reads back")).collect()
+}
