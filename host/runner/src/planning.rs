@@ -430,10 +430,16 @@ fn put(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
     running.synced.put(batch, &mut running.state.totals, work.id, moved);
 }
 
-/// True if it is not known whether a pair is in scope, and a list may be why.
+/// True if it is not known whether a pair is in scope, and a list may be why: nobody tells its members once more when
+/// the list is ready, not even those who were found before its reading broke off.
 fn is_waiting_for_a_list(running: &Running<'_>, work: &Work) -> bool {
-    let asks = Side::BOTH.into_iter().any(|side| !running.setup.side(side).lists.is_empty());
-    asks && work.pair.state == (PairState::OutOfScope { why: Exclusion::Unknown })
+    let asks = |side: Side| !running.setup.side(side).lists.is_empty();
+    let waits = |side: Side| {
+        let members = work.members(side);
+        work.pair.id(side).is_some() && running.setup.side(side).lists.iter().any(|list| !members.0.contains_key(list))
+    };
+    let is_unknown = work.pair.state == (PairState::OutOfScope { why: Exclusion::Unknown });
+    Side::BOTH.into_iter().any(waits) || (is_unknown && Side::BOTH.into_iter().any(asks))
 }
 
 /// Leaves a pair alone until its create is looked up; its place on the list stays.

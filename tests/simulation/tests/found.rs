@@ -1,9 +1,9 @@
 //! Small histories cut out of seeded ones that broke a promise once, named by the rule.
 
 use syncline_core::{
-    CreatePromise, DeletePolicy, EditDelete, FieldName, MappingRule, PairState, RecordId, Rules, Side,
+    CreatePromise, DeletePolicy, EditDelete, FieldName, MappingRule, PairState, RecordId, Rules, Scope, Side,
 };
-use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
+use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, list, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -210,4 +210,27 @@ fn design_5_3_what_was_read_after_the_plan_is_not_taken_for_agreed() {
     let left_ada = simulation.pair_of(RIGHT, &right_ada).and_then(|pair| pair.left).expect("it was created");
     let stage = simulation.stage.lock();
     assert_eq!(stage.value(LEFT, &left_ada, "street"), Some(text("Dorset Street")));
+}
+
+#[test]
+fn e5_4_who_is_found_before_the_reading_of_a_list_breaks_off_is_in_scope_once_it_comes_to_its_end() {
+    let rules = Rules { scope: Scope { list: Some(list(LEFT, "vip")), ..Scope::default() }, ..default_rules() };
+    let simulation = Simulation::new(1, Manner { page_max: 1, ..Manner::PLAIN }, Manner::PLAIN, rules);
+    let people: Vec<RecordId> =
+        (0..4).map(|number| create(&simulation, LEFT, &format!("p{number}@x"), "vip")).collect();
+    run(&simulation);
+    let rename = |name: &str| people.iter().for_each(|id| simulation.stage.lock().person_edits(LEFT, id, "name", name));
+    rename("Ada");
+    run(&simulation);
+    assert!(people.iter().all(|id| simulation.pair_of(LEFT, id).is_some_and(|pair| pair.state != PairState::Linked)));
+    rename("vip Ada");
+    simulation.stage.lock().breaking_off = true;
+    run(&simulation);
+    simulation.stage.lock().breaking_off = false;
+    run(&simulation);
+    for id in &people {
+        let pair = simulation.pair_of(LEFT, id).expect("it has a pair");
+        assert_eq!(pair.state, PairState::Linked, "{id}");
+    }
+    rest(&simulation);
 }
