@@ -7,7 +7,7 @@ use syncline_core::{
 };
 use syncline_runner::Totals;
 
-use crate::again::{nothing_is_done_again, undone_fields};
+use crate::again::undone_fields;
 use crate::application::{Entry, loosely};
 use crate::people::Edit;
 use crate::scopes::{is_unknown, scopes_hold};
@@ -31,7 +31,6 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     scopes_hold(simulation, &pairs, &mut breaches);
     caps_are_kept(simulation, &mut breaches);
     breaches.extend(tasks_are_those_of_the_journal(simulation));
-    breaches.extend(nothing_is_done_again(simulation));
     breaches
 }
 

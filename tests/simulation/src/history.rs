@@ -3,6 +3,7 @@
 use syncline_core::{PlanItem, Side, TaskBudget};
 use syncline_runner::StoreTable;
 
+use crate::again::nothing_is_done_again;
 use crate::automation::Automation;
 use crate::checks::{before_other_rules, check};
 use crate::operator;
@@ -82,6 +83,7 @@ pub fn play(script: &Script) -> History {
     let twice = planned_twice(&simulation);
     let settled = simulation.settle();
     let mut breaches = check(&simulation);
+    breaches.extend(nothing_is_done_again(&simulation));
     breaches.extend(twice);
     breaches.extend(quiet_run(&simulation));
     if settled.is_none() {
