@@ -270,8 +270,8 @@ impl Shared {
     /// Deletes the rows of dropped ranges and then their marks, letting readers in between batches.
     fn delete_dropped(&self) -> Result<(), Failure> {
         let failed = |error| Failure { error, reopen: true };
-        let ranges = self.state_to_read().disk().map_err(failed)?.dropping().to_vec();
-        for range in &ranges {
+        let mut ranges = self.state_to_read().disk().map_err(failed)?.dropping().to_vec();
+        for range in &mut ranges {
             while let Some(batch) = {
                 let state = self.state_to_read();
                 dropping::next_batch(state.disk().map_err(failed)?, range).map_err(failed)?

@@ -61,9 +61,12 @@ pub(super) fn marked(disk: &Disk) -> Result<Vec<Range>, StoreError> {
 }
 
 /// Returns the next batch of deletions in `range`; `None` when no row is left.
-pub(super) fn next_batch(disk: &Disk, range: &Range) -> Result<Option<Batch>, StoreError> {
+///
+/// `range` is then what the batch leaves of it: some databases pass over every deletion before they find a row.
+pub(super) fn next_batch(disk: &Disk, range: &mut Range) -> Result<Option<Batch>, StoreError> {
     let mut changes = Changes::new();
     let mut rows = 0;
+    let mut last = Vec::new();
     disk.stored_range(&range.start, &range.end, |key, kind, body| {
         rows += 1;
         if kind == Kind::Long {
@@ -72,8 +75,12 @@ pub(super) fn next_batch(disk: &Disk, range: &Range) -> Result<Option<Batch>, St
             }
         }
         changes.insert(key.to_vec(), None);
+        last = key.to_vec();
         Ok(rows < ROWS_AT_ONCE)
     })?;
+    if rows > 0 {
+        range.start = last;
+    }
     let mut batch = Batch::default();
     blocks::pack(disk, changes, &mut batch)?;
     Ok((rows > 0).then_some(batch))

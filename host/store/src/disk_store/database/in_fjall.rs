@@ -27,6 +27,10 @@ const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
 /// Journals on the disk at most; the least that the database takes.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Threads in the background: with a second, the first only seals and writes out memtables, and what is being committed
+/// does not pile up in one while files are merged.
+const WORKERS: usize = 2;
+
 /// Files held open.
 const FILES_OPEN_MAX: usize = 64;
 
@@ -53,7 +57,7 @@ fn open_in(folder: &Path, options: &DiskOptions) -> Result<(fjall::Database, Key
             .max_cached_files(Some(FILES_OPEN_MAX))
             .max_journaling_size(JOURNAL_BYTES)
             .manual_journal_persist(true)
-            .worker_threads(1)
+            .worker_threads(WORKERS)
             .open()?;
         let made = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).manual_journal_persist(true);
         let rows = db.keyspace(KEYSPACE, made)?;
