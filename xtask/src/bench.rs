@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// A tenth of the records, once: to see that it works
     #[arg(long)]
     quick: bool,
+    /// The database of `read`, `quiet`, `cards` and `memory`
+    #[arg(long, value_parser = ["sled", "fjall"], default_value = "sled")]
+    engine: String,
     /// Rows for `store`
     #[arg(long, value_name = "N")]
     rows: Option<u32>,
@@ -37,7 +40,7 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<(), Error> {
         plugins::plugins(&plugins::Arguments::default())?;
         run(cargo().args(["build", "--release", "--package", "syncline-cli", "--package", "syncline-bench"]))?;
         let mut bench = std::process::Command::new(root().join("target/release/syncline-bench"));
-        bench.args(on_servers);
+        bench.args(on_servers).args(["--engine", &arguments.engine]);
         bench.args(arguments.quick.then_some("--quick")).args(arguments.json.then_some("--json"));
         run(&mut bench)?;
     }

@@ -26,7 +26,7 @@ fn between(server: &str, books: &[String; 2], cards: u64, scale: Scale, results:
     for number in 0..cards {
         book.put(number, None)?;
     }
-    let installation = Installation::new(&config(books))?;
+    let installation = Installation::new(&config(books), scale.engine)?;
     let figure = |what: &str| Figure::new("cards", format!("{cards} cards, {server} to {server}, {what}"));
     let first = run(&installation)?;
     results.add(&figure("to an empty book").used(first.used).requests(requests(&first)))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::child::{Ran, run};
-use crate::{Outcome, root};
+use crate::{Engine, Outcome, root};
 
 /// The exit code of a run that left some records, with reasons.
 const WITH_REJECTS: i32 = 3;
@@ -22,8 +22,9 @@ pub(crate) struct Installation {
 
 impl Installation {
     /// Writes the configuration, and lets `check` compile the plugins.
-    pub(crate) fn new(config: &str) -> Outcome<Self> {
+    pub(crate) fn new(config: &str, engine: Engine) -> Outcome<Self> {
         let installation = Self { folder: tempfile::tempdir()? };
+        let config = format!("{config}\n[store]\nengine = \"{}\"\n", engine.name());
         std::fs::write(installation.config(), config)?;
         installation.run(&["check"])?;
 

@@ -32,6 +32,9 @@ struct Arguments {
     /// A tenth of the records, once: to see that it works
     #[arg(long)]
     quick: bool,
+    /// Which database keeps the state
+    #[arg(long, value_enum, default_value_t = Engine::Sled)]
+    engine: Engine,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +55,25 @@ enum Name {
     Memory,
 }
 
+/// A database of the store.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// The default
+    Sled,
+    /// The second one
+    Fjall,
+}
+
+impl Engine {
+    /// Its name in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Engine::Sled => "sled",
+            Engine::Fjall => "fjall",
+        }
+    }
+}
+
 /// What this program runs itself as, to be measured.
 #[derive(Subcommand)]
 enum Measured {
@@ -63,10 +85,11 @@ enum Measured {
     Pull,
 }
 
-/// How much is measured how often.
+/// How much is measured how often, and on which database.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     quick: bool,
+    pub(crate) engine: Engine,
 }
 
 impl Scale {
@@ -153,7 +176,7 @@ fn go(arguments: &Arguments) -> Outcome<()> {
         Some(Measured::Floor { url }) => println!("{}", floor::read(url)?),
         Some(Measured::Pull) => println!("{}", runtime.block_on(read::pull())?),
         None => {
-            let scale = Scale { quick: arguments.quick };
+            let scale = Scale { quick: arguments.quick, engine: arguments.engine };
             let wanted = |name| arguments.names.is_empty() || arguments.names.contains(&name);
             for name in Name::value_variants().iter().copied().filter(|name| wanted(*name)) {
                 runtime.block_on(measure(name, scale, Results { json: arguments.json }))?;

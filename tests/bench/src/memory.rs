@@ -8,7 +8,7 @@ use crate::{Figure, Outcome, Results, Scale};
 pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
     for contacts in [1_000, scale.of(200_000)] {
         let accounts = Accounts::start(contacts, contacts).await?;
-        let installation = Installation::new(&accounts.config())?;
+        let installation = Installation::new(&accounts.config(), scale.engine)?;
         let figure = |what: &str| Figure::new("memory", format!("{contacts} contacts a side, {what}"));
         let plan = installation.run(&["plan"])?;
         results.add(&figure("first plan, matching included").used(plan.used))?;

@@ -9,7 +9,7 @@ use crate::{Figure, Outcome, Results, Scale};
 pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
     for contacts in [200, scale.of(20_000)] {
         let accounts = Accounts::start(contacts, contacts).await?;
-        let installation = Installation::new(&accounts.config())?;
+        let installation = Installation::new(&accounts.config(), scale.engine)?;
         let figure = |what: &str| Figure::new("quiet", format!("{contacts} contacts a side, {what}"));
         accounts.reset();
         let first = installation.run(&["run", "--yes"])?;

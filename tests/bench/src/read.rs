@@ -16,7 +16,7 @@ use crate::{Figure, Outcome, Results, Scale, floor};
 pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
     let contacts = scale.of(20_000);
     let accounts = Accounts::start(contacts, 0).await?;
-    let installation = Installation::new(&accounts.config())?;
+    let installation = Installation::new(&accounts.config(), scale.engine)?;
     let mut least: Option<[Used; 4]> = None;
     // Turn by turn, so that what else runs on the machine meets all of them alike.
     for _ in 0..scale.repeats() {
