@@ -24,6 +24,7 @@ mod guards;
 pub mod index;
 mod length;
 pub mod limits;
+pub mod lists;
 pub mod mapping;
 pub mod matching;
 pub mod minimum;

@@ -207,9 +207,14 @@ pub(crate) fn waits(references: &[&Reference]) -> Unfit {
     Unfit { reason: Reason::ReferenceWaiting, detail }
 }
 
-/// Says that a field of `side` cannot hold so many references (E10.2).
+/// Says that a field of `side` cannot hold so many values (E10.2).
 pub fn too_many(mapping: &Mapping, side: Side, value: &Value) -> Option<Unfit> {
-    let (count, max) = (references(value).len(), mapping.values_max(side)?);
+    let count = match value {
+        Value::References(list) => list.len(),
+        Value::Choices(list) | Value::Texts(list) => list.len(),
+        _ => return None,
+    };
+    let max = mapping.values_max(side)?;
     (count > max as usize).then(|| Unfit {
         reason: Reason::TooManyValues,
         detail: format!("{} of the {side} side holds {max} at the most, and these are {count}", mapping.field(side)),

@@ -10,7 +10,7 @@ use crate::sets::{self, Edits, Entries};
 use crate::{
     Agreed, Answer, Blocked, Change, ChangeKind, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange,
     FieldName, Instant, Links, Mapping, MappingRule, MergeForm, OnInvalid, Pair, PairState, Question, Reason, Record,
-    Rules, RunId, Side, TargetDrift, Times, Unfit, Value, Why, Writable, carried, normal_form,
+    Rules, RunId, Side, TargetDrift, Times, Unfit, Value, Why, Writable, carried, normal_form, too_many,
 };
 
 mod held_back;
@@ -307,7 +307,13 @@ impl Merging<'_> {
                 Ok(sets::applied(now, own, &other, mapping.compare))
             });
             match merged {
-                Ok(merged) => written.push((side, now.clone(), merged)),
+                Ok(merged) => match too_many(mapping, side, &merged).filter(|_| *now != merged) {
+                    Some(unfit) => {
+                        let blocked = unfit_for(mapping, side, &unfit);
+                        return self.decision().left_out.push(blocked);
+                    }
+                    None => written.push((side, now.clone(), merged)),
+                },
                 Err(unfit) => {
                     let blocked = unfit_for(mapping, side, &unfit);
                     return match rejects_record(mapping, &unfit) {

@@ -69,6 +69,8 @@ pub struct Traits {
     pub findable: bool,
     /// Shown masked.
     pub sensitive: bool,
+    /// A change of it alone is not told by the feed.
+    pub unreported: bool,
 }
 
 /// One option of an enumeration.

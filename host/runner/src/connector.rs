@@ -1,6 +1,8 @@
 //! What the runner needs of a connector and of a transform: the functions of `wit/`, in our own types.
 
-use syncline_core::{ContainerId, FieldName, Instant, Object, ObjectName, RecordId, Schema, Tombstone, Value, Version};
+use syncline_core::{
+    ContainerId, FieldName, Instant, ListId, Object, ObjectName, RecordId, Schema, Tombstone, Value, Version,
+};
 
 use crate::BoxFuture;
 
@@ -309,6 +311,26 @@ pub struct Container {
     pub writable: bool,
 }
 
+/// How records come into a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListKind {
+    /// By a rule of the application.
+    Dynamic,
+    /// By hand.
+    Fixed,
+}
+
+/// A list of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberList {
+    /// Its id.
+    pub id: ListId,
+    /// What people call it.
+    pub label: String,
+    /// How records come into it.
+    pub kind: ListKind,
+}
+
 /// Why a whole call failed (E8.1). The texts are for people; the variant says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -377,6 +399,8 @@ pub trait Connector: Send + Sync {
     fn objects(&self) -> BoxFuture<'_, Result<Vec<Object>, Fault>>;
     /// Lists the containers of an object.
     fn containers(&self, object: ObjectName) -> BoxFuture<'_, Result<Vec<Container>, Fault>>;
+    /// Names the lists of an object.
+    fn lists(&self, target: Target) -> BoxFuture<'_, Result<Vec<MemberList>, Fault>>;
     /// Describes the fields.
     fn describe(&self, target: Target) -> BoxFuture<'_, Result<Schema, Fault>>;
     /// Reads one page.

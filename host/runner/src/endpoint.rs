@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) sequence: u64,
     /// When the last sweep ended.
     pub(crate) swept_at: Instant,
+    /// When the last read of everything ended.
+    pub(crate) read_at: Instant,
     /// True if a read of everything was to find what is gone and, taken up again after a stop, could not.
     pub(crate) unswept: bool,
     /// What is known of the lists whose members are kept.
@@ -287,6 +289,7 @@ fn fresh(setup: &SideSetup) -> State {
         },
         sequence: 0,
         swept_at: 0,
+        read_at: 0,
         unswept: false,
         lists: BTreeMap::new(),
         look_ups: LookUps::default(),

@@ -64,9 +64,9 @@ mod world;
 
 pub use budget::{keep_budgets, kept_budget};
 pub use connector::{
-    Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Made, Operation,
-    Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform, TransformedRow, Verdict,
-    Violation, WriteAnswer, WriteRequest,
+    Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, ListKind, Made,
+    MemberList, Operation, Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform,
+    TransformedRow, Verdict, Violation, WriteAnswer, WriteRequest,
 };
 pub use dispute::{Dispute, find_conflicts};
 pub use endpoint::{Described, describe};

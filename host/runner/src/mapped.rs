@@ -91,7 +91,7 @@ impl<'a> Mapper<'a> {
                 }
                 let carried = Carried { steps: mapping.steps_to(target), value };
                 if let Some(image) = go_on(place, carried, &mut waiting) {
-                    set(work, place, Some(image));
+                    set(work, place, mapping, image);
                 }
             }
         }
@@ -114,7 +114,7 @@ impl<'a> Mapper<'a> {
                         Err(unfit) => Some(Err(unfit)),
                     };
                     if let Some(image) = image {
-                        set(&mut works[place.work], place, Some(image));
+                        set(&mut works[place.work], place, &self.setup.rules.mappings[place.mapping], image);
                     }
                 }
             }
@@ -133,10 +133,6 @@ impl<'a> Mapper<'a> {
             let Some(source) = value(origin) else { continue };
             let keeps = mapping.merge == MergeForm::Set;
             let image = links.image(place.target, source, value(place.target), keeps);
-            let image = image.and_then(|image| match too_many(mapping, place.target, &image) {
-                Some(unfit) => Err(unfit),
-                None => Ok(image),
-            });
             let waits = links.waiting(origin, source).into_iter().map(|reference| WaitingReference {
                 mapping: u32::try_from(index).expect("a sync has fewer mappings than that"),
                 side: origin,
@@ -144,7 +140,7 @@ impl<'a> Mapper<'a> {
             });
             let waits: Vec<WaitingReference> = waits.collect();
             work.waiting.extend(waits);
-            set(work, place, Some(image));
+            set(work, place, mapping, image);
             if !work.images.links.contains_key(&index) {
                 let own = links.only(referred_to(work, mapping));
                 work.images.links.insert(index, own);
@@ -245,7 +241,12 @@ async fn referred(store: &dyn Store, mapping: &Mapping, target: Side, value: &Va
     }
 }
 
-fn set(work: &mut Work, place: Place, image: Image) {
+/// Keeps an image, unless it is more than the field can hold.
+fn set(work: &mut Work, place: Place, mapping: &Mapping, image: Result<Value, Unfit>) {
+    let image: Image = Some(image.and_then(|image| match too_many(mapping, place.target, &image) {
+        Some(unfit) => Err(unfit),
+        None => Ok(image),
+    }));
     place.target.pick(&mut work.images.to_left, &mut work.images.to_right)[place.mapping] = image;
 }
 

@@ -67,6 +67,10 @@ async fn read_new(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Res
         let batch = endpoint.restart("an interrupted read could not tell what is gone".to_owned());
         endpoint.commit(batch).await?;
     }
+    if matches!(endpoint.state.reading, Reading::Changes { .. }) && has_unreported(endpoint) {
+        let batch = endpoint.restart("the feed does not tell of changes in all the fields that are read".to_owned());
+        endpoint.commit(batch).await?;
+    }
     if matches!(endpoint.state.reading, Reading::Changes { .. }) {
         read_changes(endpoint, pulled).await?;
     }
@@ -146,6 +150,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             ready = Some(take_in(endpoint, page, batch, pulled).await?);
             continue;
         };
+        endpoint.state.read_at = endpoint.context.world.now();
         if complete {
             pulled.anomalies.extend(endpoint.listed(listed));
         }
@@ -175,6 +180,13 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
 fn owes_a_read(endpoint: &EndpointAccess<'_>) -> bool {
     let age = endpoint.context.world.now() - endpoint.state.swept_at;
     endpoint.state.unswept && !endpoint.described.object.abilities.ids && age >= sweep_every_ms(endpoint)
+}
+
+/// True if fields are read whose changes no feed tells of, and it is time to look at them (E10.1).
+fn has_unreported(endpoint: &EndpointAccess<'_>) -> bool {
+    let age = endpoint.context.world.now() - endpoint.state.read_at;
+    let is_unreported = |name| endpoint.described.schema.field(name).is_some_and(|field| field.traits.unreported);
+    age >= sweep_every_ms(endpoint) && endpoint.setup.fields.iter().any(is_unreported)
 }
 
 /// True if it is time to look for what the feed does not tell (E8.4).

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use syncline_core::{FieldName, Instant, Object, ObjectName, RecordId, Schema, Value};
 use syncline_runner::{
-    BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, Outcome, Page, Progress, ReadRequest,
-    Table, Target, WriteAnswer, WriteRequest,
+    BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, MemberList, Outcome, Page, Progress,
+    ReadRequest, Table, Target, WriteAnswer, WriteRequest,
 };
 
 use crate::call::{Call, Failure, Scene};
@@ -147,6 +147,13 @@ impl Connector for WasmConnector {
         Box::pin(async move {
             let containers = ask!(self, discovery, call_containers(object.as_str()))?;
             convert::model::containers(containers).map_err(nonsense)
+        })
+    }
+
+    fn lists(&self, target: Target) -> BoxFuture<'_, Result<Vec<MemberList>, Fault>> {
+        Box::pin(async move {
+            let lists = ask!(self, discovery, call_lists(&convert::read::endpoint(&target)))?;
+            convert::model::lists(lists).map_err(nonsense)
         })
     }
 

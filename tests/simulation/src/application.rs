@@ -25,6 +25,8 @@ pub struct Manner {
     pub feed: bool,
     /// The feed names deleted records.
     pub feed_deletes: bool,
+    /// The feed does not tell of links, and the schema says so.
+    pub silent_links: bool,
     /// Records that its feed names again and again.
     pub overlap: usize,
     /// Lists ids.
@@ -68,6 +70,7 @@ impl Manner {
         guard: true,
         feed: true,
         feed_deletes: true,
+        silent_links: false,
         overlap: 0,
         ids: true,
         get: true,
@@ -100,6 +103,7 @@ impl Manner {
             guard: chance.percent(70),
             feed,
             feed_deletes,
+            silent_links: false,
             overlap: chance.pick(&[0, 0, 3]),
             ids: chance.percent(70) || (feed && !feed_deletes),
             get: true,

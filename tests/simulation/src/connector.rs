@@ -8,8 +8,9 @@ use syncline_core::{
     Tombstone, Traits, Value, Version,
 };
 use syncline_runner::{
-    Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Made, Operation,
-    Outcome, Page, Progress, ReadMode, ReadRequest, Row, Table, Target, Violation, WriteAnswer, WriteRequest,
+    Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Made, MemberList,
+    Operation, Outcome, Page, Progress, ReadMode, ReadRequest, Row, Table, Target, Violation, WriteAnswer,
+    WriteRequest,
 };
 
 use crate::application::{Application, By, Entry, Manner, Snapshot, loosely};
@@ -72,6 +73,7 @@ pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
         traits: Traits {
             unique: name == "email" && manner.unique_email,
             findable: name == "email" && manner.findable_email,
+            unreported: name == LINKS && manner.silent_links,
             ..Traits::default()
         },
         options: Vec::new(),
@@ -161,6 +163,10 @@ impl Connector for Client {
     }
 
     fn containers(&self, _object: ObjectName) -> BoxFuture<'_, Result<Vec<Container>, Fault>> {
+        done(Ok(Vec::new()))
+    }
+
+    fn lists(&self, _target: Target) -> BoxFuture<'_, Result<Vec<MemberList>, Fault>> {
         done(Ok(Vec::new()))
     }
 

@@ -64,7 +64,11 @@ impl State {
         self.tell(format!("a person links {id} of the {side} to {value}"));
         cells.insert(FieldName::from(LINKS), value);
         let now = self.tick();
-        self.app_mut(side).put(now, id, Some(cells), Fate::Deleted);
+        let app = self.app_mut(side);
+        app.put(now, id, Some(cells), Fate::Deleted);
+        if app.manner.silent_links {
+            app.log.pop();
+        }
     }
 
     fn remember(&mut self, side: Side, id: &RecordId, field: &FieldName) {

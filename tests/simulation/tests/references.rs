@@ -454,3 +454,23 @@ fn e10_1_a_reference_is_looked_up_by_a_key_of_both_replicas() {
     assert_eq!(run(&both.contacts), 1);
     assert_eq!(links(&both.contacts, RIGHT, &there), [known_there.to_string(), twins[1].to_string()]);
 }
+
+#[test]
+fn e10_1_links_that_no_feed_tells_of_are_found_by_a_read_of_everything_from_time_to_time() {
+    let silent = Manner { silent_links: true, ids: false, ..Manner::PLAIN };
+    let manners = [silent, Manner::PLAIN, Manner::PLAIN, Manner::PLAIN];
+    let both = drawn(1, manners, MergeForm::Set);
+    let (ada, acme) = (create(&both.contacts, LEFT, "ada"), create(&both.companies, LEFT, "acme"));
+    run(&both.companies);
+    run(&both.contacts);
+    link(&both.contacts, LEFT, &ada, "companies", &[&acme]);
+    assert_eq!(run(&both.contacts), 0, "nobody told of it");
+    both.contacts.stage.lock().now += 25 * 60 * 60_000;
+    assert_eq!(run(&both.contacts), 1);
+    let there = counterpart(&both.contacts, LEFT, &ada);
+    assert_eq!(links(&both.contacts, RIGHT, &there), [counterpart(&both.companies, LEFT, &acme).to_string()]);
+    let calls = both.contacts.stage.lock().calls;
+    assert_eq!(run(&both.contacts), 0);
+    assert!(both.contacts.stage.lock().calls - calls <= 4, "once a day, not in every run");
+    both.rest();
+}

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use syncline_core::{FieldName, Index, Mapping, MappingRule, Route, Rules, Side, Way};
-use syncline_runner::{Account, CheckReport, Verdict};
+use syncline_runner::{Account, CheckReport, SyncSetup, Verdict};
 
 use crate::args::CheckArgs;
 use crate::commands::{CommandError, Exit, notices, sentence};
 use crate::config::rules::Unrouted;
-use crate::config::{ConfigError, Connection, Mistake, Sync, report};
+use crate::config::{ConfigError, Connection, Mistake, Sync, lists, report};
 use crate::output::Output;
 use crate::render::paint::{Paint, Style};
 use crate::render::table::{Entry, Table};
@@ -107,6 +107,7 @@ impl Findings {
         };
         match made {
             Ok((setup, unrouted)) => {
+                self.lists(sync, &setup).await;
                 let (left, right) = (&setup.left.endpoint, &setup.right.endpoint);
                 let draft = if sync.active { "" } else { " (a draft: no record of it is read or written)" };
                 self.text.push_str(&format!("sync {}: {left} and {right}{draft}\n", setup.name));
@@ -127,6 +128,21 @@ impl Findings {
                 let why = sentence(&error);
                 self.text.push_str(&format!("sync {}: {}: {why}\n", sync.name(), self.failed()));
                 self.syncs.push(json!({ "sync": sync.name(), "error": why }));
+            }
+        }
+    }
+
+    /// Asks for the lists of an application only where the sync names one.
+    async fn lists(&mut self, sync: &Sync, setup: &SyncSetup) {
+        for side in Side::BOTH.into_iter().filter(|side| !setup.side(*side).lists.is_empty()) {
+            let setup = setup.side(side);
+            match setup.connector.lists(setup.target()).await {
+                Ok(known) => self.mistakes.extend(lists::validate(sync, side, &known)),
+                Err(fault) => {
+                    self.has_failed = true;
+                    let (endpoint, failed) = (&setup.endpoint, self.failed());
+                    self.text.push_str(&format!("lists of {endpoint}: {failed}: {}\n", sentence(&fault)));
+                }
             }
         }
     }

@@ -37,6 +37,13 @@ pub struct FilterConfig {
     place: Place,
 }
 
+impl FilterConfig {
+    /// Returns the lists that it asks for, and where.
+    pub(super) fn lists(&self) -> Vec<(ListId, Range<usize>)> {
+        self.parsed.lists().into_iter().map(|(list, place)| (list, self.place.within(&place))).collect()
+    }
+}
+
 /// Where the text of a filter stands.
 #[derive(Clone, Debug)]
 struct Place {
@@ -186,11 +193,8 @@ pub(super) fn validate_abilities(sync: &Sync, left: &Object, right: &Object) -> 
     let mut mistakes = Vec::new();
     for side in Side::BOTH {
         let object = side.pick(left, right);
-        let named = sync
-            .scope
-            .filter(side)
-            .into_iter()
-            .flat_map(|filter| filter.parsed.lists().into_iter().map(|(_, place)| filter.place.within(&place)));
+        let named =
+            sync.scope.filter(side).into_iter().flat_map(|filter| filter.lists().into_iter().map(|(_, place)| place));
         let inclusion = sync.scope.list.iter().filter(|list| list.get_ref().side == side).map(Spanned::span);
         for place in named.chain(inclusion).filter(|_| !object.abilities.members) {
             let message = format!("{} does not tell who is in a list", sync.endpoint(side));

@@ -8,8 +8,9 @@ use syncline_core::{
     Tombstone, Traits, Value, Version,
 };
 use syncline_runner::{
-    Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Operation,
-    Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Violation, WriteAnswer, WriteRequest,
+    Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, MemberList,
+    Operation, Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Violation, WriteAnswer,
+    WriteRequest,
 };
 
 /// A telephone number that the application refuses.
@@ -221,6 +222,10 @@ impl Connector for Application {
 
     fn containers(&self, _object: ObjectName) -> Answer<'_, Vec<Container>> {
         cannot("containers")
+    }
+
+    fn lists(&self, _target: Target) -> Answer<'_, Vec<MemberList>> {
+        cannot("lists")
     }
 
     fn describe(&self, _target: Target) -> Answer<'_, Schema> {

@@ -320,6 +320,8 @@ fn read_mapping(words: &[&str]) -> Mapping {
             }
             "drift" => mapping.target_drift = read_drift(value),
             "invalid" if value == "drop" => mapping.on_invalid = OnInvalid::DropField,
+            "left-max" => mapping.left_values_max = value.parse().ok(),
+            "right-max" => mapping.right_values_max = value.parse().ok(),
             "merge" if value == "replace" => mapping.merge = MergeForm::Replace,
             "options" => (mapping.to_right, mapping.to_left) = read_options(value),
             "to-right" => mapping.to_right = transform(),

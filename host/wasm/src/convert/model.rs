@@ -1,12 +1,12 @@
 //! Discovery: objects, containers, fields, and how a check went.
 
 use syncline_core::{
-    Abilities, ChoiceOption, ContainerId, CreatePromise, Field, FieldName, FieldType, Object, ObjectName, Schema,
-    Traits,
+    Abilities, ChoiceOption, ContainerId, CreatePromise, Field, FieldName, FieldType, ListId, Object, ObjectName,
+    Schema, Traits,
 };
-use syncline_runner::{Account, CheckItem, CheckReport, Container, Verdict};
+use syncline_runner::{Account, CheckItem, CheckReport, Container, ListKind, MemberList, Verdict};
 
-use super::{Nonsense, checked_name, distinct, field_name, shown};
+use super::{Nonsense, checked_name, distinct, field_name, quoted, shown};
 use crate::bindings::connector::exports::syncline::connector::discovery;
 use crate::bindings::connector::syncline::values::model;
 
@@ -38,6 +38,19 @@ pub(crate) fn containers(containers: Vec<discovery::Container>) -> Result<Vec<Co
     let containers: Vec<Container> = containers.into_iter().map(container).collect::<Result<_, _>>()?;
     distinct("container", containers.iter().map(|container| container.id.as_str()))?;
     Ok(containers)
+}
+
+pub(crate) fn lists(lists: Vec<discovery::MemberList>) -> Result<Vec<MemberList>, Nonsense> {
+    let list = |list: discovery::MemberList| {
+        let kind = match list.kind {
+            discovery::ListKind::Dynamic => ListKind::Dynamic,
+            discovery::ListKind::Fixed => ListKind::Fixed,
+        };
+        Ok(MemberList { id: ListId::new(checked_name("list id", list.id)?), label: shown(&list.label), kind })
+    };
+    let lists: Vec<MemberList> = lists.into_iter().map(list).collect::<Result<_, _>>()?;
+    distinct("list", lists.iter().map(|list| list.id.as_str()))?;
+    Ok(lists)
 }
 
 pub(crate) fn schema(schema: model::Schema) -> Result<Schema, Nonsense> {
@@ -94,6 +107,17 @@ fn field(field: model::Field) -> Result<Field, Nonsense> {
         label: shown(&option.label),
         active: option.active,
     };
+    let object = |name: String| Ok(ObjectName::new(checked_name("object name", name)?));
+    let refers_to: Vec<ObjectName> = field.refers_to.into_iter().map(object).collect::<Result<_, _>>()?;
+    distinct("object that a field refers to", refers_to.iter().map(|name| name.as_str()))?;
+    let has_values =
+        matches!(field.kind, model::FieldType::References | model::FieldType::Choices | model::FieldType::Texts);
+    if field.kind != model::FieldType::References && !refers_to.is_empty() {
+        return Err(Nonsense::new(format!("field {} refers to objects and holds no references", quoted(&field.name))));
+    }
+    if !has_values && field.values_max.is_some() || field.values_max == Some(0) {
+        return Err(Nonsense::new(format!("field {} cannot hold that many values", quoted(&field.name))));
+    }
     Ok(Field {
         name: field_name(field.name)?,
         label: shown(&field.label),
@@ -104,8 +128,8 @@ fn field(field: model::Field) -> Result<Field, Nonsense> {
         group: field.group,
         meaning: field.meaning,
         slot_of: field.slot_of.map(field_name).transpose()?,
-        refers_to: Vec::new(),
-        values_max: None,
+        refers_to,
+        values_max: field.values_max,
     })
 }
 
@@ -117,6 +141,7 @@ fn traits(given: model::FieldTraits) -> Traits {
         create_only: given.contains(model::FieldTraits::CREATE_ONLY),
         findable: given.contains(model::FieldTraits::FINDABLE),
         sensitive: given.contains(model::FieldTraits::SENSITIVE),
+        unreported: given.contains(model::FieldTraits::UNREPORTED),
     }
 }
 
@@ -134,5 +159,52 @@ fn field_type(kind: model::FieldType) -> FieldType {
         model::FieldType::References => FieldType::References,
         model::FieldType::Texts => FieldType::Texts,
         model::FieldType::Json => FieldType::Json,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(kind: model::FieldType, refers_to: &[&str], values_max: Option<u32>) -> Result<Field, Nonsense> {
+        field(model::Field {
+            name: "employer".to_owned(),
+            label: "Employer".to_owned(),
+            kind,
+            traits: model::FieldTraits::UNREPORTED,
+            options: Vec::new(),
+            length_max: None,
+            group: None,
+            meaning: None,
+            slot_of: None,
+            refers_to: refers_to.iter().map(|name| (*name).to_owned()).collect(),
+            values_max,
+        })
+    }
+
+    #[test]
+    fn e10_1_a_field_says_what_it_refers_to_how_much_it_holds_and_what_no_feed_tells() {
+        let field = given(model::FieldType::References, &["companies", "people"], Some(1)).expect("it is well");
+        assert_eq!(field.refers_to, [ObjectName::from("companies"), ObjectName::from("people")]);
+        assert_eq!((field.values_max, field.traits.unreported), (Some(1), true));
+        for (kind, refers_to, values_max) in [
+            (model::FieldType::Text, ["companies"].as_slice(), None),
+            (model::FieldType::Text, &[], Some(2)),
+            (model::FieldType::References, &["companies"], Some(0)),
+            (model::FieldType::References, &["companies", "companies"], None),
+            (model::FieldType::References, &[""], None),
+        ] {
+            assert!(given(kind, refers_to, values_max).is_err(), "{kind:?} {refers_to:?} {values_max:?}");
+        }
+    }
+
+    #[test]
+    fn e5_4_lists_say_how_records_come_into_them() {
+        let list = |id: &str, kind| discovery::MemberList { id: id.to_owned(), label: "VIP\n".to_owned(), kind };
+        let told = lists(vec![list("1", discovery::ListKind::Dynamic), list("2", discovery::ListKind::Fixed)]);
+        let kinds: Vec<ListKind> = told.expect("they are well").into_iter().map(|list| list.kind).collect();
+        assert_eq!(kinds, [ListKind::Dynamic, ListKind::Fixed]);
+        let twice = vec![list("1", discovery::ListKind::Dynamic), list("1", discovery::ListKind::Fixed)];
+        assert!(lists(twice).is_err());
     }
 }

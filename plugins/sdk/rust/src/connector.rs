@@ -4,7 +4,7 @@ mod answers;
 mod export;
 
 pub use crate::bindings::connector::exports::syncline::connector::discovery::{
-    Account, CheckItem, CheckReport, Container, Verdict,
+    Account, CheckItem, CheckReport, Container, ListKind, MemberList, Verdict,
 };
 pub use crate::bindings::connector::exports::syncline::connector::sink::{
     Action, Created, Made, Operation, Outcome, WriteAnswer, WriteRequest, Written,
@@ -23,9 +23,9 @@ pub use export::ConnectorExport;
 /// Everything a connector's main file wants in sight.
 pub mod prelude {
     pub use super::{
-        Account, Action, CheckItem, CheckReport, Connector, Container, Created, CreatedQuery, Found, GetAnswer, Made,
-        Members, Operation, OperationView, Outcome, Page, Progress, ReadMode, ReadRequest, Skipped, Verdict,
-        WriteAnswer, WriteAnswerBuilder, WriteRequest, Written,
+        Account, Action, CheckItem, CheckReport, Connector, Container, Created, CreatedQuery, Found, GetAnswer,
+        ListKind, Made, MemberList, Members, Operation, OperationView, Outcome, Page, Progress, ReadMode, ReadRequest,
+        Skipped, Verdict, WriteAnswer, WriteAnswerBuilder, WriteRequest, Written,
     };
     pub use crate::model::{Abilities, ChoiceOption, CreatePromise, Field, FieldTraits, FieldType, Object, Schema};
     pub use crate::record::{Cells, Endpoint, Fate, Row, RowBuilder, Table, TableBuilder, Tombstone};
@@ -48,6 +48,11 @@ pub trait Connector {
     /// Returns the containers of an object that needs one.
     fn containers(target: &str) -> Result<Vec<Container>, Fault> {
         Err(Fault::Unsupported(format!("{target} has no containers")))
+    }
+
+    /// Returns the lists of an endpoint's object, for one that has the ability `members`.
+    fn lists(endpoint: &Endpoint) -> Result<Vec<MemberList>, Fault> {
+        Err(Fault::Unsupported(format!("{} has no lists", endpoint.target)))
     }
 
     /// Returns the fields of an endpoint's object, as they are now.

@@ -102,6 +102,8 @@ impl Field {
             group: None,
             meaning: None,
             slot_of: None,
+            refers_to: Vec::new(),
+            values_max: None,
         }
     }
 
@@ -151,6 +153,18 @@ impl Field {
         self
     }
 
+    /// Names an object that its references lead to.
+    pub fn refers_to(mut self, object: impl Into<String>) -> Self {
+        self.refers_to.push(object.into());
+        self
+    }
+
+    /// Limits how many values it holds.
+    pub fn values_max(mut self, values: u32) -> Self {
+        self.values_max = Some(values);
+        self
+    }
+
     fn push_option(mut self, code: String, label: String, active: bool) -> Self {
         self.options.push(ChoiceOption { code, label, active });
         self
@@ -194,6 +208,10 @@ mod tests {
             vec![field().group("address")],
             vec![field().meaning("address.city")],
             vec![field().slot_of("cities")],
+            vec![field().refers_to("places")],
+            vec![field().refers_to("places").refers_to("towns")],
+            vec![field().values_max(7)],
+            vec![field().traits(FieldTraits::UNREPORTED)],
             vec![Field::new("city", FieldType::Text)],
         ];
         let mut prints: Vec<_> = schemas.into_iter().map(|fields| Schema::of(fields).fingerprint).collect();

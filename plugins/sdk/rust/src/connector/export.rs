@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 
 use super::{
-    CheckReport, Connector, Container, Created, CreatedQuery, GetAnswer, Members, Page, Progress, ReadRequest,
-    WriteAnswer, WriteRequest,
+    CheckReport, Connector, Container, Created, CreatedQuery, GetAnswer, MemberList, Members, Page, Progress,
+    ReadRequest, WriteAnswer, WriteRequest,
 };
 use crate::bindings::connector::exports::syncline::connector::{discovery, sink, source};
 use crate::model::{Object, Schema};
@@ -30,6 +30,11 @@ impl<C: Connector> discovery::Guest for ConnectorExport<C> {
     fn containers(target: String) -> Result<Vec<Container>, Fault> {
         panic::report_once();
         C::containers(&target)
+    }
+
+    fn lists(endpoint: Endpoint) -> Result<Vec<MemberList>, Fault> {
+        panic::report_once();
+        C::lists(&endpoint)
     }
 
     fn describe(endpoint: Endpoint) -> Result<Schema, Fault> {
