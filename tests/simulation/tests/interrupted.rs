@@ -80,8 +80,8 @@ enum Between {
 /// Stops `act` at every commit in turn, before it and after it, and asks again; returns how often it was stopped.
 fn stop_everywhere(
     stage: impl Fn() -> (Simulation, u64),
-    act: impl Fn(&Simulation, u64) -> Result<(), Failure>,
-    ask_again: impl Fn(&Simulation, u64) -> Result<(), Failure>,
+    act: impl Fn(&Simulation, u64) -> Result<(), Box<Failure>>,
+    ask_again: impl Fn(&Simulation, u64) -> Result<(), Box<Failure>>,
 ) -> u64 {
     let (simulation, about) = stage();
     act(&simulation, about).expect("nothing goes wrong");
@@ -138,9 +138,9 @@ fn about_everything(batch_max: u32) -> (Simulation, u64) {
     (simulation, id)
 }
 
-fn take_back(simulation: &Simulation, run: u64) -> Result<(), Failure> {
+fn take_back(simulation: &Simulation, run: u64) -> Result<(), Box<Failure>> {
     simulation.stage.lock().now += 5_000;
-    wait(undo(&simulation.context, &simulation.setup, &Undo::run(RunId(run)))).map(|_| ())
+    wait(undo(&simulation.context, &simulation.setup, &Undo::run(RunId(run)))).map(drop).map_err(Box::new)
 }
 
 #[test]
@@ -188,20 +188,21 @@ fn open() -> (Simulation, u64) {
     (simulation, number)
 }
 
-fn take_left(simulation: &Simulation, number: u64) -> Result<(), Failure> {
+fn take_left(simulation: &Simulation, number: u64) -> Result<(), Box<Failure>> {
     simulation.stage.lock().now += 5_000;
-    wait(resolve(&simulation.context, &simulation.setup, &[number], LEFT)).map(|_| ())
+    wait(resolve(&simulation.context, &simulation.setup, &[number], LEFT)).map(drop).map_err(Box::new)
 }
 
 /// Asks again. What was carried out meanwhile is noted as what a person decided, and there is nothing left to write.
-fn take_left_again(simulation: &Simulation, number: u64) -> Result<(), Failure> {
+fn take_left_again(simulation: &Simulation, number: u64) -> Result<(), Box<Failure>> {
     let again = take_left(simulation, number);
     let kept = simulation.conflicts().into_iter().find(|kept| kept.number == number).expect("it is kept");
     assert_eq!(kept.conflict.decided, Decided::ByPerson(LEFT));
-    match again {
-        Err(Failure::Request(why)) if why.starts_with("both sides already hold that value") => Ok(()),
-        other => other,
-    }
+    let is_done = |why: &str| why.starts_with("both sides already hold that value");
+    again.or_else(|failure| match failure.as_ref() {
+        Failure::Request(why) if is_done(why) => Ok(()),
+        _ => Err(failure),
+    })
 }
 
 #[test]
