@@ -10,7 +10,7 @@ mod stage;
 
 use std::fs;
 
-use application::TORN;
+use application::{BAD_NUMBER, TORN};
 use clap::Parser;
 use stage::{CONFIG, NOW, Stage, parse, story};
 use syncline_cli::args::{Args, Command};
@@ -18,8 +18,8 @@ use syncline_cli::commands::reading::read;
 use syncline_cli::commands::{CommandError, errors};
 use syncline_cli::output::Output;
 use syncline_cli::render::View;
-use syncline_core::RunId;
-use syncline_runner::{Store, StoreTable};
+use syncline_core::{RunId, Side};
+use syncline_runner::{Store, StoreTable, Undo, report};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -111,6 +111,58 @@ async fn explain_tells_every_write_with_the_rule_and_the_versions_it_went_by() {
     compare("explain-writes.txt", &people.text, &mut wrong);
     compare("explain-writes.json", &format!("{:#}\n", programs.json), &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every value that a sensitive field has in the story below.
+const PINS: [&str; 4] = ["4711", "5822", "6933", "7044"];
+
+fn tells_no_pin(what: &str, told: &str) {
+    assert!(PINS.iter().all(|pin| !told.contains(pin)), "a sensitive value is shown by {what}: {told}");
+}
+
+#[tokio::test]
+async fn plans_undos_and_decisions_tell_nothing_that_a_sensitive_field_holds() {
+    let stage = Stage::new();
+    let (context, setup) = (stage.context(), stage.setup());
+    // The application refuses to be given this name, and repeats the number in what it says.
+    stage.left.add(&[("email", "ada@example.org"), ("firstname", BAD_NUMBER), ("pin", PINS[0])]);
+    stage.right.add(&[("email", "ada@example.org"), ("given", BAD_NUMBER), ("pin", PINS[0])]);
+    stage.run().await.expect("a run");
+    stage.left.edit("left-1", "firstname", "Ada");
+    stage.left.edit("left-1", "pin", PINS[1]);
+    let planned = async |what: &str| {
+        let items = syncline_runner::planned_items(&context, &setup, 0).await.expect("a plan");
+        let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
+        let shown = report::planned(context.store.as_ref(), &setup.name, &items).await.expect("a plan");
+        let shown = serde_json::to_string(&shown).expect("it serializes");
+        assert!(shown.contains("\"masked\":true"), "{what}: {shown}");
+        tells_no_pin(what, &shown);
+    };
+    syncline_runner::plan(&context, &setup).await.expect("a plan");
+    planned("a plan").await;
+    let second = stage.run().await.expect("a run").record.id;
+    let undo = Undo::run(second);
+    syncline_runner::plan_undo(&context, &setup, &undo).await.expect("a plan");
+    planned("the plan of an undo").await;
+    syncline_runner::undo(&context, &setup, &undo).await.expect("an undo");
+    let left = syncline_runner::left_alone(&context, &setup, 0).await.expect("what it left");
+    assert!(left[0].1.reason.starts_with("it was not done: ") && left[0].1.reason.ends_with("(pin (not shown))"));
+    tells_no_pin("what an undo left", &format!("{left:?}"));
+    for line in ["explain people left-1", "errors 3", "show 3", "records people"] {
+        for json in [false, true] {
+            let told = say(&stage, line, view(json)).await.expect(line);
+            tells_no_pin(line, &format!("{}{}", told.text, told.json));
+        }
+    }
+    stage.left.edit("left-1", "pin", PINS[2]);
+    stage.set_time(NOW + MINUTE_MS);
+    stage.right.edit("right-1", "pin", PINS[3]);
+    stage.run().await.expect("a run");
+    stage.left.edit("left-1", "pin", PINS[0]);
+    let refused = syncline_runner::resolve(&context, &setup, &[1], Side::Left).await.expect_err("it has changed");
+    let refused = refused.to_string();
+    assert!(refused.contains("pin on the left side has changed since"), "{refused}");
+    tells_no_pin("a decision that is refused", &refused);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod linked;
 mod lists;
 mod look_up;
 mod mapped;
+mod masking;
 mod notice;
 pub mod outbox;
 mod owners;

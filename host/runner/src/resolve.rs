@@ -14,7 +14,7 @@ use crate::replica::Known;
 use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::synced::KeptConflict;
-use crate::{Failure, codec, directed, pull, recover};
+use crate::{Failure, codec, directed, masking, pull, recover};
 
 /// Makes `keep`'s values of the fields of each conflict stand on both sides.
 pub async fn resolve(context: &Context, setup: &SyncSetup, numbers: &[u64], keep: Side) -> Result<RunRecord, Failure> {
@@ -58,7 +58,7 @@ async fn plan(
     let left_record = fresh(running, Side::Left, &left).await?;
     let right_record = fresh(running, Side::Right, &right).await?;
     for kept in conflicts {
-        check_fresh(&pair, kept, [&left_record, &right_record])?;
+        check_fresh(running, &pair, kept, [&left_record, &right_record])?;
     }
     let target = keep.other();
     let (kept_record, written) = keep.pick((&left_record, &right_record), (&right_record, &left_record));
@@ -114,7 +114,7 @@ async fn fresh(running: &mut Running<'_>, side: Side, id: &RecordId) -> Result<R
 }
 
 /// Refuses to decide about values that are not there any more, on any field of the group (E3.4).
-fn check_fresh(pair: &Pair, kept: &KeptConflict, records: [&Record; 2]) -> Result<(), Failure> {
+fn check_fresh(running: &Running<'_>, pair: &Pair, kept: &KeptConflict, records: [&Record; 2]) -> Result<(), Failure> {
     let conflict = &kept.conflict;
     for (fields, covered) in [(&conflict.fields, true), (&conflict.beside, false)] {
         for (field, side) in fields.iter().flat_map(|field| Side::BOTH.map(|side| (field, side))) {
@@ -126,6 +126,10 @@ fn check_fresh(pair: &Pair, kept: &KeptConflict, records: [&Record; 2]) -> Resul
             let then = if covered && conflict.decided.covers(side) { given() } else { Some(had) };
             let now = records[side.pick(0, 1)].get(name);
             if now != then {
+                if masking::is_sensitive(&running.endpoint(side).described.schema, name) {
+                    let changed = format!("{name} on the {side} side has changed since; run the sync again");
+                    return Err(Failure::Request(changed));
+                }
                 let [now, then] =
                     [now, then].map(|value| value.map_or_else(|| "unknown".to_owned(), ToString::to_string));
                 return Err(Failure::Request(format!(

@@ -17,7 +17,7 @@ use crate::running::{RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
 use crate::totals::Place;
-use crate::{Batch, Failure, Row, Table};
+use crate::{Batch, Failure, Row, Table, masking};
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
 const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
@@ -341,7 +341,10 @@ fn fail(
         pair.state = PairState::Single;
     }
     let since = pair.trouble.as_ref().map_or(now, |trouble| trouble.since);
-    let mut trouble = new_trouble(reason, Some(side), field, detail, since);
+    // What was to be written is not told by the records as they are; the journal has it all the same.
+    let schema = &running.endpoint(side).described.schema;
+    let secrets = masking::secrets_of(&entry.change, |field| masking::is_sensitive(schema, field));
+    let mut trouble = new_trouble(reason, Some(side), field, masking::without(&detail, &secrets), since);
     trouble.attempts = attempts;
     match next_at.filter(|_| attempts <= ATTEMPTS_MAX) {
         Some(at) => {

@@ -138,7 +138,7 @@ impl Stage {
         self.right.set_time(now);
     }
 
-    fn setup(&self) -> SyncSetup {
+    pub(crate) fn setup(&self) -> SyncSetup {
         let sync = &self.config.syncs[0];
         let described = [&self.left, &self.right].map(|app| (app.object(), app.schema()));
         let facts = |side: Side| {
@@ -172,17 +172,20 @@ impl Stage {
         }
     }
 
-    pub(crate) async fn run(&self) -> Result<RunReport, Failure> {
-        let context = Context {
+    pub(crate) fn context(&self) -> Context {
+        Context {
             store: self.store.clone(),
             world: self.clock.clone(),
             stop: Stop::default(),
             listener: Arc::new(Silent),
             sweep_every_ms: Context::SWEEP_EVERY_MS,
             tasks: TaskLimit::default(),
-        };
+        }
+    }
+
+    pub(crate) async fn run(&self) -> Result<RunReport, Failure> {
         let request = RunRequest { approve: &ApproveAll, only: None, answer: None };
-        syncline_runner::run(&context, &self.setup(), &request).await
+        syncline_runner::run(&self.context(), &self.setup(), &request).await
     }
 }
 

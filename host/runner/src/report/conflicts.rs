@@ -6,6 +6,7 @@ use syncline_core::{Conflict, Decided, FieldName, Pair, PairId, RecordId, RunId,
 use super::kept::KeptSync;
 use super::{Cell, Moment};
 use crate::codec::{self, PAGE_ROWS};
+use crate::masking::without;
 use crate::synced::KeptConflict;
 use crate::{Store, StoreError, StoreTable};
 
@@ -181,7 +182,7 @@ pub(super) fn shown(
             Decided::Quarantined => "quarantined",
             Decided::ByPerson(_) => "person",
         },
-        detail: conflict.conflict.detail.clone(),
+        detail: conflict.conflict.detail.as_ref().map(|detail| without(detail, &kept.secrets_in(&conflict.conflict))),
         winner: decided.winner(),
         left_time: conflict.conflict.left_time.map(Moment),
         right_time: conflict.conflict.right_time.map(Moment),

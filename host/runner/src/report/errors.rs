@@ -6,10 +6,11 @@ use syncline_core::{
     EntryState, FieldName, JournalEntry, Pair, PairId, Reason, RecordId, RunId, Settled, Side, SyncName, Trouble,
 };
 
-use super::kept::{KeptSync, without};
+use super::kept::KeptSync;
 use super::runs::{journal, record};
 use super::{ErrorClass, Moment};
 use crate::codec::PAGE_ROWS;
+use crate::masking::without;
 use crate::unread::{self, Unread};
 use crate::{RunRecord, Store, StoreError};
 
@@ -141,7 +142,8 @@ fn entry_row(kept: &KeptSync<'_>, record: &RunRecord, entry: &JournalEntry, pair
     let side = entry.change.side;
     // The trouble of the pair is about its newest attempt, which may be of another side or a later run.
     let trouble = pair.and_then(|pair| pair.trouble.as_ref());
-    let same = trouble.filter(|trouble| trouble.side == Some(side) && trouble.detail == *detail);
+    let message = without(detail, &kept.secrets_of(&entry.change));
+    let same = trouble.filter(|trouble| trouble.side == Some(side) && trouble.detail == message);
     let field = same.and_then(|trouble| trouble.field.clone());
     Some(ErrorRow {
         time: Moment(*at),
@@ -154,7 +156,7 @@ fn entry_row(kept: &KeptSync<'_>, record: &RunRecord, entry: &JournalEntry, pair
         op: Some(entry.change.kind.verb()),
         class: ErrorClass::of(*reason),
         code: *reason,
-        message: without(detail, &kept.secrets_of(&entry.change)),
+        message,
         field,
         attempt: trouble.map(|trouble| trouble.attempts),
         next_action: match (pair, trouble) {

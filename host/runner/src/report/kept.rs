@@ -2,29 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{Change, Endpoint, FieldName, Pair, PairId, Record, RecordId, Side, SyncName, Value};
+use syncline_core::{Change, Conflict, Endpoint, FieldName, Pair, PairId, Record, RecordId, Side, SyncName, Value};
 
 use super::Cell;
 use crate::endpoint::{self, Described, State};
 use crate::replica::{Known, Replica};
 use crate::spaces::{known_endpoint_space, known_sync_space};
 use crate::synced::{SyncState, Synced};
-use crate::{Space, Store, StoreError};
-
-/// Stands for a sentence that would tell what a sensitive field holds.
-const HIDDEN: &str = "(not shown: it is about a sensitive field)";
-
-/// Takes what sensitive fields hold out of a sentence; all of it is hidden where a value is too short to be told apart.
-pub(super) fn without(text: &str, secrets: &[String]) -> String {
-    let mut left = text.to_owned();
-    for secret in secrets.iter().filter(|secret| text.contains(secret.as_str())) {
-        if secret.chars().count() < 3 {
-            return HIDDEN.to_owned();
-        }
-        left = left.replace(secret.as_str(), "(not shown)");
-    }
-    left
-}
+use crate::{Space, Store, StoreError, masking};
 
 /// Returns what the application last said of an endpoint, if it was ever asked.
 pub async fn described(store: &dyn Store, endpoint: &Endpoint) -> Result<Option<Described>, StoreError> {
@@ -64,8 +49,7 @@ impl<'a> KeptSide<'a> {
     }
 
     fn is_sensitive(&self, field: &FieldName) -> bool {
-        let schema = self.described.as_ref().map(|described| &described.schema);
-        schema.and_then(|schema| schema.field(field)).is_some_and(|field| field.traits.sensitive)
+        self.described.as_ref().is_some_and(|described| masking::is_sensitive(&described.schema, field))
     }
 
     fn has_sensitive(&self) -> bool {
@@ -183,9 +167,21 @@ impl<'a> KeptSync<'a> {
     /// Returns the values of a write that are in sensitive fields, as a sentence about it might repeat them.
     pub(crate) fn secrets_of(&self, change: &Change) -> Vec<String> {
         let Some(kept) = self.side(change.side) else { return Vec::new() };
-        let sensitive = change.fields.iter().filter(|field| kept.is_sensitive(&field.field));
-        let values = sensitive.flat_map(|field| field.before.iter().chain([&field.after]));
-        values.filter(|value| !value.is_blank()).map(ToString::to_string).collect()
+        masking::secrets_of(change, |field| kept.is_sensitive(field))
+    }
+
+    /// Returns the values of a conflict that are in sensitive fields.
+    pub(crate) fn secrets_in(&self, conflict: &Conflict) -> Vec<String> {
+        let fields = conflict.fields.iter().chain(&conflict.beside);
+        let is_sensitive = |side, field| self.side(side).is_some_and(|kept| kept.is_sensitive(field));
+        let sensitive = fields.filter(|field| {
+            is_sensitive(Side::Left, &field.left_field) || is_sensitive(Side::Right, &field.right_field)
+        });
+        masking::spoken(
+            sensitive.flat_map(|field| {
+                [&field.left, &field.right].into_iter().chain(&field.left_base).chain(&field.right_base)
+            }),
+        )
     }
 
     /// Returns what was said about a pair's trouble, without what its sensitive fields hold.
@@ -195,39 +191,20 @@ impl<'a> KeptSync<'a> {
         for side in Side::BOTH {
             let Some(kept) = self.side(side).filter(|kept| kept.has_sensitive()) else { continue };
             if trouble.field.as_ref().is_some_and(|field| trouble.side == Some(side) && kept.is_sensitive(field)) {
-                return Ok(Some(HIDDEN.to_owned()));
+                return Ok(Some(masking::HIDDEN.to_owned()));
             }
             for known in self.rows(side, pair.id(side).cloned()).await?.into_values() {
                 let Known::Here(record) = known else { continue };
                 let fields = record.columns.names().iter().filter(|field| kept.is_sensitive(field));
-                let values = fields.filter_map(|field| record.get(field)).filter(|value| !value.is_blank());
-                secrets.extend(values.map(ToString::to_string));
+                secrets.extend(masking::spoken(fields.filter_map(|field| record.get(field))));
             }
         }
-        Ok(Some(without(&trouble.detail, &secrets)))
+        Ok(Some(masking::without(&trouble.detail, &secrets)))
     }
 
     /// True if the pair is on the list for the next run.
     pub(crate) async fn is_queued(&self, id: PairId) -> Result<bool, StoreError> {
         let key = crate::codec::recheck(self.synced.space, 0, id);
         Ok(self.synced.store.get(vec![key]).await?.into_iter().flatten().next().is_some())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sentences_do_not_tell_what_sensitive_fields_hold() {
-        let cases = [
-            ("pin: 4711 is no pin", vec!["4711"], "pin: (not shown) is no pin"),
-            ("pin: 7 is no pin", vec!["7"], HIDDEN),
-            ("tel: 7 is no number", vec!["4711"], "tel: 7 is no number"),
-        ];
-        for (text, secrets, expected) in cases {
-            let secrets: Vec<String> = secrets.into_iter().map(str::to_owned).collect();
-            assert_eq!(without(text, &secrets), expected);
-        }
     }
 }

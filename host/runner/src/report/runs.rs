@@ -7,9 +7,10 @@ use syncline_core::{
     Change, EntryState, FieldName, JournalEntry, PairId, Reason, RecordId, RunId, Settled, Side, SyncName, Value, Why,
 };
 
-use super::kept::{KeptSync, without};
+use super::kept::KeptSync;
 use super::{Cell, Moment};
 use crate::codec::{self, PAGE_ROWS};
+use crate::masking::without;
 use crate::{Key, RunKind, RunOutcome, RunRecord, Space, Store, StoreError, StoreTable, Tally};
 
 /// A run in a few words and numbers.

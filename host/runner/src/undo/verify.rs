@@ -5,7 +5,7 @@ use syncline_core::{ChangeKind, EntryState, FieldName, JournalEntry, Settled, Si
 use super::{ENTRIES_MAX, NotUndone, left, not_undone, refresh};
 use crate::replica::Known;
 use crate::running::Running;
-use crate::{Failure, codec};
+use crate::{Failure, codec, masking};
 
 /// What a look after an undo found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,9 @@ async fn look(running: &Running<'_>, entry: &JournalEntry, wrong: &mut Vec<NotUn
     let (record, stored) = match &entry.state {
         EntryState::Settled { outcome: Settled::Written { record, stored, .. }, .. } => (record, stored),
         EntryState::Settled { outcome: Settled::NotDone { detail, .. }, .. } => {
+            let schema = &running.endpoint(side).described.schema;
+            let secrets = masking::secrets_of(&entry.change, |field| masking::is_sensitive(schema, field));
+            let detail = masking::without(detail, &secrets);
             wrong.push(not_undone(entry, None, &format!("it was not done: {detail}")));
             return Ok(());
         }

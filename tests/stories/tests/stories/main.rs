@@ -12,5 +12,6 @@ mod moves;
 mod notices;
 mod pairs;
 mod plans;
+mod secrecy;
 mod serving;
 mod trouble;
