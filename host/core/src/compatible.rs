@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fold::folded;
 use crate::{ChoiceOption, Conversion, Field, FieldType, Step};
 
 /// How values of one type become values of another.
@@ -102,7 +103,7 @@ pub fn option_map(
     to: &[ChoiceOption],
     given: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let plain = |text: &str| text.trim().to_lowercase();
+    let plain = |text: &str| folded(text.trim());
     let counterpart = |option: &ChoiceOption| {
         let active = || to.iter().filter(|other| other.active);
         let by_code = || active().find(|other| other.code == option.code);

@@ -11,6 +11,7 @@ mod compatible;
 mod decide;
 mod doubles;
 mod filter;
+mod fold;
 mod groups;
 mod guard;
 mod ids;

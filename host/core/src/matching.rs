@@ -6,6 +6,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::fold::folded;
 use crate::{Candidate, Chosen, Claim, Doubles, KeyField, KeyForm, Record, RecordId, Side, Value};
 
 /// The digest of a record's normalised key; records match if their digests are equal.
@@ -33,10 +34,11 @@ pub fn normal_form(value: &Value, form: KeyForm) -> Option<String> {
         other => other.to_string(),
     };
     let normal = match form {
+        // Lower case alone: that is what E1.4 says of addresses, and what applications keep.
         KeyForm::Email => text.trim().nfc().collect::<String>().to_lowercase(),
         KeyForm::Domain => normal_domain(&text),
         KeyForm::Phone => normal_phone(&text),
-        KeyForm::Text => text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase(),
+        KeyForm::Text => folded(&text.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")),
     };
     (!normal.is_empty()).then_some(normal)
 }
@@ -217,6 +219,14 @@ mod tests {
             (KeyForm::Phone, "call me", None),
             (KeyForm::Text, " Ada\t Lovelace ", Some("ada lovelace")),
             (KeyForm::Text, "E\u{301}cole", Some("\u{e9}cole")),
+            (KeyForm::Text, "  Gro\u{df}e\u{a0} Stra\u{1e9e}e ", Some("grosse strasse")),
+            (
+                KeyForm::Text,
+                "\u{39f}\u{394}\u{3a5}\u{3a3}\u{3a3}\u{395}\u{3a5}\u{3a3}",
+                Some("\u{3bf}\u{3b4}\u{3c5}\u{3c3}\u{3c3}\u{3b5}\u{3c5}\u{3c3}"),
+            ),
+            (KeyForm::Text, "\u{130}pek", Some("i\u{307}pek")),
+            (KeyForm::Text, "\u{fb01}n", Some("fin")),
         ];
         for (form, text, expected) in cases {
             assert_eq!(normal_form(&Value::Text(text.into()), form).as_deref(), expected, "{form:?} {text:?}");

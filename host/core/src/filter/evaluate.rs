@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{Filter, Operator, Test};
+use crate::fold::folded;
 use crate::{FieldName, ListId, Value};
 
 /// Whether something holds.
@@ -113,12 +114,12 @@ impl Test {
     }
 
     fn same(&self, one: &str, other: &str) -> bool {
-        one == other || (!self.exact && one.to_lowercase() == other.to_lowercase())
+        one == other || (!self.exact && folded(one) == folded(other))
     }
 
     fn text_passes(&self, text: &str, wanted: &str, operator: Operator) -> bool {
-        let folded = |text: &str| if self.exact { text.to_owned() } else { text.to_lowercase() };
-        let (text, wanted) = (folded(text), folded(wanted));
+        let compared = |text: &str| if self.exact { text.to_owned() } else { folded(text) };
+        let (text, wanted) = (compared(text), compared(wanted));
         match operator {
             Operator::Contains => text.contains(&wanted),
             Operator::StartsWith => text.starts_with(&wanted),

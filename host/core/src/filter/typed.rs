@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::parse::{Literal, Written, WrittenTest};
 use super::{Filter, FilterError, FilterFault, Operator, ParsedFilter, Test};
+use crate::fold::folded;
 use crate::{Field, FieldType, Schema, Value};
 
 impl ParsedFilter {
@@ -128,7 +129,7 @@ fn local(text: &str, operator: Operator) -> Option<Value> {
 
 /// Finds an option by code or label; where none are known, every text may be one.
 fn option(field: &Field, exact: bool, text: &str, place: &Range<usize>) -> Result<Value, FilterError> {
-    let same = |known: &str| known == text || (!exact && known.to_lowercase() == text.to_lowercase());
+    let same = |known: &str| known == text || (!exact && folded(known) == folded(text));
     let as_written = field.options.iter().find(|option| option.code == text);
     let by_code = as_written.or_else(|| field.options.iter().find(|option| same(&option.code)));
     let found = by_code.or_else(|| field.options.iter().find(|option| same(&option.label)));

@@ -6,8 +6,9 @@ use syncline_core::{
     Members, Operator, ParsedFilter, Reference, Schema, Test, Traits, Truth, Value,
 };
 
-const FIELDS: [(&str, FieldType); 13] = [
+const FIELDS: [(&str, FieldType); 14] = [
     ("city", FieldType::Text),
+    ("street", FieldType::Text),
     ("vip", FieldType::Boolean),
     ("age", FieldType::Integer),
     ("score", FieldType::Decimal),
@@ -71,6 +72,7 @@ fn value(field: &FieldName) -> Option<Value> {
         "tags" => Value::Choices(texts(&["a", "b"])),
         "emails" => Value::Texts(texts(&["Ada@x", "ada@work"])),
         "company" => Value::References(vec![Reference { target: "companies".to_owned(), id: "7".to_owned() }]),
+        "street" => text("Groß Straße"),
         "extra" => Value::Clear,
         _ => return None,
     })
@@ -99,6 +101,10 @@ fn e5_1_every_comparison_says_what_it_should() {
         yes      city ends with 'ENNE'
         yes      city in ('Paris', 'saint-étienne')
         no       city in exact ('Paris', 'saint-étienne')
+        yes      street = 'GROSS STRASSE'
+        yes      street contains 'STRASS'
+        no       street = exact 'GROSS STRASSE'
+        yes      street in ('groẞ straẞe')
         no       city is blank
         yes      city is not blank
         yes      vip
