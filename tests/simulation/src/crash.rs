@@ -3,12 +3,13 @@
 use std::sync::Mutex;
 
 use syncline_runner::{Batch, BoxFuture, Committed, Key, Space, Stats, Store, StoreError, StoreTable};
-use syncline_store::MemoryStore;
+use syncline_store::{Engine, MemoryStore};
 
-/// A store in memory that can be told to stop.
-#[derive(Debug, Default)]
+use crate::disk::Disk;
+
+/// A store that can be told to stop; in memory unless it is made on disk.
 pub struct CrashStore {
-    inner: MemoryStore,
+    inner: Box<dyn Store>,
     plan: Mutex<Plan>,
 }
 
@@ -19,7 +20,18 @@ struct Plan {
     stopped: bool,
 }
 
+impl Default for CrashStore {
+    fn default() -> Self {
+        Self { inner: Box::new(MemoryStore::new()), plan: Mutex::default() }
+    }
+}
+
 impl CrashStore {
+    /// Makes a store on disk, in a temporary folder. It is not to be stopped: what is on disk stays there.
+    pub fn on_disk(engine: Engine) -> Result<Self, StoreError> {
+        Ok(Self { inner: Box::new(Disk::new(engine)?), plan: Mutex::default() })
+    }
+
     /// Stops at the commit number `commits` from now; with `applied` that one is kept and only its answer lost.
     pub fn stop_at(&self, commits: u64, applied: bool) {
         *self.lock() = Plan { stop: Some((commits, applied)), stopped: false };

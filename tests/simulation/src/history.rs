@@ -6,6 +6,7 @@ use syncline_runner::StoreTable;
 use crate::again::nothing_is_done_again;
 use crate::automation::Automation;
 use crate::checks::{before_other_rules, check};
+use crate::crash::CrashStore;
 use crate::operator;
 use crate::script::{Script, Visit};
 use crate::stage::Simulation;
@@ -42,8 +43,13 @@ pub fn history(seed: u64) -> History {
 
 /// Plays a script.
 pub fn play(script: &Script) -> History {
-    let mut simulation =
-        Simulation::new(script.chance, script.left.clone(), script.right.clone(), script.rules.clone());
+    play_on(script, CrashStore::default())
+}
+
+/// Plays a script on this store, which is new.
+pub fn play_on(script: &Script, store: CrashStore) -> History {
+    let manners = [script.left.clone(), script.right.clone()];
+    let mut simulation = Simulation::on(store, script.chance, manners, script.rules.clone());
     set_up(&mut simulation, script);
     simulation.context.tasks.budget.limit = script.tasks.unwrap_or(TaskBudget::LIMIT);
     let mut crashes = 0;

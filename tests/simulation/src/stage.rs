@@ -234,8 +234,13 @@ pub struct Simulation {
 impl Simulation {
     /// Sets a sync up.
     pub fn new(seed: u64, left: Manner, right: Manner, rules: Rules) -> Self {
+        Self::on(CrashStore::default(), seed, [left, right], rules)
+    }
+
+    /// Sets a sync up on this store.
+    pub(crate) fn on(store: CrashStore, seed: u64, [left, right]: [Manner; 2], rules: Rules) -> Self {
         let apps = [Application::new(left, "L"), Application::new(right, "R")];
-        Self::of(seed, "contacts", apps, rules, Arc::new(CrashStore::default()))
+        Self::of(seed, "contacts", apps, rules, Arc::new(store))
     }
 
     /// Sets a sync of another object up, on the same store; time and people go their own way there.

@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use syncline_simulation::{Cut, History, Script, play, shrink};
+use clap::{Parser, ValueEnum};
+use syncline_simulation::{CrashStore, Cut, History, Script, play, play_on, shrink};
+use syncline_store::Engine;
 
 /// Plays seeded histories of the real runner between two simulated applications, and checks what must hold.
 ///
@@ -35,9 +36,33 @@ struct Arguments {
     /// Print what happens, also when every promise is kept
     #[arg(long)]
     story: bool,
+    /// Where histories keep their state
+    #[arg(long, value_enum, default_value = "memory")]
+    store: Keeping,
     /// Say in one line which history broke which promise first, and no more
     #[arg(long, conflicts_with_all = ["keep_going", "story", "cuts"])]
     brief: bool,
+}
+
+/// What a history keeps its state in.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Keeping {
+    /// In memory, with power failures
+    Memory,
+    /// In sled, in a temporary folder, without power failures
+    Sled,
+    /// In fjall, in a temporary folder, without power failures
+    Fjall,
+}
+
+impl Keeping {
+    fn engine(self) -> Option<Engine> {
+        match self {
+            Keeping::Memory => None,
+            Keeping::Sled => Some(Engine::Sled),
+            Keeping::Fjall => Some(Engine::Fjall),
+        }
+    }
 }
 
 /// What all histories came to.
@@ -114,6 +139,7 @@ fn main() -> ExitCode {
         println!("{count:>6} {rule}   seeds {seeds:?}");
     }
     if let Some((first, _)) = sum.first.filter(|_| !arguments.keep_going) {
+        // On disk or not, a history is the same; one that breaks only there is told as it is.
         tell_smallest(first);
     }
     ExitCode::FAILURE
@@ -134,7 +160,7 @@ fn many(arguments: &Arguments, started: Instant) -> Sum {
                         return;
                     }
                     let seed = arguments.seed + number;
-                    let history = played(&Script::draw(seed));
+                    let history = played_on(&Script::draw(seed), arguments.store);
                     if !history.breaches.is_empty() && !arguments.keep_going {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -161,10 +187,25 @@ fn progress(done: u64, of: u64, elapsed: Duration) {
 
 /// Plays a script; a panic is a breach.
 fn played(script: &Script) -> History {
-    catch_unwind(AssertUnwindSafe(|| play(script))).unwrap_or_else(|panic| {
+    caught(|| play(script))
+}
+
+fn caught(play: impl FnOnce() -> History) -> History {
+    catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
         History { breaches: vec![format!("panic: {text}")], ..History::default() }
+    })
+}
+
+/// Plays a script on the store that is asked for; one on disk meets no power failure.
+fn played_on(script: &Script, keeping: Keeping) -> History {
+    let Some(engine) = keeping.engine() else { return played(script) };
+    let mut script = script.clone();
+    Cut::Crash.apply(&mut script);
+    caught(|| match CrashStore::on_disk(engine) {
+        Ok(store) => play_on(&script, store),
+        Err(error) => History { breaches: vec![format!("store: {error}")], ..History::default() },
     })
 }
 
@@ -174,7 +215,7 @@ fn one(arguments: &Arguments) -> ExitCode {
     for cut in &arguments.cuts {
         cut.apply(&mut script);
     }
-    let history = played(&script);
+    let history = played_on(&script, arguments.store);
     tell(&history);
     if history.breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
