@@ -19,6 +19,7 @@ mod hints;
 mod impact;
 mod index;
 mod lately;
+mod left_over;
 mod linked;
 mod lists;
 mod look_up;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use syncline_core::{Instant, PairId, Reason, RunId, Scope, Side, Standing, SyncName};
 
 use crate::endpoint::EndpointAccess;
+use crate::left_over::LeftOver;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
-use crate::tally::Tally;
+use crate::tally::{Class, Tally};
 use crate::{Batch, Failure, Plugins, Space, Store, StoreError, StoreTable, codec, recover, versions};
 
 /// What a run is for.
@@ -123,7 +124,7 @@ pub(crate) struct Running<'a> {
     /// Pairs of two records when the run began.
     pub(crate) pairs_before: u64,
     /// The pairs that this run has counted as not in step, and as what: a later round may bring them further.
-    left_over: BTreeMap<PairId, Standing>,
+    left_over: LeftOver,
     /// What a budget asks to wait for before the rest can be written, and until when.
     pub(crate) budget: Option<(Instant, Reason, String)>,
 }
@@ -174,7 +175,7 @@ impl<'a> Running<'a> {
             state,
             run,
             pairs_before,
-            left_over: BTreeMap::new(),
+            left_over: LeftOver::default(),
             budget: None,
         })
     }
@@ -259,27 +260,27 @@ impl<'a> Running<'a> {
     /// Invariant: it is counted in one class by the end of the run (E8.2): by [`Running::count`] where it is settled, by
     /// [`Running::set_down`] where it is left in the plan.
     pub(crate) fn see(&mut self, id: PairId) {
-        if !self.left_over.contains_key(&id) {
+        if !self.left_over.contains(id) {
             self.run.tally.seen += 1;
         }
     }
 
     /// Counts a pair that is not brought further in this run under where it stands.
     pub(crate) fn leave(&mut self, id: PairId, standing: Standing) {
-        if !self.left_over.contains_key(&id) {
+        if !self.left_over.contains(id) {
             self.run.tally.count(standing);
         }
     }
 
     /// Counts a pair that was seen under where it stands, or as changed.
     pub(crate) fn count(&mut self, id: PairId, standing: Option<Standing>) {
-        if let Some(before) = self.left_over.remove(&id) {
+        if let Some(before) = self.left_over.remove(id) {
             self.run.tally.uncount(before);
         }
         let Some(standing) = standing else { return self.run.tally.changed += 1 };
         self.run.tally.count(standing);
         if !matches!(standing, Standing::InSync | Standing::Ended) {
-            self.left_over.insert(id, standing);
+            self.left_over.insert(id, Class::of(standing));
         }
     }
 
@@ -316,7 +317,7 @@ impl<'a> Running<'a> {
 
     /// Takes up pairs that an earlier run has counted as uncertain.
     pub(crate) fn take_up(&mut self, pairs: impl Iterator<Item = PairId>) {
-        self.left_over.extend(pairs.map(|pair| (pair, Standing::Uncertain)));
+        pairs.for_each(|pair| self.left_over.insert(pair, Class::Uncertain));
     }
 
     /// Puts what is planned and not done back on the list of pairs to look at.

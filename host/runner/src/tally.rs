@@ -18,6 +18,35 @@ pub struct SideTally {
     pub read: u64,
 }
 
+/// Where a pair that is not written is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    InSync,
+    Excluded,
+    Ambiguous,
+    Held,
+    Rejected,
+    Failed,
+    Uncertain,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::InSync, Self::Excluded, Self::Ambiguous, Self::Held, Self::Rejected, Self::Failed, Self::Uncertain];
+
+    pub(crate) fn of(standing: Standing) -> Self {
+        match standing {
+            Standing::InSync | Standing::Ended => Self::InSync,
+            Standing::Excluded(_) => Self::Excluded,
+            Standing::Ambiguous => Self::Ambiguous,
+            Standing::Held(_) => Self::Held,
+            Standing::Rejected(_) => Self::Rejected,
+            Standing::Failed(_) | Standing::Pending => Self::Failed,
+            Standing::Uncertain => Self::Uncertain,
+        }
+    }
+}
+
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -87,25 +116,25 @@ impl Tally {
 
     /// Counts a pair under where it stands.
     pub fn count(&mut self, standing: Standing) {
-        *self.class(standing) += 1;
+        *self.class(Class::of(standing)) += 1;
     }
 
     /// Takes a pair out of the class that it was counted in.
-    pub fn uncount(&mut self, standing: Standing) {
+    pub(crate) fn uncount(&mut self, class: Class) {
         // An underflow shows where the sum does not add up.
-        let class = self.class(standing);
+        let class = self.class(class);
         *class = class.saturating_sub(1);
     }
 
-    fn class(&mut self, standing: Standing) -> &mut u64 {
-        match standing {
-            Standing::InSync | Standing::Ended => &mut self.in_sync,
-            Standing::Excluded(_) => &mut self.excluded,
-            Standing::Ambiguous => &mut self.ambiguous,
-            Standing::Held(_) => &mut self.held,
-            Standing::Rejected(_) => &mut self.rejected,
-            Standing::Failed(_) | Standing::Pending => &mut self.failed,
-            Standing::Uncertain => &mut self.uncertain,
+    fn class(&mut self, class: Class) -> &mut u64 {
+        match class {
+            Class::InSync => &mut self.in_sync,
+            Class::Excluded => &mut self.excluded,
+            Class::Ambiguous => &mut self.ambiguous,
+            Class::Held => &mut self.held,
+            Class::Rejected => &mut self.rejected,
+            Class::Failed => &mut self.failed,
+            Class::Uncertain => &mut self.uncertain,
         }
     }
 
