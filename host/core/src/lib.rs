@@ -6,6 +6,7 @@
 //!
 //! Not here: in which order a run happens (`syncline-runner`), how anything is kept, sent or shown.
 
+mod calls;
 mod carry;
 mod compatible;
 mod decide;
@@ -32,6 +33,7 @@ mod sets;
 mod tasks;
 mod value;
 
+pub use calls::{CallBudget, CallWindow, Caller, Counted, Lane, MaySend, SHARE_PERCENT};
 pub use carry::{Conversion, Step, Unfit, carried, is_zone};
 pub use compatible::{Carry, carry, goes_both_ways, option_map, steps};
 pub use decide::{Decision, Presence, Situation, Taken, create, decide, take_away};

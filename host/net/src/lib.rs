@@ -41,7 +41,7 @@ pub use gateway::Gateway;
 pub use grant::{Grant, GrantError, HostPattern};
 pub use mail::{Mail, MailAddress, MailConfig, MailError, MailServer, Mailer};
 pub use outlet::{Errand, Limits, Outlet, OutletConfig};
-pub use rate::{BudgetState, RateLimit, Spending};
+pub use rate::{BudgetState, RateLimit, Spending, UsageHeaders};
 pub use redact::Redactor;
 pub use request::{Body, Request};
 pub use resolve::{Resolve, Resolving, SystemResolver};

@@ -1,15 +1,15 @@
 //! One connection's way out, and one plugin call's share of it.
 //!
+//! Invariant: connections of one account share its budget once that is known (`Outlet::share`).
 //! Invariant: the HTTP client and its pool belong to one connection, so that no two accounts share a socket.
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use rustls::ClientConfig;
+use syncline_core::{Caller, SHARE_PERCENT};
 use tokio::time::Instant;
 use url::Url;
 
@@ -19,7 +19,7 @@ use crate::credential::Credential;
 use crate::digest::Sessions;
 use crate::error::{NetError, SendError};
 use crate::grant::Grant;
-use crate::rate::{BudgetState, Gate, RateLimit};
+use crate::rate::{BudgetState, Gate, RateLimit, UsageHeaders};
 use crate::redact::Redactor;
 use crate::request::{HEADER_BYTES_MAX, HEADERS_MAX, Request};
 use crate::resolve::CheckedResolver;
@@ -43,6 +43,10 @@ pub struct Limits {
     pub at_once_max: usize,
     /// The vendor's budgets; every one is kept.
     pub rates: Vec<RateLimit>,
+    /// How much of a budget of an hour or longer is used.
+    pub share_percent: u32,
+    /// Where the server says how its budgets stand.
+    pub usage: Vec<UsageHeaders>,
 }
 
 /// Answers of one call of a plugin, in answers of full size.
@@ -64,6 +68,8 @@ impl Default for Limits {
             calls_per_errand_max: 256,
             at_once_max: 8,
             rates: Vec::new(),
+            share_percent: SHARE_PERCENT,
+            usage: Vec::new(),
         }
     }
 }
@@ -124,7 +130,8 @@ pub(crate) struct Inner {
     pub(crate) client: reqwest::Client,
     /// Connects inside the private network alone, and carries credentials in clear text there.
     pub(crate) private_client: reqwest::Client,
-    pub(crate) gate: Gate,
+    /// Another one's, once both are known to reach the same account.
+    gate: RwLock<Arc<Gate>>,
     pub(crate) redactor: Redactor,
     pub(crate) digests: Sessions,
     pub(crate) counters: Counters,
@@ -136,12 +143,12 @@ impl Outlet {
         let private = CheckedResolver { private_only: true, ..resolver.clone() };
         let private_client = client(&config.limits, tls.clone(), private)?;
         let client = client(&config.limits, tls, resolver)?;
-        let gate = Gate::new(&config.limits.rates, config.limits.at_once_max);
+        let gate = Gate::new(&config.limits);
         if let Some(spent) = &config.spent {
             gate.take_over(spent);
         }
         Ok(Outlet(Arc::new(Inner {
-            gate,
+            gate: RwLock::new(Arc::new(gate)),
             redactor: Redactor::new(&config.credential, &config.other_secrets),
             counters: Counters::default(),
             digests: Sessions::default(),
@@ -153,18 +160,18 @@ impl Outlet {
 
     /// Sends one request of the host's own, without a plugin call's limits.
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
-        self.errand_of(u32::MAX, u64::MAX).send(request).await
+        self.errand_of(u32::MAX, u64::MAX, Caller::default()).send(request).await
     }
 
     /// Sends requests of the host's own side by side.
     pub async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, SendError>> {
-        self.errand_of(u32::MAX, u64::MAX).send_all(requests).await
+        self.errand_of(u32::MAX, u64::MAX, Caller::default()).send_all(requests).await
     }
 
-    /// The requests that one call of a plugin may make.
-    pub fn errand(&self) -> Errand {
+    /// The requests that one call of a plugin may make, for `caller`.
+    pub fn errand(&self, caller: Caller) -> Errand {
         let limits = &self.0.config.limits;
-        self.errand_of(limits.calls_per_errand_max, limits.errand_bytes_max())
+        self.errand_of(limits.calls_per_errand_max, limits.errand_bytes_max(), caller)
     }
 
     /// What was sent and received so far.
@@ -176,12 +183,27 @@ impl Outlet {
     ///
     /// It is part of the budget, so that the next process waits too.
     pub fn hold(&self, wait_ms: u64) {
-        self.0.gate.hold(Duration::from_millis(wait_ms));
+        self.0.gate().hold(Duration::from_millis(wait_ms));
+    }
+
+    /// Goes by the budget of `other` from now on, which takes in what this one has used: both reach one account.
+    pub fn share(&self, other: &Outlet) {
+        let theirs = other.0.gate();
+        let mut ours = self.0.gate.write().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&ours, &theirs) {
+            theirs.take_in(&ours);
+            *ours = theirs;
+        }
+    }
+
+    /// When the last of `calls` more requests for `caller` could leave if each were answered at once, from now.
+    pub fn last_of(&self, calls: u64, caller: Caller) -> Duration {
+        self.0.gate().last_of(calls, caller)
     }
 
     /// What is used of the budget, to be kept and given back with `OutletConfig::spent` after a restart.
     pub fn budget(&self) -> BudgetState {
-        self.0.gate.spending()
+        self.0.gate().spending()
     }
 
     /// Takes this connection's secrets out of other texts: a plugin's log lines, its errors.
@@ -189,8 +211,10 @@ impl Outlet {
         &self.0.redactor
     }
 
-    fn errand_of(&self, calls_max: u32, bytes_max: u64) -> Errand {
+    fn errand_of(&self, calls_max: u32, bytes_max: u64, caller: Caller) -> Errand {
         Errand {
+            caller,
+            refused_ms: AtomicU64::new(0),
             outlet: self.clone(),
             calls_left: AtomicU32::new(calls_max),
             allowance: Allowance::new(bytes_max),
@@ -208,6 +232,15 @@ pub struct Errand {
     calls_left: AtomicU32,
     pub(crate) allowance: Allowance,
     pub(crate) waits: Waits,
+    pub(crate) caller: Caller,
+    /// The longest wait with which the budget refused a request.
+    refused_ms: AtomicU64,
+}
+
+impl Inner {
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Errand {
@@ -215,7 +248,26 @@ impl Errand {
     pub async fn send(&self, request: Request) -> Result<Response, SendError> {
         let left = self.calls_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left.map_err(|_| SendError::RetryLater { after_ms: 0 })?;
-        self.deliver(request).await
+        let sent = self.deliver(request).await;
+        if let Err(SendError::RetryLater { after_ms }) = &sent {
+            self.refused_ms.fetch_max(*after_ms, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// True if the budget refused a request.
+    pub fn was_refused(&self) -> bool {
+        self.refused_ms.load(Ordering::Relaxed) > 0
+    }
+
+    /// Leaves the server alone for `wait_ms`, which the plugin says that it asked for.
+    ///
+    /// A plugin that passes on what our own budget said asks for nothing more: a hold of its own would outlive a change
+    /// of the budget.
+    pub fn hold(&self, wait_ms: u64) {
+        if wait_ms > self.refused_ms.load(Ordering::Relaxed) {
+            self.outlet.hold(wait_ms);
+        }
     }
 
     /// Sends requests side by side; the answers come in the order of the requests.

@@ -1,24 +1,21 @@
-//! A connection's request budget: so many calls per so many milliseconds, so many at once, and none before the server says so.
+//! The gate that every request of an account passes: who may send is decided by `syncline_core::CallBudget`, here is waited.
 //!
-//! Invariant: in no window of `per_ms` does the server see more than `calls` requests. A call counts from before it is
-//! sent until `per_ms` after its answer, so that delays on the way cannot press two windows into one.
-//! A bucket that refills steadily would not do: it lets through up to twice the number in one window.
+//! Invariant: connections of one account pass one gate, so that its budgets are kept by all of them together (E7).
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use reqwest::header::HeaderMap;
+use syncline_core::{CallBudget, CallWindow, Caller, Counted, MaySend};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::SendError;
+use crate::outlet::Limits;
 use crate::scope::RateScope;
 
 /// A longer wait is not held: the caller gives its place up and comes back.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
-
-/// Answers are remembered in this many steps of a window, each counted as if it came at the step's end.
-const STEPS_PER_WINDOW: u32 = 256;
 
 /// No server keeps us away longer than this, whatever it says.
 const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -43,36 +40,24 @@ impl RateLimit {
     }
 }
 
-/// One connection's gate; every request passes it.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    state: Mutex<State>,
-    at_once: Semaphore,
-    answered: Notify,
+/// Headers in which a server says how a limit on all requests stands.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageHeaders {
+    /// Which limit.
+    pub per_ms: u64,
+    /// How many requests it lets through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// How many of them are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+    /// The user has set the limit: the server may lower it and not raise it.
+    #[serde(skip)]
+    pub is_capped: bool,
 }
 
-#[derive(Debug)]
-struct State {
-    windows: Vec<Window>,
-    held_until: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Window {
-    limit: RateLimit,
-    running: u32,
-    answered: u32,
-    steps: VecDeque<Step>,
-}
-
-#[derive(Debug)]
-struct Step {
-    first: Instant,
-    frees_at: Instant,
-    calls: u32,
-}
-
-/// What a connection has used of its budget, to be kept across a restart.
+/// What an account has used of its budget, to be kept across a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BudgetState {
     /// When this was true, in milliseconds since 1970.
@@ -86,64 +71,80 @@ pub struct BudgetState {
 /// What one rate limit has counted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Spending {
-    /// Which limit.
-    pub per_ms: u64,
-    /// Which requests it counts.
-    #[serde(default, skip_serializing_if = "RateScope::is_all")]
-    pub scope: RateScope,
-    /// After how many milliseconds how many calls are free again, earliest first.
-    pub spent: Vec<(u64, u32)>,
+    /// Which limit, as it was set.
+    pub limit: RateLimit,
+    /// How many requests it lets through by what the server said.
+    pub calls: u32,
+    /// What it has counted.
+    pub counted: Counted,
 }
 
-enum Wait {
-    None,
-    Until(Instant),
-    ForAnAnswer,
+/// One account's gate.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    answered: Notify,
+    opened: Instant,
+    opened_ms: i64,
+}
+
+#[derive(Debug)]
+struct State {
+    budget: CallBudget,
+    /// As they were set, one for each window of the budget.
+    limits: Vec<RateLimit>,
 }
 
 /// A request's place in the budget; giving it back starts the time after which the place is free.
 #[derive(Debug)]
-pub(crate) struct Pass<'gate> {
-    gate: &'gate Gate,
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
     /// Which windows it counts in.
-    counted: Vec<bool>,
-    _at_once: SemaphorePermit<'gate>,
+    counts_in: Vec<bool>,
+}
+
+/// A request that waits; dropping it ends the wait, also when the request is given up.
+struct Waiting<'gate> {
+    gate: &'gate Gate,
+    caller: Caller,
 }
 
 impl Gate {
-    pub(crate) fn new(limits: &[RateLimit], at_once_max: usize) -> Gate {
-        let windows = limits
-            .iter()
-            .map(|limit| Window { limit: limit.clone(), running: 0, answered: 0, steps: VecDeque::new() })
-            .collect();
+    pub(crate) fn new(limits: &Limits) -> Gate {
+        let windows =
+            limits.rates.iter().map(|rate| CallWindow::new(rate.calls, rate.per_ms, limits.share_percent)).collect();
+        let at_once_max = u32::try_from(limits.at_once_max).unwrap_or(u32::MAX);
+        let state = State { budget: CallBudget::new(windows, at_once_max), limits: limits.rates.clone() };
         Gate {
-            state: Mutex::new(State { windows, held_until: None }),
-            at_once: Semaphore::new(at_once_max),
+            state: Mutex::new(state),
             answered: Notify::new(),
+            opened: Instant::now(),
+            opened_ms: i64::try_from(unix_ms()).unwrap_or(0),
         }
     }
 
     /// Waits for a place for a request, at most `WAIT_MAX`; `path` is what follows the connection's base.
-    pub(crate) async fn admit(&self, method: &str, path: &str) -> Result<Pass<'_>, SendError> {
-        let counted: Vec<bool> =
-            self.lock().windows.iter().map(|window| window.limit.scope.covers(method, path)).collect();
+    pub(crate) async fn admit(self: &Arc<Gate>, method: &str, path: &str, caller: Caller) -> Result<Pass, SendError> {
         let deadline = Instant::now() + WAIT_MAX;
-        let at_once = timeout_at(deadline, self.at_once.acquire()).await;
-        let at_once = at_once.map_err(|_| SendError::RetryLater { after_ms: 1_000 })?;
-        let at_once = at_once.expect("the gate's semaphore is never closed");
+        let mut waiting = None;
         loop {
             let answered = self.answered.notified();
             let now = Instant::now();
             // Bound first: the lock must be free again before anything is awaited.
-            let wait = self.lock().take(&counted, now);
-            match wait {
-                Wait::None => return Ok(Pass { gate: self, counted, _at_once: at_once }),
-                Wait::Until(moment) if moment > deadline => {
-                    let wait = moment.saturating_duration_since(now);
-                    return Err(SendError::RetryLater { after_ms: wait.as_millis() as u64 + 1 });
+            let (counts_in, verdict) = self.take(method, path, caller);
+            match verdict {
+                MaySend::Send => return Ok(Pass { gate: Arc::clone(self), counts_in }),
+                MaySend::At(moment) => {
+                    let moment = self.instant(moment);
+                    if moment > deadline {
+                        let wait = moment.saturating_duration_since(now);
+                        return Err(SendError::RetryLater { after_ms: wait.as_millis() as u64 + 1 });
+                    }
+                    waiting.get_or_insert_with(|| self.wait(caller));
+                    sleep_until(moment).await;
                 }
-                Wait::Until(moment) => sleep_until(moment).await,
-                Wait::ForAnAnswer => {
+                MaySend::AfterAnother => {
+                    waiting.get_or_insert_with(|| self.wait(caller));
                     let waited = timeout_at(deadline, answered).await;
                     waited.map_err(|_| SendError::RetryLater { after_ms: 1_000 })?;
                 }
@@ -151,34 +152,116 @@ impl Gate {
         }
     }
 
+    fn take(&self, method: &str, path: &str, caller: Caller) -> (Vec<bool>, MaySend) {
+        let (now, mut state) = (self.now(), self.lock());
+        let counts_in: Vec<bool> = state.limits.iter().map(|limit| limit.scope.covers(method, path)).collect();
+        let verdict = state.budget.may_send(&counts_in, caller, now);
+        if verdict == MaySend::Send {
+            state.budget.send(&counts_in);
+        }
+        (counts_in, verdict)
+    }
+
+    fn wait(&self, caller: Caller) -> Waiting<'_> {
+        self.lock().budget.wait(caller.lane);
+        Waiting { gate: self, caller }
+    }
+
     /// Lets nothing pass for `wait`, as a server asked.
     pub(crate) fn hold(&self, wait: Duration) {
-        let until = Instant::now() + wait.min(HOLD_MAX);
-        let mut state = self.lock();
-        state.held_until = Some(state.held_until.map_or(until, |held| held.max(until)));
+        let until = self.now().saturating_add_unsigned(wait.min(HOLD_MAX).as_millis() as u64);
+        self.lock().budget.hold(until);
+    }
+
+    /// Goes by what an answer says of the limits on all requests.
+    pub(crate) fn learn(&self, usage: &[UsageHeaders], headers: &HeaderMap) {
+        let number = |name: &Option<String>| headers.get(name.as_ref()?)?.to_str().ok()?.trim().parse::<u32>().ok();
+        for usage in usage {
+            let (limit, left) = (number(&usage.limit), number(&usage.left));
+            let (now, mut state) = (self.now(), self.lock());
+            let State { budget, limits } = &mut *state;
+            let is_its = |limit: &RateLimit| limit.per_ms == usage.per_ms && limit.scope.is_all();
+            let windows = budget.windows.iter_mut().zip(limits).filter(|(_, limit)| is_its(limit));
+            for (window, set) in windows {
+                let limit = limit.map(|limit| if usage.is_capped { limit.min(set.calls) } else { limit });
+                // What is left of the server's own limit: of ours, if that is lower, it is less.
+                let beyond = number(&usage.limit).map_or(0, |told| told.saturating_sub(limit.unwrap_or(told)));
+                window.learn(limit, left.map(|left| left.saturating_sub(beyond)), now);
+            }
+        }
+    }
+
+    /// When the last of `calls` more requests that count in every limit on all could leave.
+    pub(crate) fn last_of(&self, calls: u64, caller: Caller) -> Duration {
+        let (now, state) = (self.now(), self.lock());
+        let counts_in: Vec<bool> = state.limits.iter().map(|limit| limit.scope.is_all()).collect();
+        let last = state.budget.last_of(calls, &counts_in, caller, now);
+        Duration::from_millis(last.saturating_sub(now).max(0).unsigned_abs())
     }
 
     /// What is used up at this moment.
     pub(crate) fn spending(&self) -> BudgetState {
-        let (state, now) = (self.lock(), Instant::now());
-        let held_ms = state.held_until.map_or(0, |until| until.saturating_duration_since(now).as_millis() as u64);
-        let windows = state.windows.iter().map(|window| window.spending(now)).collect();
-        BudgetState { at_ms: unix_ms(), held_ms, windows }
+        let (now, state) = (self.now(), self.lock());
+        let held_ms = state.budget.held_until(now).map_or(0, |until| until.saturating_sub(now).unsigned_abs());
+        let windows = state.limits.iter().zip(&state.budget.windows);
+        let windows = windows.map(|(limit, window)| Spending {
+            limit: limit.clone(),
+            calls: window.calls(),
+            counted: window.counted(now),
+        });
+        BudgetState { at_ms: unix_ms(), held_ms, windows: windows.collect() }
     }
 
     /// Goes on from what an earlier process had used; a clock that was set back only makes this wait longer.
+    ///
+    /// What a server asked for is not waited for any more once somebody has changed the limits: they know of something
+    /// that the answer of then did not, and the next answer says whether it is true.
     pub(crate) fn take_over(&self, before: &BudgetState) {
-        let (mut state, now) = (self.lock(), Instant::now());
+        let (now, mut state) = (self.now(), self.lock());
         let elapsed_ms = unix_ms().saturating_sub(before.at_ms);
         let held_ms = before.held_ms.min(HOLD_MAX.as_millis() as u64).saturating_sub(elapsed_ms);
-        state.held_until = (held_ms > 0).then(|| now + Duration::from_millis(held_ms));
-        for window in &mut state.windows {
+        let limits_before: Vec<&RateLimit> = before.windows.iter().map(|spending| &spending.limit).collect();
+        if held_ms > 0 && limits_before == state.limits.iter().collect::<Vec<_>>() {
+            state.budget.hold(now.saturating_add_unsigned(held_ms));
+        }
+        let State { budget, limits } = &mut *state;
+        for (window, limit) in budget.windows.iter_mut().zip(limits) {
             let is_its =
-                |spending: &&Spending| (spending.per_ms, &spending.scope) == (window.limit.per_ms, &window.limit.scope);
+                |spending: &&Spending| (spending.limit.per_ms, &spending.limit.scope) == (limit.per_ms, &limit.scope);
             if let Some(spending) = before.windows.iter().find(is_its) {
-                window.take_over(spending, elapsed_ms, now);
+                // What the server said of a limit counts until somebody sets another one.
+                window.learn(Some(spending.calls).filter(|_| spending.limit == *limit), None, now);
+                window.take_over(&spending.counted, elapsed_ms, now);
             }
         }
+    }
+
+    /// Takes in the budget of another gate of the same account: what it has used, and its limits where they are lower.
+    pub(crate) fn take_in(&self, other: &Gate) {
+        let (theirs, at_once_max) = (other.spending(), other.lock().budget.at_once_max());
+        let mut state = self.lock();
+        state.budget.narrow(at_once_max);
+        let State { budget, limits } = &mut *state;
+        for Spending { limit, .. } in &theirs.windows {
+            let ours = limits.iter().position(|own| (own.per_ms, &own.scope) == (limit.per_ms, &limit.scope));
+            if let Some(place) = ours {
+                limits[place].calls = limits[place].calls.min(limit.calls);
+                budget.windows[place].narrow(limit.calls);
+            }
+        }
+        drop(state);
+        self.take_over(&theirs);
+        self.hold(Duration::from_millis(theirs.held_ms));
+    }
+
+    /// Milliseconds since 1970 that do not go back.
+    fn now(&self) -> i64 {
+        let since = i64::try_from(self.opened.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.opened_ms.saturating_add(since)
+    }
+
+    fn instant(&self, moment: i64) -> Instant {
+        self.opened + Duration::from_millis(moment.saturating_sub(self.opened_ms).max(0).unsigned_abs())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,201 +274,19 @@ fn unix_ms() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Pass {
     fn drop(&mut self) {
-        self.gate.lock().give_back(&self.counted, Instant::now());
+        self.gate.lock().budget.answer(&self.counts_in, self.gate.now());
         self.gate.answered.notify_waiters();
     }
 }
 
-impl State {
-    fn take(&mut self, counted: &[bool], now: Instant) -> Wait {
-        let held = self.held_until.filter(|&until| until > now);
-        self.held_until = held;
-        let mut earliest = held;
-        for window in self.counting(counted) {
-            match window.wait(now) {
-                Wait::None => {}
-                Wait::Until(moment) => earliest = Some(earliest.map_or(moment, |other| other.max(moment))),
-                Wait::ForAnAnswer => return Wait::ForAnAnswer,
-            }
-        }
-        if let Some(moment) = earliest {
-            return Wait::Until(moment);
-        }
-        self.counting(counted).for_each(|window| window.running += 1);
-        Wait::None
-    }
-
-    fn give_back(&mut self, counted: &[bool], now: Instant) {
-        self.counting(counted).for_each(|window| window.answer(now));
-    }
-
-    fn counting(&mut self, counted: &[bool]) -> impl Iterator<Item = &mut Window> {
-        self.windows.iter_mut().zip(counted).filter(|(_, counted)| **counted).map(|(window, _)| window)
-    }
-}
-
-impl Window {
-    fn per(&self) -> Duration {
-        Duration::from_millis(self.limit.per_ms)
-    }
-
-    fn wait(&mut self, now: Instant) -> Wait {
-        while let Some(step) = self.steps.pop_front_if(|step| step.frees_at <= now) {
-            self.answered -= step.calls;
-        }
-        if self.running + self.answered < self.limit.calls {
-            return Wait::None;
-        }
-        match self.steps.front() {
-            Some(step) => Wait::Until(step.frees_at),
-            None => Wait::ForAnAnswer,
-        }
-    }
-
-    fn answer(&mut self, now: Instant) {
-        self.running = self.running.saturating_sub(1);
-        self.answered += 1;
-        let frees_at = now + self.per();
-        let step_length = self.per() / STEPS_PER_WINDOW;
-        match self.steps.back_mut() {
-            Some(step) if now.saturating_duration_since(step.first) < step_length => {
-                step.frees_at = frees_at;
-                step.calls += 1;
-            }
-            _ => self.steps.push_back(Step { first: now, frees_at, calls: 1 }),
-        }
-    }
-
-    fn spending(&self, now: Instant) -> Spending {
-        let left_ms = |moment: Instant| moment.saturating_duration_since(now).as_millis() as u64;
-        let mut spent: Vec<(u64, u32)> = self.steps.iter().map(|step| (left_ms(step.frees_at), step.calls)).collect();
-        if self.running > 0 {
-            // Whether they will have been answered nobody knows; at the latest they count from now.
-            spent.push((self.limit.per_ms, self.running));
-        }
-        Spending { per_ms: self.limit.per_ms, scope: self.limit.scope.clone(), spent }
-    }
-
-    fn take_over(&mut self, spending: &Spending, elapsed_ms: u64, now: Instant) {
-        for &(left_ms, calls) in &spending.spent {
-            let left_ms = left_ms.min(self.limit.per_ms).saturating_sub(elapsed_ms);
-            self.steps.push_back(Step { first: now, frees_at: now + Duration::from_millis(left_ms), calls });
-            self.answered = self.answered.saturating_add(calls);
-        }
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.gate.lock().budget.waited(self.caller.lane);
+        self.gate.answered.notify_waiters();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Gate, RateLimit};
-    use crate::error::SendError;
-    use crate::scope::RateScope;
-    use std::time::Duration;
-    use tokio::time::{Instant, advance};
-
-    #[tokio::test(start_paused = true)]
-    async fn no_window_ever_holds_more_than_its_calls() {
-        let gate = Gate::new(&[RateLimit::new(3, 10_000)], 8);
-        let start = Instant::now();
-        let mut sent = Vec::new();
-        for _ in 0..9 {
-            let pass = gate.admit("GET", "/").await.expect("a wait within the limit");
-            sent.push(start.elapsed().as_secs());
-            advance(Duration::from_secs(1)).await;
-            drop(pass);
-        }
-        assert_eq!(sent, [0, 1, 2, 11, 12, 13, 22, 23, 24]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_narrowest_of_two_limits_counts_and_a_long_wait_is_given_back() {
-        let limits = [RateLimit::new(2, 1_000), RateLimit::new(4, 86_400_000)];
-        let gate = Gate::new(&limits, 8);
-        let start = Instant::now();
-        for _ in 0..4 {
-            gate.admit("GET", "/").await.expect("a wait within the limit");
-        }
-        assert_eq!(start.elapsed().as_secs(), 1);
-        let refused = gate.admit("GET", "/").await.expect_err("a day is too long to wait");
-        assert!(matches!(refused, SendError::RetryLater { after_ms } if after_ms > 86_000_000), "{refused:?}");
-        assert_eq!(start.elapsed().as_secs(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_held_connection_waits_as_long_as_the_server_said() {
-        let gate = Gate::new(&[], 8);
-        let start = Instant::now();
-        gate.hold(Duration::from_secs(7));
-        gate.hold(Duration::from_secs(2));
-        gate.admit("GET", "/").await.expect("a wait within the limit");
-        assert_eq!(start.elapsed().as_secs(), 7);
-        gate.hold(Duration::from_secs(31));
-        let refused = gate.admit("GET", "/").await.expect_err("31 s are too long to wait");
-        assert!(matches!(refused, SendError::RetryLater { after_ms: 31_000..=31_001 }), "{refused:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_window_of_running_calls_waits_for_an_answer() {
-        let gate = Gate::new(&[RateLimit::new(1, 1_000)], 8);
-        let start = Instant::now();
-        let first = gate.admit("GET", "/").await.expect("a free place");
-        let (second, ()) = tokio::join!(gate.admit("GET", "/"), async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            drop(first);
-        });
-        second.expect("a place after the answer");
-        assert_eq!(start.elapsed().as_secs(), 6);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_for_a_place_ends() {
-        let gate = Gate::new(&[], 1);
-        let start = Instant::now();
-        let first = gate.admit("GET", "/").await.expect("a free place");
-        let refused = gate.admit("GET", "/").await.expect_err("the place is not given back");
-        assert!(matches!(refused, SendError::RetryLater { after_ms: 1_000 }), "{refused:?}");
-        assert_eq!(start.elapsed(), super::WAIT_MAX);
-        drop(first);
-        gate.admit("GET", "/").await.expect("a free place");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_restart_gives_no_budget_back() {
-        let limits = [RateLimit::new(3, 86_400_000)];
-        let before = Gate::new(&limits, 8);
-        drop(before.admit("GET", "/").await.expect("a free place"));
-        let _running = before.admit("GET", "/").await.expect("a free place");
-        before.hold(Duration::from_secs(9));
-        let after = Gate::new(&limits, 8);
-        after.take_over(&before.spending());
-        let start = Instant::now();
-        after.admit("GET", "/").await.expect("one place is left");
-        assert!((8..=9).contains(&start.elapsed().as_secs()), "{:?}", before.spending());
-        let refused = after.admit("GET", "/").await.expect_err("the day's calls are used up");
-        assert!(matches!(refused, SendError::RetryLater { after_ms: 86_000_000.. }), "{refused:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_limit_on_searches_counts_searches_alone_and_stays_over_a_restart() {
-        let mut searches = RateLimit::new(2, 86_400_000);
-        searches.scope = RateScope::new(Some("POST"), Some("/objects/*/search"));
-        let limits = [searches, RateLimit::new(100, 86_400_000)];
-        let mut gate = Gate::new(&limits, 8);
-        gate.admit("POST", "/objects/contacts/search").await.expect("a free place");
-        for (method, path) in [("GET", "/objects/contacts/search"), ("POST", "/objects/contacts"), ("POST", "/search")]
-        {
-            gate.admit(method, path).await.expect("no search");
-        }
-        gate.admit("POST", "/objects/contacts/search").await.expect("a free place");
-        for _ in 0..2 {
-            let refused = gate.admit("POST", "/objects/contacts/search").await.expect_err("two were made");
-            assert!(matches!(refused, SendError::RetryLater { after_ms: 86_000_000.. }), "{refused:?}");
-            gate.admit("GET", "/objects/contacts").await.expect("no search");
-            let before = gate.spending();
-            gate = Gate::new(&limits, 8);
-            gate.take_over(&before);
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use syncline_core::Caller;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
@@ -89,7 +90,7 @@ impl Errand {
                 let _waiting = self.waits.begin();
                 turn = Some(inner.digests.turn().await);
             }
-            let answer = self.exchange(target, message, signed, clock).await;
+            let answer = self.exchange(target, message, signed, clock, repeats > 0).await;
             // What was refused for its signature was not done, so it may be sent again, whatever it is.
             if challenges < CHALLENGES_MAX && answer.as_ref().is_ok_and(|answer| answer.is_challenge) {
                 challenges += 1;
@@ -110,11 +111,14 @@ impl Errand {
         message: &Message,
         signed: bool,
         clock: &mut Clock,
+        is_repeat: bool,
     ) -> Result<Answer, Failed> {
         let inner = &*self.outlet.0;
+        let caller = Caller { is_retry: self.caller.is_retry || is_repeat, ..self.caller };
+        let gate = inner.gate();
         let pass = {
             let _waiting = self.waits.begin();
-            inner.gate.admit(message.method.as_str(), inner.path(target)).await?
+            gate.admit(message.method.as_str(), inner.path(target), caller).await?
         };
         let outgoing = inner.outgoing(target, message, signed)?;
         inner.counters.sending(message.body_bytes());
@@ -126,8 +130,11 @@ impl Errand {
             }
         };
         clock.left = clock.left.saturating_sub(line.finish(&answer));
-        if let Some(wait) = answer.as_ref().ok().and_then(Answer::retry_after) {
-            inner.gate.hold(wait);
+        if let Ok(answer) = &answer {
+            gate.learn(&inner.config.limits.usage, &answer.headers);
+            if let Some(wait) = answer.retry_after() {
+                gate.hold(wait);
+            }
         }
         drop(pass);
         answer

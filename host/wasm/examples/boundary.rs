@@ -45,6 +45,7 @@ async fn main() -> Result<(), Failure> {
         settings_json: format!("{{\"count\":{RECORDS}}}"),
         outlet,
         clock: Arc::new(|| 0),
+        lane: syncline_core::Lane::Incremental,
     };
     let connector = plugin.connector(context)?;
     let small = mean(&connector, async |connector| drop(connector.check().await.expect("a report"))).await;

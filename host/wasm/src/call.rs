@@ -6,10 +6,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use syncline_core::Instant;
+use syncline_core::{Caller, Instant, Lane};
 use syncline_net::{Errand, Outlet};
 use syncline_runner::Fault;
 use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
@@ -36,6 +37,24 @@ pub(crate) struct Scene {
     pub(crate) settings_json: String,
     pub(crate) outlet: Option<Outlet>,
     pub(crate) clock: Clock,
+    pub(crate) urgency: Urgency,
+}
+
+/// How urgent the calls of one connector are (E7).
+#[derive(Default)]
+pub(crate) struct Urgency {
+    pub(crate) lane: Lane,
+    /// Everything is read anew: as long as the connector lives, nothing of what it does is urgent.
+    pub(crate) is_backfill: AtomicBool,
+    /// The last call failed in a way that makes the next one a retry.
+    pub(crate) has_failed: AtomicBool,
+}
+
+impl Urgency {
+    fn caller(&self) -> Caller {
+        let lane = if self.is_backfill.load(Ordering::Relaxed) { Lane::Backfill } else { self.lane };
+        Caller { lane, is_retry: self.has_failed.load(Ordering::Relaxed) }
+    }
 }
 
 impl Scene {
@@ -146,13 +165,13 @@ pub(crate) struct Failure {
 /// One call under way.
 pub(crate) struct Call {
     pub(crate) store: Store<CallState>,
-    errand: Option<Arc<Errand>>,
+    pub(crate) errand: Option<Arc<Errand>>,
     limits: Limits,
 }
 
 impl Call {
     pub(crate) fn new(engine: &Engine, limits: Limits, scene: Arc<Scene>) -> Call {
-        let errand = scene.outlet.as_ref().map(|outlet| Arc::new(outlet.errand()));
+        let errand = scene.outlet.as_ref().map(|outlet| Arc::new(outlet.errand(scene.urgency.caller())));
         let log = GuestLog::new(limits.log_bytes());
         let state = CallState { scene, errand: errand.clone(), meter: Meter::new(limits), log };
         let mut store = Store::new(engine, state);

@@ -7,10 +7,13 @@
 //! unknown then.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use syncline_core::{FieldName, Instant, Object, ObjectName, RecordId, Schema, Value};
+use syncline_net::Errand;
 use syncline_runner::{
     BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, MemberList, Outcome, Page, Progress,
+    ReadMode,
     ReadRequest, Table, Target, WriteAnswer, WriteRequest,
 };
 
@@ -36,31 +39,54 @@ macro_rules! ask {
             interface.load(&mut call.store, &instance)?.$function(&mut call.store, $($argument),*).await
         });
         let ended = ended.await;
-        match call.end(ended) {
+        let errand = call.errand.clone();
+        let answer = match call.end(ended) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(fault)) => Err(heed(&connector.scene, convert::fault(fault, |text| connector.scene.cleaned(text)))),
+            Ok(Err(fault)) => Err(convert::fault(fault, |text| connector.scene.cleaned(text))),
             Err(failure) => Err(settle(&connector.plugin, &connector.scene, failure)),
-        }
+        };
+        heed(&connector.scene, errand.as_deref(), answer.as_ref().err());
+        answer.map(|answer| (answer, errand))
     }};
 }
 
-/// Leaves the vendor alone for as long as the plugin says that it asked for, and gives the fault.
-fn heed(scene: &Scene, fault: Fault) -> Fault {
-    if let (Fault::RetryLater { after_ms, .. }, Some(outlet)) = (&fault, &scene.outlet) {
-        outlet.hold(*after_ms);
-    }
-    fault
+/// The same without what it has sent.
+macro_rules! ask_only {
+    ($($question:tt)*) => {
+        ask!($($question)*).map(|(answer, _)| answer)
+    };
+}
+
+/// Leaves the vendor alone for as long as the plugin says that it asked for, and notes whether the next call repeats
+/// this one.
+fn heed(scene: &Scene, errand: Option<&Errand>, fault: Option<&Fault>) {
+    // What our own budget refused was not sent, so sending it is no retry.
+    let was_sent = errand.is_none_or(|errand| !errand.was_refused());
+    let has_failed = match fault {
+        Some(Fault::RetryLater { after_ms, .. }) => {
+            if let Some(errand) = errand {
+                errand.hold(*after_ms);
+            }
+            was_sent
+        }
+        Some(Fault::Transient(_) | Fault::Interrupted(_)) => was_sent,
+        _ => false,
+    };
+    scene.urgency.has_failed.store(has_failed, Ordering::Relaxed);
 }
 
 /// Leaves the vendor alone until the longest of the waits for its budgets is over (E7).
-fn heed_outcomes(scene: &Scene, answer: &WriteAnswer) {
+fn heed_outcomes(scene: &Scene, errand: Option<&Errand>, answer: &WriteAnswer) {
     let waits = answer.outcomes.iter().filter_map(|outcome| match outcome {
         Outcome::Quota { after_ms, .. } => Some(*after_ms),
         _ => None,
     });
-    if let (Some(wait_ms), Some(outlet)) = (waits.max(), &scene.outlet) {
-        outlet.hold(wait_ms);
+    if let (Some(wait_ms), Some(errand)) = (waits.max(), errand) {
+        errand.hold(wait_ms);
     }
+    let is_open = |outcome: &Outcome| matches!(outcome, Outcome::RetryLater { .. } | Outcome::Unknown(_));
+    let has_failed = answer.outcomes.iter().any(is_open) && errand.is_none_or(|errand| !errand.was_refused());
+    scene.urgency.has_failed.store(has_failed, Ordering::Relaxed);
 }
 
 /// Keeps count of crashes, and gives the fault.
@@ -131,35 +157,35 @@ fn nonsense(nonsense: Nonsense) -> Fault {
 impl Connector for WasmConnector {
     fn check(&self) -> BoxFuture<'_, Result<CheckReport, Fault>> {
         Box::pin(async move {
-            let report = ask!(self, discovery, call_check())?;
+            let report = ask_only!(self, discovery, call_check())?;
             convert::model::check_report(report).map_err(nonsense)
         })
     }
 
     fn objects(&self) -> BoxFuture<'_, Result<Vec<Object>, Fault>> {
         Box::pin(async move {
-            let objects = ask!(self, discovery, call_objects())?;
+            let objects = ask_only!(self, discovery, call_objects())?;
             convert::model::objects(objects).map_err(nonsense)
         })
     }
 
     fn containers(&self, object: ObjectName) -> BoxFuture<'_, Result<Vec<Container>, Fault>> {
         Box::pin(async move {
-            let containers = ask!(self, discovery, call_containers(object.as_str()))?;
+            let containers = ask_only!(self, discovery, call_containers(object.as_str()))?;
             convert::model::containers(containers).map_err(nonsense)
         })
     }
 
     fn lists(&self, target: Target) -> BoxFuture<'_, Result<Vec<MemberList>, Fault>> {
         Box::pin(async move {
-            let lists = ask!(self, discovery, call_lists(&convert::read::endpoint(&target)))?;
+            let lists = ask_only!(self, discovery, call_lists(&convert::read::endpoint(&target)))?;
             convert::model::lists(lists).map_err(nonsense)
         })
     }
 
     fn describe(&self, target: Target) -> BoxFuture<'_, Result<Schema, Fault>> {
         Box::pin(async move {
-            let schema = ask!(self, discovery, call_describe(&convert::read::endpoint(&target)))?;
+            let schema = ask_only!(self, discovery, call_describe(&convert::read::endpoint(&target)))?;
             convert::model::schema(schema).map_err(nonsense)
         })
     }
@@ -167,7 +193,10 @@ impl Connector for WasmConnector {
     fn read(&self, request: ReadRequest) -> BoxFuture<'_, Result<Page, Fault>> {
         Box::pin(async move {
             let limit = request.limit;
-            let page = ask!(self, source, call_read(&convert::read::request(request)))?;
+            if request.mode == ReadMode::Full {
+                self.scene.urgency.is_backfill.store(true, Ordering::Relaxed);
+            }
+            let page = ask_only!(self, source, call_read(&convert::read::request(request)))?;
             convert::read::page(page, limit).map_err(nonsense)
         })
     }
@@ -180,7 +209,7 @@ impl Connector for WasmConnector {
     ) -> BoxFuture<'_, Result<GetAnswer, Fault>> {
         Box::pin(async move {
             let (endpoint, fields) = (convert::read::endpoint(&target), convert::texts(&fields));
-            let answer = ask!(self, source, call_get(&endpoint, &convert::texts(&ids), &fields))?;
+            let answer = ask_only!(self, source, call_get(&endpoint, &convert::texts(&ids), &fields))?;
             convert::read::get_answer(answer, ids.len()).map_err(nonsense)
         })
     }
@@ -195,7 +224,7 @@ impl Connector for WasmConnector {
         Box::pin(async move {
             let (endpoint, fields) = (convert::read::endpoint(&target), convert::texts(&fields));
             let values: Vec<_> = values.into_iter().map(|value| convert::value::lower(Some(value))).collect();
-            let table = ask!(self, source, call_find(&endpoint, key.as_str(), &values, &fields))?;
+            let table = ask_only!(self, source, call_find(&endpoint, key.as_str(), &values, &fields))?;
             convert::table::whole(table).map_err(nonsense)
         })
     }
@@ -208,7 +237,7 @@ impl Connector for WasmConnector {
     ) -> BoxFuture<'_, Result<(Vec<RecordId>, Progress), Fault>> {
         Box::pin(async move {
             let endpoint = convert::read::endpoint(&target);
-            let (ids, progress) = ask!(self, source, call_members(&endpoint, &members_of, cursor.as_deref()))?;
+            let (ids, progress) = ask_only!(self, source, call_members(&endpoint, &members_of, cursor.as_deref()))?;
             convert::read::members(ids, progress).map_err(nonsense)
         })
     }
@@ -222,21 +251,21 @@ impl Connector for WasmConnector {
         Box::pin(async move {
             let endpoint = convert::read::endpoint(&target);
             let times =
-                ask!(self, source, call_field_times(&endpoint, &convert::texts(&ids), &convert::texts(&fields)))?;
+                ask_only!(self, source, call_field_times(&endpoint, &convert::texts(&ids), &convert::texts(&fields)))?;
             convert::read::field_times(times, ids.len(), fields.len()).map_err(nonsense)
         })
     }
 
     fn prepare(&self, target: Target) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move { ask!(self, sink, call_prepare(&convert::read::endpoint(&target))) })
+        Box::pin(async move { ask_only!(self, sink, call_prepare(&convert::read::endpoint(&target))) })
     }
 
     fn write(&self, request: WriteRequest) -> BoxFuture<'_, Result<WriteAnswer, Fault>> {
         Box::pin(async move {
             let operations = request.operations.len();
-            let answer = ask!(self, sink, call_write(&convert::write::request(request)))?;
+            let (answer, errand) = ask!(self, sink, call_write(&convert::write::request(request)))?;
             let answer = convert::write::answer(answer, operations).map_err(nonsense)?;
-            heed_outcomes(&self.scene, &answer);
+            heed_outcomes(&self.scene, errand.as_deref(), &answer);
             Ok(answer)
         })
     }
@@ -253,7 +282,7 @@ impl Connector for WasmConnector {
             let endpoint = convert::read::endpoint(&target);
             let (columns, fields) = (convert::texts(&columns), convert::texts(&fields));
             let hints: Vec<_> = hints.into_iter().map(convert::value::lower_cells).collect();
-            let created = ask!(self, sink, call_find_created(&endpoint, &keys, &columns, &hints, &fields))?;
+            let created = ask_only!(self, sink, call_find_created(&endpoint, &keys, &columns, &hints, &fields))?;
             convert::write::created(created, keys.len()).map_err(nonsense)
         })
     }

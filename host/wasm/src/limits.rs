@@ -130,8 +130,13 @@ mod tests {
 
     #[test]
     fn only_what_can_be_raised_is_said_to_be_raised() {
-        let scene =
-            Scene { name: "rows".to_owned(), settings_json: String::new(), outlet: None, clock: Arc::new(|| 0) };
+        let scene = Scene {
+            name: "rows".to_owned(),
+            settings_json: String::new(),
+            outlet: None,
+            clock: Arc::new(|| 0),
+            urgency: crate::call::Urgency::default(),
+        };
         for (breach, name) in [
             (Breach::Memory(1), Some("memory_mib")),
             (Breach::Cpu, Some("cpu_ms")),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use syncline_core::Instant as Moment;
+use syncline_core::{Instant as Moment, Lane};
 use syncline_net::Outlet;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
@@ -11,7 +11,7 @@ use wasmtime::component::{Instance, InstancePre};
 use crate::audit::PluginKind;
 use crate::bindings::connector::exports::syncline::connector::{discovery, sink, source};
 use crate::bindings::transform::exports::syncline::transform::rows;
-use crate::call::{Call, CallState, Clock, Scene};
+use crate::call::{Call, CallState, Clock, Scene, Urgency};
 use crate::connector::WasmConnector;
 use crate::limits::Limits;
 use crate::runtime::LoadError;
@@ -106,6 +106,8 @@ pub struct ConnectionContext {
     pub outlet: Outlet,
     /// The time.
     pub clock: Clock,
+    /// How urgent its calls are.
+    pub lane: Lane,
 }
 
 /// The plugin is of another kind than asked for.
@@ -138,8 +140,13 @@ impl Plugin {
 
     /// Starts one instance, so that what does not fit is said now and not in a run. No function of the plugin is called.
     pub(crate) async fn try_out(&self) -> Result<(), LoadError> {
-        let scene =
-            Scene { name: "a plugin".to_owned(), settings_json: String::new(), outlet: None, clock: Arc::new(|| 0) };
+        let scene = Scene {
+            name: "a plugin".to_owned(),
+            settings_json: String::new(),
+            outlet: None,
+            clock: Arc::new(|| 0),
+            urgency: Urgency::default(),
+        };
         let instance = self.0.program.instance();
         let mut call = Call::new(instance.engine(), self.0.limits, Arc::new(scene));
         let watch = call.watch();
@@ -176,8 +183,9 @@ impl Plugin {
 
     /// Serves one connection.
     pub fn connector(&self, context: ConnectionContext) -> Result<WasmConnector, WrongKind> {
-        let ConnectionContext { name, settings_json, outlet, clock } = context;
-        let scene = Scene { name, settings_json, outlet: Some(outlet), clock };
+        let ConnectionContext { name, settings_json, outlet, clock, lane } = context;
+        let urgency = Urgency { lane, ..Urgency::default() };
+        let scene = Scene { name, settings_json, outlet: Some(outlet), clock, urgency };
         match self.0.program {
             Program::Connector { .. } => Ok(WasmConnector::new(self.0.clone(), Arc::new(scene))),
             Program::Transform { .. } => Err(WrongKind { found: self.0.kind, wanted: "connector" }),
@@ -186,7 +194,8 @@ impl Plugin {
 
     /// Serves mappings; `name` is what people know it by, `clock` tells when it crashed.
     pub fn transform(&self, name: impl Into<String>, clock: Clock) -> Result<WasmTransform, WrongKind> {
-        let scene = Scene { name: name.into(), settings_json: String::new(), outlet: None, clock };
+        let scene =
+            Scene { name: name.into(), settings_json: String::new(), outlet: None, clock, urgency: Urgency::default() };
         match self.0.program {
             Program::Transform { .. } => Ok(WasmTransform::new(self.0.clone(), Arc::new(scene))),
             Program::Connector { .. } => Err(WrongKind { found: self.0.kind, wanted: "transform" }),

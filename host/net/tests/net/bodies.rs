@@ -4,6 +4,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use syncline_core::Caller;
 use syncline_net::{Body, Limits, OutletConfig, Request, SendError};
 
 use crate::support::{Server, answer, get, open, with};
@@ -53,13 +54,13 @@ async fn the_answers_of_one_errand_together_are_bounded() {
         let limits = Limits { response_bytes_max: 8, errand_bytes_max, ..Limits::default() };
         let outlet = open(OutletConfig { limits, ..server.config() });
         let limit = errand_bytes_max.unwrap_or(32);
-        let errand = outlet.errand();
+        let errand = outlet.errand(Caller::default());
         let answers = errand.send_all((0..40).map(|_| get("/")).collect()).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), fitting, "{limit}");
         let others: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
         assert_eq!(others, vec![SendError::TooLarge { limit }; 40 - fitting]);
         assert_eq!(errand.send(get("/")).await, Err(SendError::TooLarge { limit }));
-        assert!(outlet.errand().send(get("/")).await.is_ok(), "the next call starts afresh");
+        assert!(outlet.errand(Caller::default()).send(get("/")).await.is_ok(), "the next call starts afresh");
     }
 }
 

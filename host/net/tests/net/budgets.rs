@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use syncline_core::Caller;
 use syncline_net::{Limits, NotSentCause, OutletConfig, RateLimit, RateScope, SendError};
 use tokio::net::TcpListener;
 
@@ -24,7 +25,8 @@ async fn retry_after_holds_the_next_call_of_the_connection() {
 async fn a_used_up_budget_is_given_back_when_the_wait_is_long() {
     let server = Server::start(|_| answer(200, &[], b"")).await;
     let rates = vec![RateLimit::new(3, 86_400_000)];
-    let outlet = open(OutletConfig { limits: Limits { rates, ..Limits::default() }, ..server.config() });
+    let outlet =
+        open(OutletConfig { limits: Limits { rates, share_percent: 100, ..Limits::default() }, ..server.config() });
     let answers = outlet.send_all((0..5).map(|_| get("/")).collect()).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
     assert_eq!(server.count(), 3);
@@ -36,7 +38,8 @@ async fn a_limit_on_a_path_counts_from_the_base() {
     let server = Server::start(|_| answer(200, &[], b"")).await;
     let scope = RateScope::new(Some("POST"), Some("/objects/*/search"));
     let rates = vec![RateLimit { scope, ..RateLimit::new(1, 86_400_000) }];
-    let mut config = OutletConfig { limits: Limits { rates, ..Limits::default() }, ..server.config() };
+    let mut config =
+        OutletConfig { limits: Limits { rates, share_percent: 100, ..Limits::default() }, ..server.config() };
     config.base_url = config.base_url.join("/api/v3").expect("a url");
     let outlet = open(config);
     let search = || outlet.send(with("POST", "/api/v3/objects/contacts/search", &[]));
@@ -51,11 +54,11 @@ async fn one_errand_has_its_own_limit() {
     let server = Server::start(|_| answer(200, &[], b"")).await;
     let limits = Limits { calls_per_errand_max: 2, ..Limits::default() };
     let outlet = open(OutletConfig { limits, ..server.config() });
-    let errand = outlet.errand();
+    let errand = outlet.errand(Caller::default());
     let answers = errand.send_all((0..3).map(|_| get("/")).collect()).await;
     assert_eq!(answers[2], Err(SendError::RetryLater { after_ms: 0 }));
     assert!(answers[0].is_ok() && answers[1].is_ok());
-    assert!(outlet.errand().send(get("/")).await.is_ok());
+    assert!(outlet.errand(Caller::default()).send(get("/")).await.is_ok());
 }
 
 #[tokio::test]

@@ -98,3 +98,13 @@ async fn e7_a_wait_that_the_plugin_read_out_of_an_answer_is_part_of_the_budget()
     assert!(matches!(answer.expect("an answer").outcomes[0], Outcome::Quota { .. }));
     assert!((3_590_000..=3_600_000).contains(&way.budget().held_ms), "{:?}", way.budget());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e7_a_wait_for_our_own_budget_that_the_plugin_passes_on_holds_nothing() {
+    let base = server(0).await;
+    let plugin = hostile(Limits::default()).await;
+    let way = outlet(&base, vec![RateLimit::new(1, 86_400_000)]);
+    let answer = read(&connector_to(&plugin, "{\"do\":\"slow\",\"count\":2}", way.clone())).await;
+    assert!(matches!(answer, Err(Fault::RetryLater { after_ms: 86_000_000.., .. })), "{answer:?}");
+    assert_eq!(way.budget().held_ms, 0, "a limit that is raised is not waited for as if the server had said it");
+}

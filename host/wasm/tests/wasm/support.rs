@@ -48,6 +48,7 @@ pub(crate) fn connector_to(plugin: &Plugin, settings: &str, outlet: Outlet) -> W
         settings_json: settings.to_owned(),
         outlet,
         clock: Arc::new(|| 1_000),
+        lane: syncline_core::Lane::Incremental,
     };
     plugin.connector(context).expect("a connector")
 }
