@@ -264,6 +264,7 @@ fn after_failure(failure: &Failure) -> Option<&'static str> {
              connection",
         ),
         Failure::Contract { .. } => Some("nothing is lost; update the plugin, or tell its author"),
+        Failure::NoObject { .. } => Some("name one of these as the `object` of this endpoint"),
         Failure::Wait { .. } => Some("nothing is lost, the next run goes on from here"),
         _ => None,
     }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use syncline_core::{ConnectionName, Endpoint, Index, Instant, Rules, Side, SyncName};
+use syncline_core::{ConnectionName, Endpoint, Index, Instant, Lane, Rules, Side, SyncName};
 use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
 use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
 use syncline_runner::{
-    BoxFuture, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop, StoreError,
+    BoxFuture, BudgetOwner, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop, StoreError,
     SyncSetup, TaskLimit, Transform, World,
 };
 use syncline_store::{DiskOptions, DiskStore, Engine};
@@ -22,7 +22,10 @@ use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
 use crate::config::{Config, ConfigError, Connection, Mistake, Sync, minimum, secrets};
 
+mod budgets;
 mod referring;
+
+pub use budgets::Pace;
 
 /// Where a user's files are.
 #[derive(Clone, Debug)]
@@ -154,6 +157,8 @@ struct Way {
     outlet: Outlet,
     /// Of the secret it signs in with.
     mark: Option<Digest>,
+    /// Whose budget it goes by.
+    owner: BudgetOwner,
 }
 
 /// What a loaded plugin depends on: two connections of one plugin may have limits of their own.
@@ -250,9 +255,9 @@ impl Session {
     }
 
     /// Makes a sync ready to run: connects both sides, reads their schemas where that is due, and makes the rules.
-    pub async fn setup(&self, sync: &Sync) -> Result<SyncSetup, SessionError> {
-        let mut left = self.side(&sync.left.endpoint).await?;
-        let mut right = self.side(&sync.right.endpoint).await?;
+    pub async fn setup(&self, sync: &Sync, lane: Lane) -> Result<SyncSetup, SessionError> {
+        let mut left = self.side(&sync.left.endpoint, lane).await?;
+        let mut right = self.side(&sync.right.endpoint, lane).await?;
         let known = self.rules(sync, &left, &right, self.context.sweep_every_ms).await;
         let rules = match known {
             // The mistake may lie with what was read of the schemas a while ago.
@@ -268,6 +273,7 @@ impl Session {
             setup.keys = rules.matching.tuples.iter().map(|tuple| tuple.fields(side).to_vec()).collect();
             self.add_asked_keys(side, setup).await?;
         }
+        self.join_accounts().await?;
         let transforms = self.transforms(&rules).await?;
         let plugins = self.plugins(sync, &rules);
         let keep_conflicts_ms = sync.conflict.keep_ms;
@@ -310,8 +316,8 @@ impl Session {
     }
 
     /// Connects one endpoint.
-    pub async fn side(&self, endpoint: &Endpoint) -> Result<SideSetup, SessionError> {
-        let connector = self.connector(&endpoint.connection).await?;
+    pub async fn side(&self, endpoint: &Endpoint, lane: Lane) -> Result<SideSetup, SessionError> {
+        let connector = self.connector(&endpoint.connection, lane).await?;
         let reach = &self.admitted.connections[&endpoint.connection].reach;
         let address = reach.base_url.as_ref().map(ToString::to_string).unwrap_or_default();
         Ok(SideSetup {
@@ -328,23 +334,15 @@ impl Session {
     }
 
     /// Connects one connection.
-    pub async fn connector(&self, name: &ConnectionName) -> Result<Arc<dyn Connector>, SessionError> {
+    pub async fn connector(&self, name: &ConnectionName, lane: Lane) -> Result<Arc<dyn Connector>, SessionError> {
         let admitted = &self.admitted.connections[name];
         let plugin = self.load(&admitted.plugin, &admitted.limits).await?;
         let outlet = self.outlet(name).await?;
         let settings = serde_json::Value::Object(admitted.settings.clone()).to_string();
-        let context = ConnectionContext { name: name.to_string(), settings_json: settings, outlet, clock: clock() };
+        let context =
+            ConnectionContext { name: name.to_string(), settings_json: settings, outlet, clock: clock(), lane };
         let kind = |source| SessionError::Kind { name: admitted.plugin.manifest.name.clone(), source };
         Ok(Arc::new(plugin.connector(context).map_err(kind)?))
-    }
-
-    /// Keeps what the connections have used up of their budgets, so that a restart does not forget it.
-    pub async fn keep_budgets(&self) -> Result<(), SessionError> {
-        let spent = lock(&self.outlets)
-            .iter()
-            .map(|(name, way)| (name.to_string(), serde_json::json!(way.outlet.budget()).to_string()))
-            .collect();
-        Ok(syncline_runner::keep_budgets(self.context.store.as_ref(), spent).await.map_err(Failure::from)?)
     }
 
     /// Returns how many requests each connection has made so far.
@@ -357,20 +355,17 @@ impl Session {
         let found = secrets::find_marked(connection).map_err(|mistake| mistaken(&self.config, vec![mistake]))?;
         let (secret, mark) = found.unzip();
         let known = lock(&self.outlets).get(name).cloned();
-        let spent = match known {
+        if let Some(way) = known.as_ref().filter(|way| way.mark == mark) {
             // A secret that was renewed in its file counts from the next command on.
-            Some(way) if way.mark == mark => return Ok(way.outlet),
-            Some(way) => Some(way.outlet.budget()),
-            None => {
-                let kept = syncline_runner::kept_budget(self.context.store.as_ref(), name.as_str());
-                // What an older version wrote in another form is no reason to refuse to run.
-                kept.await.map_err(Failure::from)?.and_then(|text| serde_json::from_str(&text).ok())
-            }
-        };
-        let mut config = self.outlet_config(connection, secret)?;
-        config.spent = spent;
-        let outlet = self.gateway.outlet(config)?;
-        lock(&self.outlets).insert(name.clone(), Way { outlet: outlet.clone(), mark });
+            return Ok(way.outlet.clone());
+        }
+        let outlet = self.gateway.outlet(self.outlet_config(connection, secret)?)?;
+        let owner = self.budget_owner(name).await?;
+        match known {
+            Some(way) => outlet.share(&way.outlet),
+            None => self.take_up_budget(&outlet, &owner).await?,
+        }
+        lock(&self.outlets).insert(name.clone(), Way { outlet: outlet.clone(), mark, owner });
         Ok(outlet)
     }
 
@@ -395,7 +390,11 @@ impl Session {
             })?);
         }
         let limits = &admitted.limits;
-        config.limits.rates = limits.rate.clone();
+        config.limits.rates = limits.windows();
+        config.limits.usage = Limits::usage(&admitted.plugin.manifest.usage, &connection.limits);
+        if let Some(share_percent) = limits.share_percent {
+            config.limits.share_percent = share_percent;
+        }
         if let Some(concurrent) = limits.concurrent {
             config.limits.at_once_max = concurrent as usize;
         }

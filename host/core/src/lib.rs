@@ -17,6 +17,7 @@ mod groups;
 mod guard;
 mod ids;
 mod journal;
+mod lasting;
 mod links;
 mod matching;
 mod merge;
@@ -47,6 +48,7 @@ pub use ids::{
     ConnectionName, ContainerId, Endpoint, FieldName, Instant, ListId, ObjectName, RecordId, Side, SyncName, Version,
 };
 pub use journal::{EntryId, EntryState, JournalEntry, Settled};
+pub use lasting::Lasting;
 pub use links::{Joined, Linked, Links, Route, Way, references, too_many};
 pub use matching::{KeyDigest, Verdict, judge, key_digest, normal_form};
 pub use merge::{Image, Images, SideTimes, Touched, diff};

@@ -95,8 +95,6 @@ pub struct OutletConfig {
     pub extra_roots_pem: Option<String>,
     /// What it may use up.
     pub limits: Limits,
-    /// What an earlier process had used up of it.
-    pub spent: Option<BudgetState>,
 }
 
 impl OutletConfig {
@@ -115,7 +113,6 @@ impl OutletConfig {
             other_secrets: Vec::new(),
             extra_roots_pem: None,
             limits: Limits::default(),
-            spent: None,
         })
     }
 }
@@ -144,9 +141,6 @@ impl Outlet {
         let private_client = client(&config.limits, tls.clone(), private)?;
         let client = client(&config.limits, tls, resolver)?;
         let gate = Gate::new(&config.limits);
-        if let Some(spent) = &config.spent {
-            gate.take_over(spent);
-        }
         Ok(Outlet(Arc::new(Inner {
             gate: RwLock::new(Arc::new(gate)),
             redactor: Redactor::new(&config.credential, &config.other_secrets),
@@ -196,12 +190,17 @@ impl Outlet {
         }
     }
 
+    /// Goes on from what an earlier process had used up.
+    pub fn take_over(&self, spent: &BudgetState) {
+        self.0.gate().take_over(spent);
+    }
+
     /// When the last of `calls` more requests for `caller` could leave if each were answered at once, from now.
     pub fn last_of(&self, calls: u64, caller: Caller) -> Duration {
         self.0.gate().last_of(calls, caller)
     }
 
-    /// What is used of the budget, to be kept and given back with `OutletConfig::spent` after a restart.
+    /// What is used of the budget, to be kept and given back with `take_over` after a restart.
     pub fn budget(&self) -> BudgetState {
         self.0.gate().spending()
     }

@@ -24,7 +24,9 @@ pub use digest::{Digest, InvalidDigest};
 pub use hosts::{HostError, Reach, reach};
 pub use limits::Limits;
 pub use lock::{Lock, LockEntry, LockError};
-pub use manifest::{AuthScheme, AuthWish, HostWish, Manifest, ManifestError, ObjectHint, PluginKind, WIT_VERSION};
+pub use manifest::{
+    AuthScheme, AuthWish, HostWish, Manifest, ManifestError, ObjectHint, PluginKind, Tier, WIT_VERSION,
+};
 pub use name::{InvalidName, PluginName};
 pub use nearest::nearest;
 pub use plugins::{

@@ -1,7 +1,7 @@
 //! What a plugin may use up: asked for by its manifest, lowered or raised by the configuration.
 
 use serde::{Deserialize, Serialize};
-use syncline_net::RateLimit;
+use syncline_net::{RateLimit, UsageHeaders};
 
 /// Limits, each of them optional: where nothing is said, the host's default counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,31 +25,51 @@ pub struct Limits {
     /// HTTP requests at one time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u32>,
+    /// HTTP requests in any 24 hours, by everybody who uses the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_day: Option<u32>,
+    /// How much of what a day holds is used, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_percent: Option<u32>,
     /// HTTP requests in a span of time; all of them count, or those of a scope.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rate: Vec<RateLimit>,
 }
 
 /// Name, smallest and largest value of each limit that is one number.
-const RANGES: [(&str, u32, u32); 6] = [
+const RANGES: [(&str, u32, u32); 8] = [
     ("memory_mib", 1, 4_096),
     ("cpu_ms", 1, 600_000),
     ("wall_ms", 1, 3_600_000),
     ("http_calls", 1, 100_000),
     ("response_mib", 1, 1_024),
     ("concurrent", 1, 256),
+    ("calls_per_day", 1, 1_000_000_000),
+    ("share_percent", 1, 100),
 ];
 
 /// Windows of a rate budget at the most.
 const RATES_MAX: usize = 8;
+
+/// A day, in milliseconds.
+const DAY_MS: u64 = 24 * 3_600_000;
 
 /// The longest window of a rate budget: a month.
 const RATE_WINDOW_MS_MAX: u64 = 31 * 24 * 3_600_000;
 
 impl Limits {
     /// The names of the limits, as they are written.
-    pub const NAMES: [&str; 7] =
-        ["memory_mib", "cpu_ms", "wall_ms", "http_calls", "response_mib", "concurrent", "rate"];
+    pub const NAMES: [&str; 9] = [
+        "memory_mib",
+        "cpu_ms",
+        "wall_ms",
+        "http_calls",
+        "response_mib",
+        "concurrent",
+        "calls_per_day",
+        "share_percent",
+        "rate",
+    ];
 
     /// Returns the place of the limit called `name`, if it is one that is a single number.
     pub fn number_mut(&mut self, name: &str) -> Option<&mut Option<u32>> {
@@ -60,6 +80,8 @@ impl Limits {
             "http_calls" => Some(&mut self.http_calls),
             "response_mib" => Some(&mut self.response_mib),
             "concurrent" => Some(&mut self.concurrent),
+            "calls_per_day" => Some(&mut self.calls_per_day),
+            "share_percent" => Some(&mut self.share_percent),
             _ => None,
         }
     }
@@ -96,11 +118,25 @@ impl Limits {
             http_calls: over.http_calls.or(self.http_calls),
             response_mib: over.response_mib.or(self.response_mib),
             concurrent: over.concurrent.or(self.concurrent),
+            calls_per_day: over.calls_per_day.or(self.calls_per_day),
+            share_percent: over.share_percent.or(self.share_percent),
             rate: {
                 let is_kept = |rate: &&RateLimit| over.rate.iter().all(|other| other.scope != rate.scope);
                 self.rate.iter().filter(is_kept).chain(&over.rate).cloned().collect()
             },
         }
+    }
+
+    /// Returns every window in which requests are counted.
+    pub fn windows(&self) -> Vec<RateLimit> {
+        let day = self.calls_per_day.map(|calls| RateLimit::new(calls, DAY_MS));
+        self.rate.iter().cloned().chain(day).collect()
+    }
+
+    /// Returns where a server says how its limits stand; those that `set` says, the user's own, it does not raise.
+    pub fn usage(headers: &[UsageHeaders], set: &Limits) -> Vec<UsageHeaders> {
+        let is_set = |per_ms| set.windows().iter().any(|window| window.per_ms == per_ms && window.scope.is_all());
+        headers.iter().map(|usage| UsageHeaders { is_capped: is_set(usage.per_ms), ..usage.clone() }).collect()
     }
 
     /// Says in words each limit that is set.
@@ -112,6 +148,8 @@ impl Limits {
             (self.http_calls, "requests in one call"),
             (self.response_mib, "MiB in one answer"),
             (self.concurrent, "requests at one time"),
+            (self.calls_per_day, "requests a day"),
+            (self.share_percent, "percent of what a day holds"),
         ];
         let numbers = units.iter().filter_map(|(value, unit)| value.map(|value| format!("{value} {unit}")));
         let rates = self.rate.iter().map(|rate| {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use syncline_net::Grant;
+use syncline_net::{Grant, UsageHeaders};
 
 use crate::limits::Limits;
 use crate::name::PluginName;
@@ -47,6 +47,20 @@ pub struct Manifest {
     /// The objects that it is known to have; what counts at run time is what the connector says then.
     pub objects: Vec<ObjectHint>,
     /// What it wants to use up.
+    pub limits: Limits,
+    /// What the vendor allows to its kinds of accounts.
+    pub tiers: Vec<Tier>,
+    /// Where the vendor says how its limits stand.
+    pub usage: Vec<UsageHeaders>,
+}
+
+/// What a vendor allows to one kind of account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// What the vendor calls it, as the configuration names it.
+    pub name: String,
+    /// What is put over the manifest's own limits.
     pub limits: Limits,
 }
 
@@ -182,6 +196,10 @@ struct Raw {
     objects: Vec<ObjectHint>,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    tiers: Vec<Tier>,
+    #[serde(default)]
+    usage: Vec<UsageHeaders>,
 }
 
 impl Manifest {
@@ -211,6 +229,8 @@ impl Manifest {
         if let Some((limit, reason)) = raw.limits.faults().into_iter().next() {
             return Err(invalid("limits", format!("`{limit}`: {reason}")));
         }
+        check_tiers(&raw.tiers)?;
+        check_usage(&raw.usage)?;
         if raw.kind == PluginKind::Transform && !(hosts.is_empty() && base_url.is_none() && raw.auth.is_empty()) {
             return Err(invalid(
                 "kind",
@@ -229,12 +249,19 @@ impl Manifest {
             settings,
             objects: raw.objects,
             limits: raw.limits,
+            tiers: raw.tiers,
+            usage: raw.usage,
         })
     }
 
     /// Returns the wish for `scheme`, if the plugin can be signed in that way.
     pub fn auth_wish(&self, scheme: AuthScheme) -> Option<&AuthWish> {
         self.auth.iter().find(|wish| wish.scheme == scheme)
+    }
+
+    /// Returns what the vendor allows to the kind of account that is called `name`.
+    pub fn tier(&self, name: &str) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.name == name)
     }
 
     /// Says whether the plugin can be used without signing in.
@@ -280,7 +307,7 @@ fn check_lists(hosts: &[String], auth: &[AuthWish], objects: &[ObjectHint]) -> R
             (AuthScheme::Header, None) => {
                 return Err(invalid("auth", "the scheme `header` needs a `header`".to_owned()));
             }
-            (AuthScheme::Header, Some(header)) => check_header(header)?,
+            (AuthScheme::Header, Some(header)) => check_header("auth", header)?,
             (_, Some(_)) => return Err(invalid("auth", format!("the scheme `{}` takes no `header`", wish.scheme))),
             (_, None) => {}
         }
@@ -302,10 +329,32 @@ fn check_lists(hosts: &[String], auth: &[AuthWish], objects: &[ObjectHint]) -> R
     Ok(())
 }
 
-fn check_header(name: &str) -> Result<(), ManifestError> {
+fn check_tiers(tiers: &[Tier]) -> Result<(), ManifestError> {
+    let mut names = BTreeSet::new();
+    for tier in tiers {
+        check_text("tiers", &tier.name)?;
+        if tier.name.is_empty() || names.len() == ENTRIES_MAX || !names.insert(&tier.name) {
+            return Err(invalid("tiers", format!("`{}` has no name, is there twice, or is one too many", tier.name)));
+        }
+        if let Some((limit, reason)) = tier.limits.faults().into_iter().next() {
+            return Err(invalid("tiers", format!("`{}`: `{limit}`: {reason}", tier.name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_usage(usage: &[UsageHeaders]) -> Result<(), ManifestError> {
+    if usage.len() > ENTRIES_MAX {
+        return Err(invalid("usage", format!("more than {ENTRIES_MAX} entries")));
+    }
+    let headers = usage.iter().flat_map(|usage| [&usage.limit, &usage.left]).flatten();
+    headers.into_iter().try_for_each(|header| check_header("usage", header))
+}
+
+fn check_header(key: &'static str, name: &str) -> Result<(), ManifestError> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if name.is_empty() || name.len() > 100 || !name.bytes().all(is_token) {
-        return Err(invalid("auth", format!("{name:?} is not the name of a header")));
+        return Err(invalid(key, format!("{name:?} is not the name of a header")));
     }
     Ok(())
 }

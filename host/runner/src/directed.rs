@@ -29,14 +29,23 @@ pub(crate) async fn carry_out(running: &mut Running<'_>, total: u64) -> Result<(
     running.begin().await?;
     let ended = push::push(running, total).await;
     if ended.is_err() {
-        let is_quota = matches!(ended, Err(Failure::Quota { .. }));
-        running.set_down(if is_quota { Standing::Held(Reason::Quota) } else { Standing::Pending }).await?;
+        running
+            .set_down(match ended {
+                Err(Failure::Quota { .. }) => Standing::Held(Reason::Quota),
+                Err(Failure::Wait { .. }) => Standing::Held(Reason::ProviderBudget),
+                _ => Standing::Pending,
+            })
+            .await?;
     }
     let tally = running.run.tally;
     let left = tally.failed + tally.uncertain + tally.rejected;
     let outcome = match &ended {
         Err(failure @ Failure::Quota { until, .. }) => {
             RunOutcome::Waiting { until: *until, reason: Reason::Quota, why: failure.to_string() }
+        }
+        Err(Failure::Wait { after_ms, reason, .. }) => {
+            let until = running.context.world.now().saturating_add_unsigned(*after_ms);
+            RunOutcome::Waiting { until, reason: Reason::ProviderBudget, why: reason.clone() }
         }
         Err(failure) => RunOutcome::Failed { why: failure.to_string() },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} changes were not done") },

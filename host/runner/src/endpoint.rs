@@ -11,7 +11,7 @@ use crate::patience::patiently;
 use crate::replica::{Applied, Layout, Replica};
 use crate::setup::{Context, Event, SideSetup};
 use crate::typed::TypedConnector;
-use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, Write, codec, spaces};
+use crate::{Batch, Failure, Space, Store, StoreError, StoreTable, Write, budget, codec, spaces};
 
 /// What the application said about the endpoint's object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -342,15 +342,18 @@ pub async fn describe(context: &Context, side: Side, setup: &SideSetup, max_age_
         same_account(setup, known, &report.account.id)?;
     }
     let objects = patiently(context, side, setup, "listing the objects of", || connector.objects()).await?;
+    let known: Vec<String> = objects.iter().map(|object| format!("`{}`", object.name)).collect();
     let Some(object) = objects.into_iter().find(|object| object.name == setup.endpoint.object) else {
-        let what = format!("knows no object named {}", setup.endpoint.object);
-        return Err(Failure::Contract { endpoint: setup.endpoint.clone(), what });
+        let known = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
+        return Err(Failure::NoObject { endpoint: setup.endpoint.clone(), known });
     };
     let schema = patiently(context, side, setup, "describing", || connector.describe(setup.target())).await?;
     let address = setup.address.clone();
     let described = Described { address, account: report.account.id, object, schema, at: now };
     let mut batch = Batch::default();
     codec::put(&mut batch, key, &described);
+    let connection = setup.endpoint.connection.as_str();
+    budget::note_account(&mut batch, connection, &described.address, &described.account);
     store.commit(batch).await?;
     Ok(described)
 }

@@ -38,6 +38,14 @@ pub enum Failure {
         /// What it did.
         what: String,
     },
+    /// The configuration names an object that the connector does not have (B03).
+    #[error("the connector of {endpoint} has no object `{}`; it has {known}", endpoint.object)]
+    NoObject {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// The objects that it has, in words.
+        known: String,
+    },
     /// The connection now reaches another account than before.
     #[error("{endpoint} belonged to account {before} and now belongs to {now}")]
     OtherAccount {

@@ -64,7 +64,7 @@ mod versions;
 mod waiting;
 mod world;
 
-pub use budget::{keep_budgets, kept_budget};
+pub use budget::{BudgetOwner, budget_owner, keep_budgets, kept_budget};
 pub use connector::{
     Account, Action, CheckItem, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, ListKind, Made,
     MemberList, Operation, Outcome, Page, Progress, ReadMode, ReadRequest, Row, Skipped, Table, Target, Transform,

@@ -9,6 +9,7 @@ use syncline_core::{Change, ChangeKind, EntryState, FieldName, JournalEntry, Pai
 
 use crate::codec;
 use crate::patience::patiently;
+use crate::run::WAIT_MS_MAX;
 use crate::running::Running;
 use crate::send;
 use crate::sent::Sent;
@@ -44,7 +45,19 @@ pub(crate) async fn push(running: &mut Running<'_>, total: u64) -> Result<(), Fa
         prepare(running, &page, &mut prepared).await?;
         push_page(running, page).await?;
         running.context.say(Event::Written { done, total });
+        spent(running)?;
     }
+}
+
+/// Ends a run whose budget is used up for longer than it waits: what is left in the plan would be refused as well (E7).
+fn spent(running: &Running<'_>) -> Result<(), Failure> {
+    let Some(budget) = &running.budget else { return Ok(()) };
+    let wait_ms = budget.until.saturating_sub(running.context.world.now());
+    if wait_ms <= WAIT_MS_MAX {
+        return Ok(());
+    }
+    let endpoint = running.setup.side(budget.side).endpoint.clone();
+    Err(Failure::Wait { endpoint, after_ms: wait_ms.unsigned_abs(), reason: budget.why.clone() })
 }
 
 /// Items that are sent together: as many as the larger of the two sides takes in one call.

@@ -9,7 +9,7 @@ use crate::endpoint::EndpointAccess;
 use crate::impact::{self, Impact};
 use crate::patience::pause;
 use crate::planning::{self, Planned};
-use crate::running::{RunKind, RunOutcome, RunRecord, Running};
+use crate::running::{BudgetWait, RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
 use crate::{
     Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, index, lists, notice, pairing, pull, push,
@@ -20,7 +20,7 @@ use crate::{
 const ROUNDS_MAX: u32 = 8;
 
 /// How long a run waits for something that is tried again by itself, in milliseconds.
-const WAIT_MS_MAX: i64 = 60_000;
+pub(crate) const WAIT_MS_MAX: i64 = 60_000;
 
 /// Asks whether a plan is to be carried out.
 pub trait Approve: Send + Sync {
@@ -254,7 +254,7 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
     let tally = running.run.tally;
     let left = tally.failed + tally.uncertain;
     // A budget that has been waited for within the run holds up nothing any more.
-    let budget = running.budget.clone().filter(|(until, ..)| *until > running.context.world.now());
+    let budget = running.budget.clone().filter(|budget| budget.until > running.context.world.now());
     Ok(match ended {
         Err(Failure::Wait { after_ms, reason, .. }) => {
             let after = i64::try_from(*after_ms).unwrap_or(i64::MAX);
@@ -269,7 +269,9 @@ async fn judge(running: &Running<'_>, report: &RunReport, ended: &Result<(), Fai
         Ok(()) if report.guarded.stops() => report.guarded.outcome(&running.setup.name),
         Ok(()) if report.declined => RunOutcome::Partial { why: "declined".to_owned() },
         Ok(()) if !running.run.anomalies.is_empty() => RunOutcome::Partial { why: running.run.anomalies.join("; ") },
-        Ok(()) if let Some((until, reason, why)) = budget => RunOutcome::Waiting { until, reason, why },
+        Ok(()) if let Some(BudgetWait { until, reason, why, .. }) = budget => {
+            RunOutcome::Waiting { until, reason, why }
+        }
         Ok(()) if left == 1 => RunOutcome::Partial { why: "1 record is tried again".to_owned() },
         Ok(()) if left > 0 => RunOutcome::Partial { why: format!("{left} records are tried again") },
         Ok(()) if report.drifted > 0 => {

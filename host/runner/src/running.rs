@@ -126,7 +126,20 @@ pub(crate) struct Running<'a> {
     /// The pairs that this run has counted as not in step, and as what: a later round may bring them further.
     left_over: LeftOver,
     /// What a budget asks to wait for before the rest can be written, and until when.
-    pub(crate) budget: Option<(Instant, Reason, String)>,
+    pub(crate) budget: Option<BudgetWait>,
+}
+
+/// A budget that is used up.
+#[derive(Clone, Debug)]
+pub(crate) struct BudgetWait {
+    /// Whose.
+    pub(crate) side: Side,
+    /// Until when.
+    pub(crate) until: Instant,
+    /// Which.
+    pub(crate) reason: Reason,
+    /// In the application's words.
+    pub(crate) why: String,
 }
 
 impl<'a> Running<'a> {

@@ -13,6 +13,7 @@ use crate::endpoint::EndpointAccess;
 use crate::look_up::{look_up, read_back};
 use crate::patience::{patiently, pause_ms};
 use crate::push::{Pending, cells};
+use crate::run::WAIT_MS_MAX;
 use crate::running::Running;
 use crate::sent::{Done, Sent, Stored};
 use crate::{Action, Failure, Fault, Found, Known, Operation, Outcome, Table, Violation, WriteRequest};
@@ -283,8 +284,13 @@ fn understand(outcome: Outcome, records: &Table, now: Instant) -> Sent {
         Outcome::Written { id, stored, raw } => {
             Sent::Done(Done { id, stored: stored.and_then(|index| Stored::of(records, index)), raw, looked_up: false })
         }
-        Outcome::RetryLater { after_ms, reason } => later(Reason::Retrying, after_ms, reason),
-        Outcome::Quota { after_ms, reason } => later(Reason::Quota, after_ms, reason),
+        // Longer than a run waits for anything is a budget's wait, which is no failure (E7).
+        Outcome::RetryLater { after_ms, reason } if after_ms <= WAIT_MS_MAX.unsigned_abs() => {
+            later(Reason::Retrying, after_ms, reason)
+        }
+        Outcome::RetryLater { after_ms, reason } | Outcome::Quota { after_ms, reason } => {
+            later(Reason::ProviderBudget, after_ms, reason)
+        }
         Outcome::VersionConflict(row) => Sent::Anew {
             reason: Reason::Retrying,
             detail: "it was changed meanwhile".to_owned(),

@@ -13,7 +13,7 @@ use crate::owners::Owners;
 use crate::planning::{left_out, new_trouble};
 use crate::push::{self, Pending};
 use crate::replica::Known;
-use crate::running::{RunKind, Running};
+use crate::running::{BudgetWait, RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
 use crate::totals::Place;
@@ -304,7 +304,7 @@ fn fail(
 ) {
     let side = entry.change.side;
     let now = running.context.world.now();
-    let attempts = pair.trouble.as_ref().map_or(0, |trouble| trouble.attempts) + 1;
+    let mut attempts = pair.trouble.as_ref().map_or(0, |trouble| trouble.attempts) + 1;
     let (reason, field, detail, next_at) = match sent {
         Sent::Not | Sent::Done(_) => return,
         Sent::Anew { reason, detail, learned, gone, .. } => {
@@ -319,8 +319,10 @@ fn fail(
             (reason, None, detail, (!refused).then_some(at))
         }
         Sent::Later { reason, detail, at } => {
-            if let (Reason::Quota | Reason::ProviderBudget, Some(at)) = (reason, at) {
-                running.budget = Some((at, reason, detail.clone()));
+            if let (Reason::Quota | Reason::ProviderBudget, Some(until)) = (reason, at) {
+                running.budget = Some(BudgetWait { side, until, reason, why: detail.clone() });
+                // Waiting for a budget is no failed attempt, however often it happens (E8.1).
+                attempts -= 1;
             }
             let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
             (reason, None, detail, Some(at))

@@ -1,7 +1,7 @@
 //! `syncline check`: tries configuration, plugins, connections and rules, and names every mistake at once.
 
 use serde_json::{Value, json};
-use syncline_core::{FieldName, Index, Mapping, MappingRule, Route, Rules, Side, Way};
+use syncline_core::{FieldName, Index, Lane, Mapping, MappingRule, Route, Rules, Side, Way};
 use syncline_runner::{Account, CheckReport, SyncSetup, Verdict};
 
 use crate::args::CheckArgs;
@@ -65,7 +65,7 @@ impl Findings {
 
     async fn connection(&mut self, session: &Session, connection: &Connection) {
         let name = connection.name();
-        let checked = match session.connector(name).await {
+        let checked = match session.connector(name, Lane::Interactive).await {
             Ok(connector) => connector.check().await.map_err(|fault| sentence(&fault)),
             Err(error) => Err(sentence(&error)),
         };
@@ -101,7 +101,7 @@ impl Findings {
     }
 
     async fn sync(&mut self, session: &Session, sync: &Sync) {
-        let made = match session.setup(sync).await {
+        let made = match session.setup(sync, Lane::Interactive).await {
             Ok(setup) => session.unrouted(sync, &setup).await.map(|unrouted| (setup, unrouted)),
             Err(error) => Err(error),
         };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use syncline_core::{FieldName, PairId, RecordId, RunId, Side, SyncName};
+use syncline_core::{FieldName, Lane, PairId, RecordId, RunId, Side, SyncName};
 use syncline_runner::report::Asked;
 use syncline_runner::{Answer, Failure, Listener, Remedy, RunRecord, Undo};
 
@@ -113,7 +113,8 @@ async fn run_it(
         let message = "a digest is that of one sync's plan; name it: `syncline run SYNC --approve DIGEST`";
         return Err(CommandError::Usage(message.to_owned()));
     }
-    let options = run::Options { only, answer, yes: args.yes, terminal, reset: args.reset };
+    let lane = if terminal.is_some() { Lane::Interactive } else { Lane::Incremental };
+    let options = run::Options { only, answer, yes: args.yes, terminal, reset: args.reset, lane };
     run::run(session, &syncs, &options).await
 }
 

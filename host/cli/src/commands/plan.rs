@@ -1,10 +1,11 @@
 //! `syncline plan`: what a run would write, record by record and field by field, with the reasons.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
-use syncline_core::{ChangeKind, PlanDigest, PlanItem, Side, SyncName};
+use syncline_core::{Change, ChangeKind, Lane, Lasting, PlanDigest, PlanItem, Side, SyncName};
 use syncline_runner::report::{self, Cell, PlannedChange, PlannedPair};
 use syncline_runner::{Context, Failure, Guarded, SyncSetup, planned_items};
 
@@ -20,7 +21,7 @@ use crate::session::Session;
 mod estimate;
 pub mod saved;
 
-pub use estimate::Batches;
+pub use estimate::Costs;
 use estimate::Estimate;
 use saved::{SavedItem, Saving, hex};
 
@@ -28,20 +29,20 @@ use saved::{SavedItem, Saving, hex};
 const SHOWN: u64 = 20;
 
 /// What is wanted of a plan. Without what needs every item, memory does not grow with their number.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
     /// How many records are shown in words.
     pub shown_max: u64,
     /// Every item, for a file or a program.
     pub items: bool,
-    /// What one call holds, for the estimate.
-    pub batches: Batches,
+    /// What the estimate is made from.
+    pub costs: &'a Costs,
 }
 
-impl Wanted {
+impl<'a> Wanted<'a> {
     /// A glance, for people.
-    pub fn glance(batches: Batches) -> Wanted {
-        Wanted { shown_max: SHOWN, items: false, batches }
+    pub fn glance(costs: &'a Costs) -> Wanted<'a> {
+        Wanted { shown_max: SHOWN, items: false, costs }
     }
 }
 
@@ -60,8 +61,7 @@ pub async fn plan(
     }
     let mut several = Several::new("plans", syncs);
     for sync in syncs {
-        let planned = plan_one(session, sync, all, json, out).await;
-        session.keep_budgets().await?;
+        let planned = session.keeping_budgets(plan_one(session, sync, all, json, out)).await?;
         several.add(sync, planned)?;
     }
     Ok(several.output())
@@ -74,10 +74,10 @@ async fn plan_one(
     json: bool,
     out: Option<&Path>,
 ) -> Result<Output, CommandError> {
-    let setup = session.setup(sync).await?;
+    let setup = session.setup(sync, Lane::Interactive).await?;
     let shown_max = if all { u64::MAX } else { SHOWN };
-    let batches = Batches::of(&session.context, &setup).await?;
-    let wanted = Wanted { shown_max, items: json || out.is_some(), batches };
+    let costs = Costs::of(session, &setup, Lane::Interactive).await?;
+    let wanted = Wanted { shown_max, items: json || out.is_some(), costs: &costs };
     let (planned, report) = syncline_runner::plan(&session.context, &setup).await?;
     let mut text = format!("{}: {} and {}\n", setup.name, setup.left.endpoint, setup.right.endpoint);
     let mut items = Vec::new();
@@ -133,6 +133,15 @@ fn guarded_text(sync: &SyncName, guarded: &Guarded, text: &mut String) {
     }
 }
 
+/// Returns what the budgets do not hold of a plan of `changes`, in words; nothing if they hold it.
+pub async fn shortage(context: &Context, setup: &SyncSetup, costs: &Costs, changes: u64) -> Result<String, Failure> {
+    if !costs.may_not_hold(context, changes).await? {
+        return Ok(String::new());
+    }
+    let shown = show(context, setup, Wanted { shown_max: 0, items: false, costs }, |_| {}).await?;
+    Ok(shown.estimate.shortage())
+}
+
 /// A plan in words.
 pub struct Shown {
     /// For people.
@@ -147,11 +156,12 @@ pub struct Shown {
 pub async fn show(
     context: &Context,
     setup: &SyncSetup,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
     mut each: impl FnMut(SavedItem),
 ) -> Result<Shown, Failure> {
     let store = context.store.as_ref();
     let mut shown = Shown { text: String::new(), digest: String::new(), estimate: Estimate::default() };
+    let lasting = |change: &Change| wanted.costs.abilities(change.side).lasting(&change.kind);
     let mut counts = Counts::default();
     let mut digest = PlanDigest::default();
     let mut after = 0;
@@ -162,13 +172,13 @@ pub async fn show(
         after = *last;
         let items: Vec<PlanItem> = page.into_iter().map(|(_, item)| item).collect();
         for item in &items {
-            counts.add(item);
+            counts.add(item, &lasting);
             digest.add(&item.digest());
         }
         let room = usize::try_from(wanted.shown_max.saturating_sub(number)).unwrap_or(usize::MAX);
         number += items.len() as u64;
         let told = if wanted.items { items.len() } else { room.min(items.len()) };
-        let pairs = report::planned(store, &setup.name, &items[..told]).await?;
+        let pairs = report::planned(store, &setup.name, &items[..told], lasting).await?;
         for pair in pairs.iter().take(room) {
             describe(pair, &mut shown.text);
         }
@@ -183,7 +193,7 @@ pub async fn show(
         let _ = writeln!(shown.text, "  ... and {}; show them with --all", text::count(more, "more record"));
     }
     shown.digest = digest.to_string();
-    shown.estimate = Estimate::of(context, setup, wanted.batches, counts.sides).await?;
+    shown.estimate = Estimate::of(context, setup, wanted.costs, counts.sides).await?;
     shown.text = format!("{}{}{}", counts.text(), shown.estimate.text(), shown.text);
     Ok(shown)
 }
@@ -193,13 +203,17 @@ struct Counts {
     sides: [[u64; 6]; 2],
     conflicts: u64,
     retroactive: u64,
+    lasting: BTreeMap<(Side, Lasting), u64>,
 }
 
 impl Counts {
-    fn add(&mut self, item: &PlanItem) {
+    fn add(&mut self, item: &PlanItem, lasting: &impl Fn(&Change) -> Option<Lasting>) {
         self.conflicts += item.conflicts.len() as u64;
         self.retroactive += u64::from(item.is_retroactive());
         for change in &item.changes {
+            if let Some(lasting) = lasting(change) {
+                *self.lasting.entry((change.side, lasting)).or_default() += 1;
+            }
             let kind = match change.kind {
                 ChangeKind::Create => 0,
                 ChangeKind::Update => 1,
@@ -227,6 +241,9 @@ impl Counts {
                 let _ = writeln!(text, "  {side}: {}", parts.join(", "));
             }
         }
+        for ((side, lasting), count) in &self.lasting {
+            let _ = writeln!(text, "  {count} on the {side} {}", lasting.describe());
+        }
         if self.retroactive > 0 {
             let records = text::count(self.retroactive, "record");
             let _ = writeln!(text, "  because a mapping is new or was changed: {records}");
@@ -242,6 +259,9 @@ impl Counts {
 pub(super) fn describe(pair: &PlannedPair, text: &mut String) {
     for change in &pair.changes {
         headline(pair, change, text);
+        if let Some(lasting) = change.lasting {
+            let _ = writeln!(text, "      {}", lasting.describe());
+        }
         if let Some(chosen) = &pair.chosen {
             let _ = writeln!(text, "      taken as {}", chosen.describe());
         }

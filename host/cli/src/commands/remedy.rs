@@ -1,7 +1,7 @@
 //! `syncline resolve --recreate | --unpair | --delete`: what becomes of a record whose counterpart was deleted.
 
 use serde_json::json;
-use syncline_core::{PairId, Reason, SyncName};
+use syncline_core::{Lane, PairId, Reason, SyncName};
 use syncline_runner::report::{self, Asked};
 use syncline_runner::{Failure, Remedy, RemedyPlan, RunOutcome};
 
@@ -34,12 +34,13 @@ pub async fn show(
     asked: &Asked,
     remedy: Remedy,
 ) -> Result<(RemedyPlan, Output), SessionError> {
-    let setup = session.setup(sync).await?;
+    let setup = session.setup(sync, Lane::Interactive).await?;
     let plan = syncline_runner::plan_remedy(&session.context, &setup, asked, remedy).await;
     session.keep_budgets().await?;
     let plan = plan?;
     let items: Vec<_> = plan.item.iter().cloned().collect();
-    let pairs = report::planned(session.context.store.as_ref(), &setup.name, &items).await.map_err(Failure::from)?;
+    let pairs =
+        report::planned(session.context.store.as_ref(), &setup.name, &items, |_| None).await.map_err(Failure::from)?;
     let side = plan.side;
     let gone = plan.gone.as_ref().map(|id| plain(id.as_str()));
     let mut text = format!(
@@ -65,7 +66,7 @@ pub async fn carry_out(
     remedy: Remedy,
     shown: Option<&RemedyPlan>,
 ) -> Result<Output, SessionError> {
-    let setup = session.setup(sync).await?;
+    let setup = session.setup(sync, Lane::Interactive).await?;
     let record = syncline_runner::remedy(&session.context, &setup, asked, remedy, shown).await;
     session.keep_budgets().await?;
     let record = record?;

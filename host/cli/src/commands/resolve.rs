@@ -1,7 +1,7 @@
 //! `syncline resolve`: a person's decision about open conflicts, or the flip of one that a rule decided.
 
 use serde_json::json;
-use syncline_core::{FieldName, RecordId, Side};
+use syncline_core::{FieldName, Lane, RecordId, Side};
 use syncline_runner::{Dispute, Failure, RunOutcome, find_conflicts};
 
 use crate::commands::Exit;
@@ -22,7 +22,7 @@ pub struct Decision {
 
 /// Decides, and writes what was decided.
 pub async fn resolve(session: &Session, sync: &Sync, decision: &Decision) -> Result<Output, SessionError> {
-    let setup = session.setup(sync).await?;
+    let setup = session.setup(sync, Lane::Interactive).await?;
     let store = session.context.store.as_ref();
     let find = |which| find_conflicts(store, &setup.name, &decision.record, decision.field.as_ref(), which);
     let open = if decision.take.is_some() { find(Dispute::Open).await.ok() } else { None };

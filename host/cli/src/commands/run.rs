@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
-use syncline_core::SyncName;
+use syncline_core::{Lane, SyncName};
 use syncline_runner::{
-    Answer, Approve, ApproveAll, BoxFuture, Context, Failure, Impact, Planned, RunOutcome, RunReport, RunRequest, Stop,
-    SyncSetup, Tally, WaitingDeletes,
+    Answer, Approve, BoxFuture, Context, Failure, Impact, Planned, RunOutcome, RunReport, RunRequest, Stop, SyncSetup,
+    Tally, WaitingDeletes,
 };
 
 use super::perform::nobody;
@@ -33,6 +34,8 @@ pub struct Options {
     pub terminal: Option<Terminal>,
     /// What is known of the sync is forgotten first.
     pub reset: bool,
+    /// How urgent it is.
+    pub lane: Lane,
 }
 
 /// Runs.
@@ -45,8 +48,7 @@ pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result
         if session.context.stop.is_asked() {
             break;
         }
-        let ended = run_one(session, sync, options).await;
-        session.keep_budgets().await?;
+        let ended = session.keeping_budgets(run_one(session, sync, options)).await?;
         several.add(sync, ended)?;
     }
     Ok(several.output())
@@ -62,17 +64,19 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
         let store = session.context.store.as_ref();
         syncline_runner::forget(store, sync.name(), endpoints).await.map_err(Failure::from)?;
     }
-    let setup = session.setup(sync).await?;
-    let batches = plan::Batches::of(&session.context, &setup).await?;
-    let asks = Ask { context: &session.context, setup: &setup, terminal: options.terminal, batches };
-    let approve: &dyn Approve =
-        if options.yes || options.only.is_some() || options.answer.is_some() { &ApproveAll } else { &asks };
+    let setup = session.setup(sync, options.lane).await?;
+    let costs = plan::Costs::of(session, &setup, options.lane).await?;
+    let is_agreed = options.yes || options.only.is_some() || options.answer.is_some();
+    let (context, shortage) = (&session.context, Mutex::default());
+    let asks = Ask { context, setup: &setup, terminal: options.terminal, costs, is_agreed, shortage };
+    let approve: &dyn Approve = &asks;
     let request = RunRequest { approve, only: options.only.clone(), answer: options.answer.clone() };
     let ended = syncline_runner::run(&session.context, &setup, &request).await.map_err(SessionError::from);
     notices::note(session, sync, ended.as_ref()).await?;
     let report = ended?;
     let mut text = String::new();
     describe(&setup, &report, &mut text);
+    text.push_str(&asks.shortage.into_inner().unwrap_or_else(PoisonError::into_inner));
     let json = json!({
         "record": report.record,
         "drifted": report.drifted,
@@ -98,13 +102,21 @@ struct Ask<'a> {
     context: &'a Context,
     setup: &'a SyncSetup,
     terminal: Option<Terminal>,
-    batches: plan::Batches,
+    costs: plan::Costs,
+    /// Nobody is asked: what the budgets do not hold waits for them, and is told with how the run went.
+    is_agreed: bool,
+    shortage: Mutex<String>,
 }
 
 impl Approve for Ask<'_> {
     fn approve<'a>(&'a self, planned: Planned, impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>> {
         Box::pin(async move {
-            let shown = plan::show(self.context, self.setup, plan::Wanted::glance(self.batches), |_| {}).await?;
+            if self.is_agreed {
+                let short = plan::shortage(self.context, self.setup, &self.costs, planned.changes).await?;
+                *self.shortage.lock().unwrap_or_else(PoisonError::into_inner) = short;
+                return Ok(true);
+            }
+            let shown = plan::show(self.context, self.setup, plan::Wanted::glance(&self.costs), |_| {}).await?;
             let (changes, records) = (count(planned.changes, "change"), count(planned.items, "record"));
             eprintln!("{}: {changes} to {records}", self.setup.name);
             eprint!("{}", impact.map(impact::text).unwrap_or_default());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde_json::json;
-use syncline_core::{Instant, SyncName};
+use syncline_core::{Instant, Lane, SyncName};
 use syncline_runner::{Stop, World};
 use syncline_store::DiskStore;
 use tokio::net::{UnixListener, UnixStream};
@@ -186,7 +186,8 @@ impl Server {
                 if self.stop.is_asked() {
                     break;
                 }
-                let options = run::Options { only: None, answer: None, yes: true, terminal: None, reset: false };
+                let lane = if is_hinted { Lane::Webhook } else { Lane::Incremental };
+                let options = run::Options { only: None, answer: None, yes: true, terminal: None, reset: false, lane };
                 let ran = run::run(&session, std::slice::from_ref(sync), &options).await;
                 self.ended.notify_one();
                 match ran {

@@ -1,13 +1,16 @@
 //! `syncline status`: how each sync stands, with reasons; its last and its next run; what connections have used up.
 //!
 //! `syncline.status/1`: `syncs`, each with `left`, `right`, `active`, `schedule`, `next_run` and everything of
-//! [`SyncStatus`]; `tasks` with `used`, `limit`, `ends_at` and the `changes` of the limit; `budgets`, each with `connection`, `held_until`, and `windows` of `per_s` and `calls`.
+//! [`SyncStatus`]; `tasks` with `used`, `limit`, `ends_at` and the `changes` of the limit; `budgets`, one for each
+//! account with the names of its connections in `connection`, `held_until`, and `windows` of `per_s`, `calls` and `of`.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use syncline_core::{Instant, Reason, Side};
 use syncline_net::BudgetState;
 use syncline_runner::report::{self, Moment, RunSummary, SyncStatus};
-use syncline_runner::{Store, kept_budget, limit_changes, task_count};
+use syncline_runner::{BudgetOwner, Store, budget_owner, kept_budget, limit_changes, task_count};
 
 use super::CommandError;
 use super::reading::{failed, syncs_named};
@@ -15,7 +18,7 @@ use crate::config::{Config, Sync};
 use crate::output::Output;
 use crate::render::paint::Style;
 use crate::render::table::{Entry, Table};
-use crate::render::text::{count, plain};
+use crate::render::text::plain;
 use crate::render::{View, document, time};
 
 #[derive(Serialize)]
@@ -67,6 +70,7 @@ struct Budget {
 struct Window {
     per_s: u64,
     calls: u64,
+    of: u32,
 }
 
 /// Tells how one sync or all of them stand.
@@ -82,10 +86,15 @@ pub async fn report(
         let status = report::status(store, &name).await.map_err(failed)?;
         report.syncs.push(line(config.sync(&name), status, view.now));
     }
+    let mut accounts: BTreeMap<BudgetOwner, Vec<&str>> = BTreeMap::new();
     for connection in &config.connections {
-        let kept = kept_budget(store, connection.name().as_str()).await.map_err(failed)?;
+        let name = connection.name().as_str();
+        accounts.entry(budget_owner(store, name, None).await.map_err(failed)?).or_default().push(name);
+    }
+    for (owner, connections) in accounts {
+        let kept = kept_budget(store, &owner).await.map_err(failed)?;
         let state: Option<BudgetState> = kept.and_then(|text| serde_json::from_str(&text).ok());
-        report.budgets.extend(state.and_then(|state| budget(connection.name().to_string(), &state, view.now)));
+        report.budgets.extend(state.and_then(|state| budget(connections.join(" and "), &state, view.now)));
     }
     Ok(view.output(|| text(&report, view), || document("status", &report)))
 }
@@ -139,8 +148,10 @@ fn budget(connection: String, state: &BudgetState, now: Instant) -> Option<Budge
     let held_until =
         (state.held_ms > passed_ms).then(|| Moment(now.saturating_add_unsigned(state.held_ms - passed_ms)));
     let windows = state.windows.iter().map(|window| Window {
-        per_s: window.per_ms / 1000,
+        per_s: window.limit.per_ms / 1000,
+        of: window.calls,
         calls: window
+            .counted
             .spent
             .iter()
             .filter(|(free_ms, _)| *free_ms > passed_ms)
@@ -159,8 +170,10 @@ fn text(report: &Report, view: View) -> String {
     }
     text.push_str(&tasks_text(&report.tasks, view));
     for budget in &report.budgets {
-        let calls =
-            budget.windows.iter().map(|window| format!("{} in {} s", count(window.calls, "call"), window.per_s));
+        let calls = budget
+            .windows
+            .iter()
+            .map(|window| format!("{} of {} calls in {} s", window.calls, window.of, window.per_s));
         let held =
             budget.held_until.map(|until| format!("asks to wait, goes on {}", time::relative(view.now, until.0)));
         let parts: Vec<String> = calls.chain(held).collect();
@@ -258,7 +271,8 @@ fn last_run(run: &RunSummary, view: View) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use syncline_net::Spending;
+    use syncline_core::Counted;
+    use syncline_net::{RateLimit, Spending};
 
     #[test]
     fn a_budget_is_told_as_it_is_now() {
@@ -266,7 +280,11 @@ mod tests {
         let state = BudgetState {
             at_ms: 1_000_000,
             held_ms: 20_000,
-            windows: vec![Spending { per_ms: 86_400_000, spent, scope: syncline_net::RateScope::default() }],
+            windows: vec![Spending {
+                limit: RateLimit::new(100, 86_400_000),
+                calls: 100,
+                counted: Counted { spent, told: None },
+            }],
         };
         let now = budget("crm".to_owned(), &state, 1_010_000).expect("something is used up");
         assert_eq!((now.held_until, now.windows[0].per_s, now.windows[0].calls), (Some(Moment(1_020_000)), 86_400, 7));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use syncline_core::PlanItem;
+use syncline_core::{Lane, PlanItem};
 use syncline_runner::report::{self, PlannedPair};
 use syncline_runner::{Context, Failure, NotUndone, RunOutcome, SyncSetup, Undo, Verified, left_alone, planned_items};
 
@@ -17,7 +17,7 @@ use crate::session::{Session, SessionError};
 
 /// Shows what undoing would do.
 pub async fn plan(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output, SessionError> {
-    let setup = session.setup(sync).await?;
+    let setup = session.setup(sync, Lane::Interactive).await?;
     let plan = syncline_runner::plan_undo(&session.context, &setup, undo).await?;
     let records = count(plan.items, "record");
     let mut text = format!("undoing run {} would change {records}\n", undo.run.0);
@@ -30,7 +30,7 @@ pub async fn plan(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output,
 
 /// Undoes a run, or a part of it.
 pub async fn undo(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output, SessionError> {
-    let setup = session.setup(sync).await?;
+    let setup = session.setup(sync, Lane::Interactive).await?;
     let report = syncline_runner::undo(&session.context, &setup, undo).await;
     session.keep_budgets().await?;
     let report = report?;
@@ -75,7 +75,7 @@ async fn shown(context: &Context, setup: &SyncSetup) -> Result<Vec<PlannedPair>,
         let Some((last, _)) = page.last() else { return Ok(pairs) };
         after = *last;
         let items: Vec<PlanItem> = page.into_iter().map(|(_, item)| item).collect();
-        pairs.extend(report::planned(context.store.as_ref(), &setup.name, &items).await?);
+        pairs.extend(report::planned(context.store.as_ref(), &setup.name, &items, |_| None).await?);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Connection {
     pub allow_private_network: bool,
     /// A file with certificates trusted beside the system's.
     pub root_certificate: Option<Spanned<PathBuf>>,
+    /// The kind of account, as the connector's manifest names it.
+    pub tier: Option<Spanned<String>>,
     /// What is put over the limits of the connector's manifest.
     pub limits: Limits,
 }
@@ -67,6 +69,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>) -> Option<Connection>
     let base_url =
         base_url_entry.as_ref().map(|entry| base_url(reader, entry.value, allow.is_some(), allow_private_network));
     let root_certificate = section.take("root_certificate").map(|entry| path(reader, entry.value));
+    let tier = section.take("tier").map(|entry| reader.text(entry.value, "`tier`"));
     let limits = section.take("limits").map(|entry| limits::read(reader, entry.value)).unwrap_or_default();
     section.finish(reader, &[]);
     Some(Connection {
@@ -77,6 +80,7 @@ pub(super) fn read(reader: &mut Reader, entry: &Entry<'_>) -> Option<Connection>
         base_url: flatten(base_url)?,
         allow_private_network,
         root_certificate: flatten(root_certificate)?,
+        tier: flatten(tier)?,
         limits,
     })
 }

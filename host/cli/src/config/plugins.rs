@@ -89,7 +89,16 @@ impl Finder<'_> {
         let reach = reach(&plugin.manifest, &settings, base_url)
             .map_err(|error| self.mistakes.push(host_mistake(connection, &error)))
             .ok()?;
-        let limits = plugin.manifest.limits.overridden_by(&connection.limits);
+        let tier = connection.tier.as_ref().and_then(|tier| {
+            let found = plugin.manifest.tier(tier.get_ref());
+            if found.is_none() {
+                self.mistakes.push(tier_mistake(tier, &plugin.manifest));
+            }
+            found
+        });
+        let limits =
+            tier.map_or(plugin.manifest.limits.clone(), |tier| plugin.manifest.limits.overridden_by(&tier.limits));
+        let limits = limits.overridden_by(&connection.limits);
         (self.mistakes.len() == before).then_some(AdmittedConnection { plugin, settings, reach, limits })
     }
 
@@ -180,6 +189,15 @@ fn auth_mistake(connection: &Connection, manifest: &Manifest) -> Option<Mistake>
             },
         },
     }
+}
+
+fn tier_mistake(tier: &Spanned<String>, manifest: &Manifest) -> Mistake {
+    let message = format!("{} knows no tier {}", shown(manifest.name.as_str()), shown(tier.get_ref()));
+    let mistake = Mistake::new(&tier.span(), message);
+    mistake.mend(match manifest.tiers.as_slice() {
+        [] => "it has none; take this out, and set `limits`".to_owned(),
+        tiers => format!("there are {}", listed(tiers.iter().map(|tier| tier.name.as_str()))),
+    })
 }
 
 fn setting_mistake(wrong: &SettingMistake, what: &str, plugin: &Plugin, place: Range<usize>) -> Mistake {

@@ -1,7 +1,7 @@
 //! What would be written, for people: a plan, or the taking back of a run.
 
 use serde::Serialize;
-use syncline_core::{Chosen, PairId, PlanItem, RecordId, Side, SyncName};
+use syncline_core::{Change, Chosen, Lasting, PairId, PlanItem, RecordId, Side, SyncName};
 
 use super::ShownField;
 use super::kept::KeptSync;
@@ -17,6 +17,9 @@ pub struct PlannedChange {
     pub does: &'static str,
     /// The record; none for a create.
     pub record: Option<RecordId>,
+    /// What of it outlasts an undo (E9.6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<Lasting>,
     /// The fields.
     pub fields: Vec<ShownField>,
 }
@@ -41,8 +44,14 @@ pub struct PlannedPair {
     pub conflicts: u64,
 }
 
-/// Returns items of a plan as people may see them: with names, and without what sensitive fields hold.
-pub async fn planned(store: &dyn Store, sync: &SyncName, items: &[PlanItem]) -> Result<Vec<PlannedPair>, StoreError> {
+/// Returns items of a plan as people may see them: with names, and without what sensitive fields hold; `lasting` says what
+/// of a write outlasts an undo.
+pub async fn planned(
+    store: &dyn Store,
+    sync: &SyncName,
+    items: &[PlanItem],
+    lasting: impl Fn(&Change) -> Option<Lasting>,
+) -> Result<Vec<PlannedPair>, StoreError> {
     let kept = KeptSync::open(store, sync).await?;
     let ids: Vec<PairId> = items.iter().map(|item| item.pair).collect();
     let labels = match &kept {
@@ -55,17 +64,22 @@ pub async fn planned(store: &dyn Store, sync: &SyncName, items: &[PlanItem]) -> 
         left: item.left.clone(),
         right: item.right.clone(),
         chosen: item.chosen.clone(),
-        changes: changes(kept.as_ref(), item),
+        changes: changes(kept.as_ref(), item, &lasting),
         conflicts: item.conflicts.len() as u64,
     });
     Ok(pairs.collect())
 }
 
-fn changes(kept: Option<&KeptSync<'_>>, item: &PlanItem) -> Vec<PlannedChange> {
+fn changes(
+    kept: Option<&KeptSync<'_>>,
+    item: &PlanItem,
+    lasting: &impl Fn(&Change) -> Option<Lasting>,
+) -> Vec<PlannedChange> {
     let changes = item.changes.iter().map(|change| PlannedChange {
         side: change.side,
         does: change.kind.verb(),
         record: change.record.clone(),
+        lasting: lasting(change),
         fields: shown_fields(kept, change, |_| None),
     });
     changes.collect()

@@ -1,7 +1,9 @@
 //! The real binary, the real components, real servers: what people live through with them.
 
 mod asking;
+mod budgets;
 mod cards;
+mod choosing;
 mod days;
 mod faults;
 mod first;
