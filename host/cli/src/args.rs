@@ -230,7 +230,7 @@ pub struct RunArgs {
     /// Leave the records whose deletes wait under this digest, and carry out the rest
     #[arg(long, value_name = "DIGEST", conflicts_with_all = ["approve", "reset"])]
     pub reject: Option<String>,
-    /// Answer the ordinary question with yes
+    /// Answer the ordinary question with yes; what the budgets do not hold waits for them
     #[arg(long, short)]
     pub yes: bool,
     /// Begin anew after an endpoint was changed: what is known of SYNC is forgotten

@@ -11,8 +11,8 @@ use syncline_core::{ConnectionName, Endpoint, Index, Instant, Lane, Rules, Side,
 use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
 use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
 use syncline_runner::{
-    BoxFuture, BudgetOwner, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop, StoreError,
-    SyncSetup, TaskLimit, Transform, World,
+    BoxFuture, BudgetOwner, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop,
+    StoreError, SyncSetup, TaskLimit, Transform, World,
 };
 use syncline_store::{DiskOptions, DiskStore, Engine};
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};

@@ -115,6 +115,7 @@ fn store(folder: &Path) -> PluginStore {
     fs::create_dir(&bundled).expect("a folder");
     for manifest in [
         json!({
+            "tiers": [{ "name": "free", "limits": {} }, { "name": "enterprise", "limits": {} }],
             "name": "hubspot", "version": "0.1.0", "kind": "connector", "wit": "0.1.0", "summary": "HubSpot.",
             "hosts": ["api.hubapi.com"], "auth": [{ "scheme": "bearer" }],
             "settings": { "type": "object", "properties": {

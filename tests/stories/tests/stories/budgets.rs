@@ -66,9 +66,9 @@ fn waits(world: &World) -> (String, i64) {
 
 #[test]
 fn f15_of_a_budget_of_n_the_call_after_the_last_is_not_sent_and_the_run_goes_on_after_the_reset() {
-    let budget = 12;
+    let budget = 9;
     let (world, crm, _radicale, book) = with_limits(None, &format!("calls_per_day = {budget}, share_percent = 100"));
-    people(&crm, 700);
+    people(&crm, 250);
     world.syncline(&["run", "--yes"]).ends(4).says(&["waiting", "budget"]);
     assert!((budget * 75 / 100..=budget).contains(&calls(&crm)), "{} of {budget}", calls(&crm));
     let (reason, until) = waits(&world);
@@ -79,14 +79,49 @@ fn f15_of_a_budget_of_n_the_call_after_the_last_is_not_sent_and_the_run_goes_on_
     world.syncline(&["run", "--yes"]).ends(4);
     assert_eq!(calls(&crm), sent, "another process sends nothing either");
     let mut days = 0;
-    while book.people().len() < 700 {
+    while book.entries().len() < 250 {
         a_day_passes(&world, &crm, "crm");
         let before = calls(&crm);
         world.syncline(&["run", "--yes"]);
         assert!(calls(&crm) - before <= budget, "day {days}: {} calls", calls(&crm) - before);
         days += 1;
-        assert!(days < 10, "{} people have arrived", book.people().len());
+        assert!(days < 10, "they never arrive");
     }
     assert!(days > 0);
     assert_eq!(crm.people().keys().collect::<Vec<_>>(), book.people().keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn e7_connections_of_one_account_share_its_budget_and_its_calls_are_told() {
+    let budget = 12;
+    let limits = format!("calls_per_day = {budget}, share_percent = 100");
+    let (world, crm, radicale, book) = with_limits(None, &limits);
+    let second = Book::at(&radicale.address_book("second").expect("an address book"));
+    world.reconfigure(|text| {
+        text + &limited("again", &crm, &limits)
+            + &carddav("shelf", second.url(), "PASSWORD")
+            + &sync("others", "again", "shelf", "")
+    });
+    people(&crm, 250);
+    // From here on it is known that both connections reach one account.
+    world.syncline(&["check"]).ends(0);
+    assert!((1..budget).contains(&calls(&crm)), "{}", calls(&crm));
+    world.syncline(&["run", "--yes"]).says(&["waiting"]);
+    assert_eq!(calls(&crm), budget, "both together");
+    assert!(book.entries().len() + second.entries().len() < 500);
+    let told = format!("{budget} of {budget} calls in 86400 s");
+    world.syncline(&["status"]).ends(0).says(&["crm and again: ", &told]);
+}
+
+#[test]
+fn e7_what_a_plan_takes_of_calls_and_month_is_told_and_an_unattended_run_stops_at_the_limit() {
+    let (world, crm, _radicale, book) = with_limits(None, "calls_per_day = 1000");
+    world.reconfigure(|text| format!("[limits]\ntasks_per_month = 2\n\n{text}"));
+    people(&crm, 3);
+    let plan = world.syncline(&["plan"]).ends(0);
+    let plan = plan.says(&["3 tasks of the 2 that this month still holds", "to write", "the reading took"]);
+    plan.says(&["the month cannot hold them: 1 would wait until"]);
+    let ran = world.syncline(&["run", "--yes"]).ends(4);
+    ran.says(&["waiting", "the month cannot hold them: 1 would wait until", "the month's 2 tasks are used up"]);
+    assert_eq!(book.entries().len(), 2, "what fits is written");
 }
