@@ -13,8 +13,7 @@ use syncline_core::{FieldName, Instant, Object, ObjectName, RecordId, Schema, Va
 use syncline_net::Errand;
 use syncline_runner::{
     BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, MemberList, Outcome, Page, Progress,
-    ReadMode,
-    ReadRequest, Table, Target, WriteAnswer, WriteRequest,
+    ReadMode, ReadRequest, Table, Target, WriteAnswer, WriteRequest,
 };
 
 use crate::call::{Call, Failure, Scene};

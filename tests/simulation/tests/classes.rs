@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use syncline_core::{FieldName, Instant, Object, ObjectName, Reason, RecordId, Schema, Side, Standing, Value};
 use syncline_runner::{
-    BoxFuture, CheckReport, Connector, Container, Created, Failure, Fault, GetAnswer, Outcome, Page, Progress,
-    ReadRequest, RunOutcome, Table, Target, Violation, WriteAnswer, WriteRequest,
+    BoxFuture, CheckReport, Connector, Container, Created, Failure, Fault, GetAnswer, MemberList, Outcome, Page,
+    Progress, ReadRequest, RunOutcome, Table, Target, Violation, WriteAnswer, WriteRequest,
 };
 use syncline_simulation::{Manner, Simulation, default_rules, text};
 
@@ -63,6 +63,9 @@ impl Connector for Scripted {
     }
     fn containers(&self, object: ObjectName) -> BoxFuture<'_, Result<Vec<Container>, Fault>> {
         self.inner.containers(object)
+    }
+    fn lists(&self, target: Target) -> BoxFuture<'_, Result<Vec<MemberList>, Fault>> {
+        self.inner.lists(target)
     }
     fn describe(&self, target: Target) -> BoxFuture<'_, Result<Schema, Fault>> {
         self.inner.describe(target)
