@@ -133,7 +133,7 @@ async fn plans_undos_and_decisions_tell_nothing_that_a_sensitive_field_holds() {
     let planned = async |what: &str| {
         let items = syncline_runner::planned_items(&context, &setup, 0).await.expect("a plan");
         let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
-        let shown = report::planned(context.store.as_ref(), &setup.name, &items).await.expect("a plan");
+        let shown = report::planned(context.store.as_ref(), &setup.name, &items, |_| None).await.expect("a plan");
         let shown = serde_json::to_string(&shown).expect("it serializes");
         assert!(shown.contains("\"masked\":true"), "{what}: {shown}");
         tells_no_pin(what, &shown);
