@@ -9,7 +9,6 @@ mod faults;
 mod first;
 mod hostile;
 mod kills;
-mod looked_up;
 mod moves;
 mod notices;
 mod pairs;
