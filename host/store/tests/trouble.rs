@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use syncline_runner::{Batch, Key, Space, Store, StoreError, StoreTable};
 use syncline_store::{DiskOptions, DiskStore, Engine};
@@ -41,6 +42,7 @@ on_every_engine! {
     a_folder_that_cannot_be_made_is_told,
     a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_space,
     a_folder_remembers_its_engine,
+    an_opening_that_takes_too_long_is_told_and_harms_nothing,
 }
 
 fn options(engine: Engine) -> DiskOptions {
@@ -217,7 +219,7 @@ async fn an_old_copy_with_a_newer_mark_is_noticed(engine: Engine) {
 
 async fn the_mark_follows_while_the_store_is_open(engine: Engine) {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let options = DiskOptions { high_water_every: std::time::Duration::ZERO, ..options(engine) };
+    let options = DiskOptions { high_water_every: Duration::ZERO, ..options(engine) };
     let store = DiskStore::open(dir.path(), options).expect("opened");
     let mark = || fs::read(dir.path().join("high-water")).expect("a mark");
     let before = mark();
@@ -353,7 +355,7 @@ async fn fill_and_free(engine: Engine, disk: &Path) {
     let number = loop {
         // It is opened again at most twice a second.
         match commit(&store, kept..kept + 10).await {
-            Err(StoreError::Full) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Err(StoreError::Full) => tokio::time::sleep(Duration::from_millis(50)).await,
             other => break other.expect("goes on"),
         }
     };
@@ -362,4 +364,47 @@ async fn fill_and_free(engine: Engine, disk: &Path) {
     assert_eq!(store.get(vec![row(kept + 10), row(kept + 99)]).await, Ok(vec![None, None]), "half of a refused commit");
     store.close().await.expect("closed");
     assert_rows(&open(engine, &dir).expect("opened"), 0..kept + 10).await;
+}
+
+async fn an_opening_that_takes_too_long_is_told_and_harms_nothing(engine: Engine) {
+    let dir = filled(engine).await;
+    let file = file_read_on_opening(engine, dir.path());
+    let aside = dir.path().join("aside");
+    fs::rename(&file, &aside).expect("set aside");
+    // Opening goes on only once somebody writes into it.
+    assert!(Command::new("mkfifo").arg(&file).status().is_ok_and(|status| status.success()), "no pipe");
+    let (reply, answer) = std::sync::mpsc::channel();
+    let (folder, hurried) =
+        (dir.path().to_owned(), DiskOptions { open_time_max: Duration::from_millis(100), ..options(engine) });
+    std::thread::spawn(move || reply.send(DiskStore::open(&folder, hurried).err()));
+    let told = answer.recv_timeout(Duration::from_secs(60)).expect("an answer in time").expect("refused").to_string();
+    let expected = [dir.path().to_str().expect("a path"), "took longer than 0 seconds; start again", "the last copy"];
+    assert!(expected.iter().all(|part| told.contains(part)), "{told}");
+
+    let content = fs::read(&aside).expect("read");
+    let mut pipe = OpenOptions::new().write(true).open(&file).expect("it is still being opened");
+    fs::rename(&aside, &file).expect("put back");
+    pipe.write_all(&content).expect("goes on");
+    drop(pipe);
+    // What was opened too late is closed by the thread that opened it.
+    let store = loop {
+        match open(engine, dir.path()) {
+            Err(StoreError::Busy) => std::thread::yield_now(),
+            opened => break opened.expect("opened"),
+        }
+    };
+    assert_rows(&store, 0..100).await;
+}
+
+/// A file that opening reads from its beginning to its end.
+fn file_read_on_opening(engine: Engine, dir: &Path) -> PathBuf {
+    match engine {
+        Engine::Sled => {
+            let entries = fs::read_dir(dir.join("sled")).expect("a folder");
+            let snapshots = entries.map(|entry| entry.expect("an entry").path());
+            let is_snapshot = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == "snap");
+            snapshots.filter(is_snapshot).max().expect("a snapshot")
+        }
+        Engine::Fjall => dir.join("fjall/version"),
+    }
 }

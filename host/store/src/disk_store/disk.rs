@@ -240,8 +240,8 @@ fn within<T: Send + 'static>(
     acting.map_err(|error| from_io("starting a thread", &error).error)?;
     answer.recv_timeout(time_max).map_err(|error| match error {
         RecvTimeoutError::Timeout => StoreError::Unavailable(format!(
-            "opening {} took longer than {} seconds; start again with more time, or restore the last copy of this \
-             folder",
+            "opening {} took longer than {} seconds; start again once the disk is less busy, or restore the last \
+             copy of this folder",
             dir.display(),
             time_max.as_secs()
         )),
