@@ -185,9 +185,17 @@ impl Script {
         let orders = if chance.percent(30) { 40 } else { 0 };
         for visit in &mut visits {
             visit.order = chance.percent(orders).then(|| Order::draw(&mut chance));
-            let replies = [Reply::Yes, Reply::Yes, Reply::No, Reply::Stale];
-            visit.reply = (strict && chance.percent(60)).then(|| chance.pick(&replies));
         }
+        if strict {
+            // Something has to be there that asks.
+            let policies = [DeletePolicy::Delete, DeletePolicy::Archive];
+            (rules.deletes_to_left, rules.deletes_to_right) = (chance.pick(&policies), chance.pick(&policies));
+            for visit in &mut visits {
+                visit.acts += 2 + chance.below(6);
+                visit.reply = chance.percent(80).then(|| chance.pick(&[Reply::Yes, Reply::No, Reply::Stale]));
+            }
+        }
+        let deletes = deletes || strict;
         Self {
             chance: from,
             left,
