@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use syncline_cli::session::{Folders, Session};
+use syncline_core::Lane;
 use syncline_runner::{Silent, Stop};
 
 use crate::accounts::Accounts;
@@ -66,7 +67,7 @@ pub(crate) async fn pull() -> Outcome<u64> {
     let session = Session::open(&folders, Arc::new(Silent), Stop::default())?;
     let mut records = 0;
     for sync in session.chosen(None)? {
-        let setup = session.setup(&sync).await?;
+        let setup = session.setup(&sync, Lane::Incremental).await?;
         let report = syncline_runner::read(&session.context, &setup).await?;
         records += report.record.tally.left.read + report.record.tally.right.read;
     }
