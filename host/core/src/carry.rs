@@ -77,6 +77,11 @@ pub fn is_zone(name: &str) -> bool {
     ZONES.get(name).is_ok()
 }
 
+/// Returns the one spelling of a zone's name; `None` if there is no such zone.
+pub(crate) fn zone_name(name: &str) -> Option<String> {
+    ZONES.get(name).ok()?.iana_name().map(str::to_owned)
+}
+
 impl Step {
     /// Returns what the host makes of `value`; `None` where a component has to.
     pub fn apply(&self, value: Value) -> Option<Result<Value, Unfit>> {

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::carry::zone_name;
 use crate::{FieldType, Instant};
 
 /// A link to another record of the same application.
@@ -201,9 +202,10 @@ fn canonical_date(text: String) -> Result<Value, InvalidValue> {
 }
 
 fn canonical_zoned(local: String, zone: String) -> Result<Value, InvalidValue> {
-    match local.parse::<jiff::civil::DateTime>() {
-        Ok(local) if !zone.is_empty() => Ok(Value::Zoned { local: local.to_string(), zone }),
-        _ => Err(InvalidValue::new("local time with a zone", &local)),
+    let time = local.parse::<jiff::civil::DateTime>().map_err(|_| InvalidValue::new("local time", &local))?;
+    match zone_name(&zone) {
+        Some(zone) => Ok(Value::Zoned { local: time.to_string(), zone }),
+        None => Err(InvalidValue::new("time zone that is known here", &zone)),
     }
 }
 
@@ -216,6 +218,10 @@ fn canonical_json(text: &str) -> Result<Value, InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn zoned(local: &str, zone: &str) -> Value {
+        Value::Zoned { local: local.into(), zone: zone.into() }
+    }
 
     #[test]
     fn canonical_forms() {
@@ -233,6 +239,8 @@ mod tests {
                 Value::Json("{\"a\":{\"c\":3,\"d\":2},\"b\":1}".into()),
             ),
             (Value::Json("null".into()), Value::Clear),
+            (zoned("2026-01-01T09:00", "europe/paris"), zoned("2026-01-01T09:00:00", "Europe/Paris")),
+            (zoned("2026-01-01T09:00:00", "utc"), zoned("2026-01-01T09:00:00", "UTC")),
         ];
         for (input, expected) in cases {
             let canonical = input.clone().canonical();
@@ -249,7 +257,9 @@ mod tests {
             Value::Decimal("".into()),
             Value::Date("2026-02-30".into()),
             Value::Date("0000".into()),
-            Value::Zoned { local: "2026-01-01T00:00:00".into(), zone: "".into() },
+            zoned("2026-01-01T00:00:00", ""),
+            zoned("2026-01-01T00:00:00", "Mars/Olympus"),
+            zoned("2026-01-01T25:00:00", "Europe/Paris"),
             Value::Json("{".into()),
         ] {
             assert!(value.clone().canonical().is_err(), "{value:?}");

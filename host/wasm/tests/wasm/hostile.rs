@@ -30,6 +30,7 @@ async fn each_harm_has_one_message_and_the_next_call_works() {
         ("recurse", "it recursed too deeply and was stopped; this is a mistake in the plugin"),
         ("utf8", "it returned nonsense: invalid utf-8 sequence of 1 bytes from index 1"),
         ("cells", "it returned nonsense: record `n0` has 1 cells for 2 columns"),
+        ("longer", "it returned nonsense: record `n0` has 3 cells for 2 columns"),
         ("twice", "it returned nonsense: the record `n0` twice"),
         ("columns", "it returned nonsense: the column `title` twice"),
         ("id", "it returned nonsense: an empty record id"),
@@ -52,6 +53,18 @@ async fn an_answer_too_large_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_takes_room_is_not_taken() {
+    for (deed, message) in [
+        ("empty", "it returned nonsense: a page of 200000 records where at most 100 were asked for"),
+        ("far", "it returned nonsense: a cursor of 10485760 bytes, the limit is 65536: `\\u{0}"),
+    ] {
+        let plugin = hostile(Limits { memory_mib: 256, ..Limits::default() }).await;
+        let text = component_fault(read(&connector(&plugin, deed)).await);
+        assert!(text.contains(message) && text.len() < 1_000, "{deed}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_larger_than_asked_is_nonsense() {
     let plugin = hostile(tight()).await;
     let many = crate::support::connector_to(
@@ -68,6 +81,13 @@ async fn a_value_that_is_none_skips_its_record_only() {
     let plugin = hostile(Limits { memory_mib: 256, ..Limits::default() }).await;
     for (deed, reason) in [
         ("value", "field `title`: \"{\" is not a JSON text"),
+        ("deep", "field `title`: \"[[[["),
+        ("decimal", "field `title`: \"NaN\" is not a decimal number"),
+        ("exponent", "field `title`: \"1e999999\" is not a decimal number"),
+        ("day", "field `title`: \"2026-02-30\" is not a date"),
+        ("hour", "field `title`: \"2026-01-01T25:00:00\" is not a local time"),
+        ("zone", "field `title`: \"Mars/Olympus\\u{1b}[31m\" is not a time zone that is known here"),
+        ("nul", "field `title`: a value of 10485760 bytes, more than the limit of 8388608"),
         ("instant", "field `title`: 9223372036854775807 ms is no point in time"),
         ("large", "field `title`: a value of 9437184 bytes, more than the limit"),
     ] {
@@ -76,7 +96,9 @@ async fn a_value_that_is_none_skips_its_record_only() {
         assert_eq!(page.records.rows[0].id, RecordId::from("n1"));
         assert_eq!(page.records.rows[0].created_at, None, "an instant out of range is unknown");
         assert_eq!(page.skipped.len(), 1, "{deed}");
-        assert!(page.skipped[0].reason.contains(reason), "{deed}: {}", page.skipped[0].reason);
+        let skipped = &page.skipped[0];
+        assert_eq!(skipped.id, RecordId::from("n0"), "{deed}");
+        assert!(skipped.reason.contains(reason) && skipped.reason.len() < 1_000, "{deed}: {}", skipped.reason);
     }
 }
 
@@ -125,6 +147,10 @@ async fn what_a_write_does_not_say_is_unknown() {
     assert!(matches!(&answer.outcomes[..], [Outcome::Written { .. }, Outcome::Unknown(_)]), "{answer:?}");
     let answer = write("delay").await.expect("an answer");
     assert!(matches!(answer.outcomes[0], Outcome::RetryLater { after_ms: 1..=2_678_400_000, .. }), "{answer:?}");
+    // What came back is nonsense, but that it was written is not: the record is read again.
+    let answer = write("stored").await.expect("an answer");
+    assert!(matches!(&answer.outcomes[..], [Outcome::Written { stored: None, .. }, _]), "{answer:?}");
+    assert!(answer.records.rows.is_empty(), "{answer:?}");
     // Each of these makes every operation unknown.
     assert!(component_fault(write("surplus").await).contains("3 outcomes for 2 operations"));
     assert!(component_fault(write("index").await).contains("it points to row 7 of 0"));

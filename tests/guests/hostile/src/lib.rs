@@ -5,6 +5,9 @@ use syncline_sdk::connector::prelude::*;
 
 struct Hostile;
 
+/// Rows without a cell, many more than anybody asks for.
+const EMPTY_ROWS: u32 = 200_000;
+
 #[derive(Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -25,8 +28,12 @@ impl Connector for Hostile {
     }
 
     fn objects() -> Result<Vec<Object>, Fault> {
+        let settings: Settings = settings()?;
         let all = Abilities::GET | Abilities::UPDATE;
-        Ok(vec![Object::new("notes", "Notes").kind("note").abilities(all).pages(0, 1, 1).visible_after_ms(u64::MAX)])
+        let page_max = if settings.deed == "well" { 0 } else { 100 };
+        Ok(vec![
+            Object::new("notes", "Notes").kind("note").abilities(all).pages(page_max, 1, 1).visible_after_ms(u64::MAX),
+        ])
     }
 
     fn describe(_: &Endpoint) -> Result<Schema, Fault> {
@@ -77,6 +84,12 @@ impl Connector for Hostile {
             "missing" => outcomes.truncate(1),
             "surplus" => outcomes.push(written(None)),
             "index" => outcomes[0] = written(Some(7)),
+            "stored" => {
+                let mut records = table(1, request.returning);
+                records.rows[0].cells[0] = Value::Decimal("NaN".to_owned());
+                outcomes[0] = written(Some(0));
+                return Ok(WriteAnswer { records, outcomes });
+            }
             "quota" => outcomes[0] = Outcome::Quota(Delay { after_ms: 3_600_000, reason: String::new() }),
             "delay" => outcomes[0] = Outcome::RetryLater(Delay { after_ms: u64::MAX, reason: String::new() }),
             _ => {}
@@ -121,19 +134,42 @@ fn harm(settings: &Settings) -> Result<(), Fault> {
 fn page(settings: &Settings, fields: Vec<String>) -> Result<Page, Fault> {
     let mut records = table(settings.count, fields);
     let mut next = Progress::Done("end".to_owned());
+    if let Some(nonsense) = nonsense(&settings.deed) {
+        records.rows[0].cells[0] = nonsense;
+    }
     match settings.deed.as_str() {
         "cells" => drop(records.rows[0].cells.pop()),
-        "value" => records.rows[0].cells[0] = Value::Json("{".to_owned()),
-        "instant" => records.rows[0].cells[0] = Value::Moment(i64::MAX),
+        "longer" => records.rows[0].cells.push(Value::Clear),
+        "empty" => records = table(EMPTY_ROWS, Vec::new()),
         "twice" => records.rows[1].id = records.rows[0].id.clone(),
         "columns" => records.columns[1] = records.columns[0].clone(),
         "id" => records.rows[0].id = String::new(),
         "cursor" => next = Progress::More("c".repeat(100_000)),
-        "huge" => records.rows[0].cells[0] = Value::Text("h".repeat(40 * 1024 * 1024)),
-        "large" => records.rows[0].cells[0] = Value::Text("l".repeat(9 * 1024 * 1024)),
+        "far" => next = Progress::Done("\0".repeat(10 * 1024 * 1024)),
         _ => {}
     }
     Ok(Page { records, tombstones: Vec::new(), skipped: Vec::new(), next, complete: true, total: None })
+}
+
+/// What can stand in a cell and is no value.
+fn nonsense(deed: &str) -> Option<Value> {
+    const MIB: usize = 1024 * 1024;
+    let zoned = |local: &str, zone: &str| Value::Zoned(ZonedTime { local: local.to_owned(), zone: zone.to_owned() });
+    Some(match deed {
+        "value" => Value::Json("{".to_owned()),
+        "deep" => Value::Json(format!("{}{}", "[".repeat(10_000), "]".repeat(10_000))),
+        "decimal" => Value::Decimal("NaN".to_owned()),
+        "exponent" => Value::Decimal("1e999999".to_owned()),
+        "day" => Value::Date("2026-02-30".to_owned()),
+        "kind" => Value::Integer(7),
+        "instant" => Value::Moment(i64::MAX),
+        "hour" => zoned("2026-01-01T25:00:00", "Europe/Paris"),
+        "zone" => zoned("2026-01-01T09:00:00", "Mars/Olympus\u{1b}[31m"),
+        "nul" => Value::Text("\0".repeat(10 * MIB)),
+        "large" => Value::Text("l".repeat(9 * MIB)),
+        "huge" => Value::Text("h".repeat(40 * MIB)),
+        _ => return None,
+    })
 }
 
 fn table(count: u32, columns: Vec<String>) -> Table {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use serde_json::json;
 use syncline_registry::embed;
 use syncline_sandbox::{HubSpot, Limits};
-use syncline_stories::{SYNC, World, hubspot};
+use syncline_stories::{Crm, SYNC, World, hubspot};
 
 static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let module = std::fs::read(build_guests().join("syncline_guest_hostile.wasm")).expect("the guest was built");
@@ -65,18 +65,46 @@ fn each_harm_ends_in_one_message_and_nothing_is_written() {
         ("foreign", "169.254.169.254", "`syncline check`"),
     ] {
         let fresh = world.at(deed);
-        world.configure(&format!(
-            "{}[connections.bad]\nconnector = \"hostile\"\nbase_url = \"https://api.example.com/\"\n\
-             settings = {{ do = \"{deed}\", count = 1 }}\n\n[syncs.{SYNC}]\n\
-             left = {{ connection = \"bad\", object = \"notes\" }}\n\
-             right = {{ connection = \"crm\", object = \"contacts\" }}\n\
-             match = {{ by = [{{ left = \"title\", right = \"jobtitle\" }}] }}\n\n[[syncs.{SYNC}.mappings]]\n\
-             left = \"title\"\nright = \"jobtitle\"\n\n[[syncs.{SYNC}.mappings]]\nleft = \"body\"\nright = \"company\"\n",
-            hubspot("crm", &crm.url(), "TOKEN")
-        ));
+        world.configure(&settings_of(&crm, deed, 1));
         let ran = world.start_in(&fresh, &["run", "--yes"]).wait().ends(1).says(&[message, step, "bad.notes"]);
         assert!(!ran.err.contains('\u{1b}'), "{ran}");
         assert_eq!(crm.state().records(), before, "{deed}");
+    }
+}
+
+/// A sync of the hostile plugin's notes, so many of them, with the contacts.
+fn settings_of(crm: &Crm, deed: &str, count: u32) -> String {
+    format!(
+        "{}[connections.bad]\nconnector = \"hostile\"\nbase_url = \"https://api.example.com/\"\n\
+         settings = {{ do = \"{deed}\", count = {count} }}\n\n[syncs.{SYNC}]\n\
+         left = {{ connection = \"bad\", object = \"notes\" }}\n\
+         right = {{ connection = \"crm\", object = \"contacts\" }}\n\
+         match = {{ by = [{{ left = \"title\", right = \"jobtitle\" }}] }}\n\n[[syncs.{SYNC}.mappings]]\n\
+         left = \"title\"\nright = \"jobtitle\"\n\n[[syncs.{SYNC}.mappings]]\nleft = \"body\"\nright = \"company\"\n",
+        hubspot("crm", &crm.url(), "TOKEN")
+    )
+}
+
+#[test]
+fn a_record_that_is_nonsense_is_named_and_the_others_are_kept_e8_6() {
+    let mut world = World::new();
+    let crm = world.crm(HubSpot::builder().limits(Limits::off()));
+    world.ship("hostile", &HOSTILE);
+    for (deed, reason) in [
+        ("deep", "is not a JSON text"),
+        ("decimal", "\"NaN\" is not a decimal number"),
+        ("exponent", "\"1e999999\" is not a decimal number"),
+        ("day", "\"2026-02-30\" is not a date"),
+        ("zone", "is not a time zone that is known here"),
+        ("nul", "a value of 10485760 bytes, more than the limit of 8388608"),
+        ("kind", "its value is of type integer, where the schema says text"),
+    ] {
+        let fresh = world.at(deed);
+        world.configure(&settings_of(&crm, deed, 2));
+        let ran = world.start_in(&fresh, &["run", "--yes"]).wait().ends(3);
+        let ran = ran.says(&["bad.notes", "left record n0 could not be read: field `", reason, "left   1 read"]);
+        assert!(!format!("{ran}").contains('\u{1b}'), "{ran}");
+        assert!(crm.state().records().is_empty(), "{deed}");
     }
 }
 
