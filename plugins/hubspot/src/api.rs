@@ -2,6 +2,7 @@
 //!
 //! Not here: what to ask for and in which order (`reading`, `lookup`, `write`), what error bodies say (`refusal`).
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -189,7 +190,32 @@ pub(crate) fn create_property(object: &str, definition: &Json) -> Result<Respons
 
 /// The account that the credential belongs to.
 pub(crate) fn account() -> Result<Json, Fault> {
-    read(Request::get(format!("/account-info/{API_VERSION}/details")))?.response.json()
+    read(account_details())?.response.json()
+}
+
+fn account_details() -> Request {
+    Request::get(format!("/account-info/{API_VERSION}/details"))
+}
+
+/// How long the account's day still lasts, asked for once at the most.
+#[derive(Default)]
+struct DayLeft(OnceCell<Option<u64>>);
+
+impl DayLeft {
+    /// None where the account does not tell its zone, as when this call is one too many itself.
+    fn ms(&self) -> Option<u64> {
+        *self.0.get_or_init(|| {
+            let answer = account_details().send().ok().filter(Response::is_success)?;
+            let details: Json = answer.json().ok()?;
+            stamp::until_midnight_in_ms(details["timeZone"].as_str()?, clock::now())
+        })
+    }
+}
+
+/// Reads a refusal; one of the daily limit waits for the end of the account's day.
+fn refusal_of(response: &Response, day_left: &DayLeft) -> Refusal {
+    let refusal = Refusal::of(response);
+    if refusal.leaves_day_open() { refusal.after(day_left.ms()) } else { refusal }
 }
 
 /// The request for one page of a listing; none if its address would be too long.
@@ -268,7 +294,7 @@ pub(crate) fn batch_write(object: &str, call: &str, inputs: &[Json]) -> Request 
 pub(crate) fn read(request: Request) -> Result<Timed, Fault> {
     let sent_ms = clock::now();
     let answer = request.send();
-    let response = readable(answer)?;
+    let response = readable(answer, &DayLeft::default())?;
     let elapsed_ms = clock::now().saturating_sub(sent_ms).max(0);
     let told_ms = response.header("Date").and_then(stamp::http_date_ms);
     // The header is cut to the second and written when the answer is made, so the call began no later than this.
@@ -278,11 +304,13 @@ pub(crate) fn read(request: Request) -> Result<Timed, Fault> {
 
 /// Sends several requests that change nothing.
 pub(crate) fn read_all(requests: Vec<Request>) -> Vec<Result<Response, Fault>> {
-    match requests.len() {
+    let answers = match requests.len() {
         // One request needs none of the machinery of several.
-        1 => requests.into_iter().map(|request| readable(request.send())).collect(),
-        _ => syncline_sdk::http::send_all(requests).into_iter().map(readable).collect(),
-    }
+        1 => requests.into_iter().map(Request::send).collect(),
+        _ => syncline_sdk::http::send_all(requests),
+    };
+    let day_left = DayLeft::default();
+    answers.into_iter().map(|answer| readable(answer, &day_left)).collect()
 }
 
 /// Sends a request that changes something.
@@ -294,7 +322,7 @@ pub(crate) fn write(request: Request) -> Sent {
         Ok(response) => response,
         Err(error) => return unanswered(error),
     };
-    let refusal = Refusal::of(&response);
+    let refusal = refusal_of(&response, &DayLeft::default());
     if refusal.is_open() {
         return Sent::Open(refusal.said());
     }
@@ -323,10 +351,10 @@ fn unanswered(error: HttpError) -> Sent {
     }
 }
 
-fn readable(answer: Result<Response, HttpError>) -> Result<Response, Fault> {
+fn readable(answer: Result<Response, HttpError>, day_left: &DayLeft) -> Result<Response, Fault> {
     match answer {
         Ok(response) if response.is_success() => Ok(response),
-        Ok(response) => Err(Refusal::of(&response).fault(clock::now())),
+        Ok(response) => Err(refusal_of(&response, day_left).fault(clock::now())),
         // Nothing was to change, so a cut answer is simply asked for again.
         Err(HttpError::Interrupted(reason)) => Err(Fault::Transient(reason)),
         Err(error) => Err(Fault::from(error)),

@@ -83,6 +83,16 @@ impl Refusal {
         }
     }
 
+    /// Whether the calls of the account's day are used up, and it is not said when the day ends.
+    pub(crate) fn leaves_day_open(&self) -> bool {
+        self.status == Some(429) && self.is_daily() && self.retry_after_ms.is_none()
+    }
+
+    /// Adds how long to wait, if that is known.
+    pub(crate) fn after(self, wait_ms: Option<u64>) -> Self {
+        Self { retry_after_ms: self.retry_after_ms.or(wait_ms), ..self }
+    }
+
     /// Whether it says no more than that some records are not there.
     pub(crate) fn is_not_found(&self) -> bool {
         self.category == "OBJECT_NOT_FOUND" || (self.is_vendors && self.category.is_empty() && self.status == Some(404))
@@ -156,7 +166,7 @@ impl Refusal {
         let after_ms = match self.status {
             Some(423) => self.retry_after_ms.unwrap_or_default().max(LOCKED_MS),
             Some(477) => self.retry_after_ms.unwrap_or(MOVING_MS),
-            // The account's zone is not known here; where the day ends earlier for it, the wait is merely too long.
+            // Where the account's day ends at another hour, the wait is too long, or met once more by a shorter one.
             _ if self.is_daily() => self.retry_after_ms.unwrap_or_else(|| stamp::until_midnight_ms(now_ms)),
             _ if self.policy == "SECONDLY" || self.message.contains("secondly limit") => {
                 self.retry_after_ms.unwrap_or(SECOND_MS)

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// Milliseconds of one second.
 pub(crate) const SECOND_MS: i64 = 1_000;
@@ -47,6 +47,13 @@ pub(crate) fn http_date_ms(text: &str) -> Option<i64> {
 /// Milliseconds from `now_ms` to the next midnight UTC.
 pub(crate) fn until_midnight_ms(now_ms: i64) -> u64 {
     u64::try_from(DAY_MS - now_ms.rem_euclid(DAY_MS)).unwrap_or_default()
+}
+
+/// Milliseconds from `now_ms` to the beginning of the next day in `zone`; none if it is not known here.
+pub(crate) fn until_midnight_in_ms(zone: &str, now_ms: i64) -> Option<u64> {
+    let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(TimeZoneDatabase::bundled().get(zone).ok()?);
+    let next_day = now.date().tomorrow().ok()?.to_zoned(now.time_zone().clone()).ok()?;
+    u64::try_from(next_day.timestamp().as_millisecond() - now_ms).ok()
 }
 
 fn day_ms(text: &str) -> Option<i64> {
@@ -94,5 +101,23 @@ mod tests {
         assert_eq!(http_date_ms("Thu, 01 Jan 2026 00:00:00 GMT"), Some(1_767_225_600_000));
         assert_eq!(http_date_ms("yesterday"), None);
         assert_eq!(until_midnight_ms(1_767_225_600_000 + 1000), (DAY_MS - 1000) as u64);
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_of_its_zone() {
+        const HOUR_MS: u64 = 3_600_000;
+        for (zone, now, hours) in [
+            ("UTC", "2026-11-22T18:00:00Z", Some(6)),
+            ("Europe/Paris", "2026-11-22T18:00:00Z", Some(5)),
+            ("America/Los_Angeles", "2026-11-22T18:00:00Z", Some(14)),
+            // The clocks are put back, and forward where the day has no midnight.
+            ("Europe/Paris", "2026-10-25T00:00:00+02:00", Some(25)),
+            ("America/Havana", "2026-03-07T23:00:00-05:00", Some(1)),
+            ("Mars/Olympus", "2026-11-22T18:00:00Z", None),
+        ] {
+            let now_ms = moment_ms(now).expect("a moment");
+            assert_eq!(until_midnight_in_ms(zone, now_ms), hours.map(|hours| hours * HOUR_MS), "{zone}");
+        }
+        assert_eq!(until_midnight_in_ms("UTC", i64::MAX), None);
     }
 }

@@ -30,6 +30,8 @@ pub struct Settings {
     pub rewriting: Rewriting,
     /// Which id a merged record has.
     pub merge_ids: MergeIds,
+    /// The account's zone, in which the days of the daily limit begin; one that is not known counts as UTC.
+    pub time_zone: String,
     /// Whether batch answers come in another order than their inputs, as the vendor may do.
     pub reorder_results: bool,
 }
@@ -41,6 +43,7 @@ impl Default for Settings {
             limits: Limits::default(),
             rewriting: Rewriting::default(),
             merge_ids: MergeIds::default(),
+            time_zone: "UTC".to_owned(),
             reorder_results: true,
         }
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, Zoned};
 
 /// Milliseconds of one day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -49,6 +50,18 @@ impl Clock {
     }
 }
 
+/// The time in `zone`; in UTC where that is not known.
+pub(crate) fn zoned(at_ms: i64, zone: &str) -> Zoned {
+    let zone = TimeZoneDatabase::bundled().get(zone).unwrap_or(TimeZone::UTC);
+    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone)
+}
+
+/// The moment at which the day of a time ends.
+pub(crate) fn day_end_ms(at: &Zoned) -> i64 {
+    let next = at.date().tomorrow().and_then(|date| date.to_zoned(at.time_zone().clone()));
+    next.map_or(i64::MAX, |next| next.timestamp().as_millisecond())
+}
+
 /// Writes a moment as the vendor does: seconds, and three digits when there are milliseconds.
 pub(crate) fn iso(at_ms: i64) -> String {
     let Ok(at) = Timestamp::from_millisecond(at_ms) else { return String::new() };
@@ -71,7 +84,7 @@ pub(crate) fn parse_moment_ms(text: &str) -> Option<i64> {
         return Some(at.as_millisecond());
     }
     let date: Date = if text.len() == 10 { text.parse().ok()? } else { return None };
-    date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_millisecond())
+    date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_millisecond())
 }
 
 /// Writes the UTC day of a moment, as a `date` property shows it.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::clock::DAY_MS;
+use crate::clock::{day_end_ms, zoned};
 
 const TEN_SECONDS_MS: i64 = 10_000;
 const SECOND_MS: i64 = 1_000;
@@ -16,7 +16,7 @@ const SECOND_MS: i64 = 1_000;
 pub struct Limits {
     /// Calls in any ten seconds, search not counted.
     pub ten_secondly: Option<u32>,
-    /// Calls from midnight to midnight, UTC.
+    /// Calls from midnight to midnight in the account's zone.
     pub daily: Option<u32>,
     /// Searches in any second.
     pub search_secondly: Option<u32>,
@@ -81,7 +81,7 @@ impl Policy {
 pub(crate) struct Meter {
     window: VecDeque<i64>,
     searches: VecDeque<i64>,
-    day: i64,
+    day_end_ms: i64,
     today: u32,
 }
 
@@ -92,9 +92,9 @@ pub(crate) struct Reading {
 }
 
 impl Meter {
-    /// Counts a call, or refuses it uncounted.
-    pub(crate) fn count(&mut self, limits: &Limits, search: bool, now_ms: i64) -> Reading {
-        self.age(now_ms);
+    /// Counts a call of an account in `zone`, or refuses it uncounted.
+    pub(crate) fn count(&mut self, limits: &Limits, zone: &str, search: bool, now_ms: i64) -> Reading {
+        self.age(zone, now_ms);
         let refused = self.refusal(limits, search);
         if refused.is_none() {
             self.today = self.today.saturating_add(1);
@@ -108,10 +108,10 @@ impl Meter {
         Reading { headers, refused }
     }
 
-    fn age(&mut self, now_ms: i64) {
-        if self.day != now_ms.div_euclid(DAY_MS) {
-            self.day = now_ms.div_euclid(DAY_MS);
-            self.today = 0;
+    fn age(&mut self, zone: &str, now_ms: i64) {
+        let day_end_ms = day_end_ms(&zoned(now_ms, zone));
+        if self.day_end_ms != day_end_ms {
+            (self.day_end_ms, self.today) = (day_end_ms, 0);
         }
         while self.window.front().is_some_and(|at_ms| at_ms + TEN_SECONDS_MS <= now_ms) {
             self.window.pop_front();
@@ -151,7 +151,7 @@ impl Meter {
         let wait_ms = match policy {
             Policy::TenSecondlyRolling => self.window.front().map_or(0, |at_ms| at_ms + TEN_SECONDS_MS - now_ms),
             Policy::Secondly => self.searches.front().map_or(0, |at_ms| at_ms + SECOND_MS - now_ms),
-            Policy::Daily => DAY_MS - now_ms.rem_euclid(DAY_MS),
+            Policy::Daily => self.day_end_ms - now_ms,
         };
         (wait_ms + 999) / 1000
     }
@@ -160,12 +160,28 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::DAY_MS;
+
+    #[test]
+    fn the_day_of_the_limit_is_that_of_the_accounts_zone() {
+        const HOUR_MS: i64 = 3_600_000;
+        let limits = Limits { daily: Some(1), retry_after: true, ..Limits::off() };
+        let mut meter = Meter::default();
+        // 1970 begins an hour earlier in Paris.
+        let mut call = |now_ms| meter.count(&limits, "Europe/Paris", false, now_ms);
+        assert_eq!(call(0).refused, None);
+        let refused = call(1);
+        assert_eq!(refused.refused, Some(Policy::Daily));
+        assert!(refused.headers.contains(&("Retry-After", "82800".to_owned())), "{:?}", refused.headers);
+        assert_eq!(call(23 * HOUR_MS - 1).refused, Some(Policy::Daily));
+        assert_eq!(call(23 * HOUR_MS).refused, None);
+    }
 
     #[test]
     fn calls_are_refused_by_window_day_and_second() {
         let limits = Limits { ten_secondly: Some(2), daily: Some(5), search_secondly: Some(1), retry_after: true };
         let mut meter = Meter::default();
-        let mut call = |search, now_ms| meter.count(&limits, search, now_ms).refused;
+        let mut call = |search, now_ms| meter.count(&limits, "UTC", search, now_ms).refused;
         assert_eq!(
             [call(false, 0), call(false, 1), call(false, 9_999)],
             [None, None, Some(Policy::TenSecondlyRolling)]
@@ -173,6 +189,6 @@ mod tests {
         assert_eq!([call(true, 0), call(true, 999), call(true, 1_000)], [None, Some(Policy::Secondly), None]);
         assert_eq!([call(false, 10_000), call(false, 10_001)], [None, Some(Policy::Daily)]);
         assert_eq!(call(false, DAY_MS), None);
-        assert!(meter.count(&limits, true, DAY_MS).headers.is_empty());
+        assert!(meter.count(&limits, "UTC", true, DAY_MS).headers.is_empty());
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::API_VERSION;
 use crate::account::{Account, Call, Reply};
 use crate::batch::{self, BatchWrite};
+use crate::clock::zoned;
 use crate::data::Source;
 use crate::errors::ApiError;
 use crate::properties::input_names;
@@ -47,7 +48,7 @@ pub(crate) fn answer(account: &mut Account, incoming: &Incoming) -> Result<Reply
     }
     if incoming.path == format!("/account-info/{API_VERSION}/details") {
         return match incoming.method.as_str() {
-            "GET" => Ok(Reply::json(200, &portal())),
+            "GET" => Ok(Reply::json(200, &portal(account))),
             _ => Err(ApiError::method_not_allowed()),
         };
     }
@@ -166,15 +167,17 @@ fn properties(call: &mut Call<'_>, method: &str, rest: &[&str]) -> Result<Reply,
 }
 
 /// The account as the vendor describes it.
-fn portal() -> Value {
+fn portal(account: &Account) -> Value {
+    let zone = &account.settings.time_zone;
+    let now = zoned(account.clock.now_ms(), zone);
     json!({
         "portalId": 8_081_001,
         "accountType": "DEVELOPER_TEST",
-        "timeZone": "UTC",
+        "timeZone": zone,
         "companyCurrency": "EUR",
         "additionalCurrencies": [],
-        "utcOffset": "+00:00",
-        "utcOffsetMilliseconds": 0,
+        "utcOffset": now.strftime("%:z").to_string(),
+        "utcOffsetMilliseconds": i64::from(now.offset().seconds()) * 1_000,
         "uiDomain": "app.example.com",
         "dataHostingLocation": "eu1",
     })

@@ -167,7 +167,8 @@ fn handle(state: &State, incoming: &Incoming) -> Reply {
         return Reply::json(error.status, &error.body(&account.correlation_id()));
     }
     let (limits, now_ms) = (account.settings.limits, account.clock.now_ms());
-    let Reading { headers, refused } = account.meter.count(&limits, routes::is_search(incoming), now_ms);
+    let zone = account.settings.time_zone.clone();
+    let Reading { headers, refused } = account.meter.count(&limits, &zone, routes::is_search(incoming), now_ms);
     let mut reply = match refused {
         Some(policy) => Reply::json(429, &policy.body(&account.correlation_id())),
         None => routes::answer(&mut account, incoming)

@@ -241,6 +241,32 @@ fn e3_2_fields_have_times_of_their_own() {
 }
 
 #[test]
+fn e7_the_daily_limit_waits_for_the_accounts_midnight() {
+    let daily = || FaultKind::RateLimited { policy: Policy::Daily, retry_after_s: None };
+    let peer = Peer::with(1);
+    let end = peer.read(ReadMode::Full, FIELDS, None).end;
+    let wait_h = || match peer.page(ReadMode::Changes, FIELDS, Some(end.clone())) {
+        Err(Fault::RetryLater(delay)) => delay.after_ms / 3_600_000,
+        other => panic!("{other:?}"),
+    };
+    // It is 18:00 UTC.
+    for (zone, hours) in [("America/Los_Angeles", 14), ("Europe/Paris", 5), ("Mars/Olympus", 6)] {
+        peer.state().set(|settings| settings.time_zone = zone.to_owned());
+        peer.state().add_fault(Trouble::new(daily()));
+        assert_eq!(wait_h(), hours, "{zone}");
+        // The account's details are refused too, with nothing but that said.
+        peer.state().add_fault(Trouble::new(daily()).times(2));
+        let mut waited_h = 0;
+        assert_eq!(peer.requests(|| waited_h = wait_h()), 2, "asked once");
+        assert_eq!(waited_h, 6, "{zone}");
+        let broken = FaultKind::StatusBefore { status: 503, retry_after_s: None };
+        peer.state().add_fault(Trouble::new(daily()));
+        peer.state().add_fault(Trouble::new(broken));
+        assert_eq!(wait_h(), 6, "{zone}");
+    }
+}
+
+#[test]
 fn refusals_of_reads_say_who_can_help() {
     let limited = |policy| FaultKind::RateLimited { policy, retry_after_s: None };
     let status = |status| FaultKind::StatusBefore { status, retry_after_s: None };

@@ -98,6 +98,8 @@ fn a_daily_limit_without_an_hour_is_kept_until_midnight_by_the_next_process_too_
     crm.state().add_fault(Fault::new(daily).path("/crm/objects"));
     world.syncline(&["run", "--yes"]).ends(4).says(&["429"]);
     assert_eq!((crm.people().len(), book.people().len()), (0, 1));
+    // The account told who it is, and then where it is midnight.
+    assert_eq!(crm.state().stats().by_route.get("GET /account-info/2026-03/details"), Some(&2));
     crm.state().clear_faults();
     let asked = crm.state().stats().requests;
     world.syncline(&["run", "--yes"]).ends(4);
