@@ -206,7 +206,10 @@ pub enum PluginError {
         source: Box<ManifestError>,
     },
     /// Too large.
-    #[error("{} is larger than {} MiB", .0.display(), COMPONENT_BYTES_MAX / 1024 / 1024)]
+    #[error(
+        "{} is larger than {} MiB; ask the plugin's author for a smaller component", .0.display(),
+        COMPONENT_BYTES_MAX / 1024 / 1024
+    )]
     TooLarge(PathBuf),
     /// Not readable.
     #[error("{} cannot be read: {source}", .path.display())]

@@ -41,7 +41,10 @@ pub enum PluginKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuditError {
     /// Larger than any plugin.
-    #[error("the component is {bytes} bytes large, more than the limit of {COMPONENT_BYTES_MAX}")]
+    #[error(
+        "the component is {bytes} bytes large, more than the limit of {COMPONENT_BYTES_MAX}; ask the plugin's author for a \
+         smaller component"
+    )]
     TooLarge {
         /// How large it is.
         bytes: usize,
@@ -229,6 +232,18 @@ mod tests {
         assert!(older.contains("update the plugin"), "{older}");
         assert_eq!(text("wasi:sockets/tcp@0.2.0"), Ok(None));
         assert!(text("syncline:host/files@0.1.0").is_err());
+    }
+
+    #[test]
+    fn a_component_too_large_is_not_even_looked_at() {
+        let large = vec![0; super::COMPONENT_BYTES_MAX + 1];
+        let refused = audit(&large).expect_err("too large");
+        assert_eq!(
+            refused.to_string(),
+            "the component is 67108865 bytes large, more than the limit of 67108864; ask the plugin's author for a smaller \
+             component"
+        );
+        assert!(matches!(audit(&large[1..]), Err(AuditError::NotWasm(_))), "as large as it may be");
     }
 
     #[test]

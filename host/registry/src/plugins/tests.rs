@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Admission, Change, Origin, Places, PluginError, PluginStore};
+use super::{Admission, COMPONENT_BYTES_MAX, Change, Origin, Places, PluginError, PluginStore};
 use crate::{PluginName, embed};
 
 struct Room {
@@ -127,5 +127,10 @@ fn what_is_no_plugin_is_not_proposed() {
     assert!(matches!(room.store.propose(room.folder.path()), Err(PluginError::Read { .. })));
     fs::write(&path, b"not wasm").expect("writes");
     assert!(matches!(room.store.propose(&path), Err(PluginError::Manifest { .. })));
+    // Holes take no room on the disk.
+    fs::File::create(&path).and_then(|file| file.set_len(COMPONENT_BYTES_MAX + 1)).expect("grows");
+    let refused = room.store.propose(&path).expect_err("too large").to_string();
+    let next = "x.wasm is larger than 64 MiB; ask the plugin's author for a smaller component";
+    assert!(refused.ends_with(next), "{refused}");
     assert!(!room.folder.path().join("data").exists(), "a proposal keeps nothing");
 }
