@@ -93,7 +93,7 @@ fn f15_of_a_budget_of_n_the_call_after_the_last_is_not_sent_and_the_run_goes_on_
 
 #[test]
 fn e7_connections_of_one_account_share_its_budget_and_its_calls_are_told() {
-    let budget = 12;
+    let budget = 24;
     let limits = format!("calls_per_day = {budget}, share_percent = 100");
     let (world, crm, radicale, book) = with_limits(None, &limits);
     let second = Book::at(&radicale.address_book("second").expect("an address book"));
@@ -102,14 +102,15 @@ fn e7_connections_of_one_account_share_its_budget_and_its_calls_are_told() {
             + &carddav("shelf", second.url(), "PASSWORD")
             + &sync("others", "again", "shelf", "")
     });
-    people(&crm, 250);
+    people(&crm, 900);
     // From here on it is known that both connections reach one account.
     world.syncline(&["check"]).ends(0);
-    assert!((1..budget).contains(&calls(&crm)), "{}", calls(&crm));
+    let spared = budget * 75 / 100;
+    assert!((1..spared).contains(&calls(&crm)), "{}", calls(&crm));
     world.syncline(&["run", "--yes"]).says(&["waiting"]);
-    assert_eq!(calls(&crm), budget, "both together");
-    assert!(book.entries().len() + second.entries().len() < 500);
-    let told = format!("{budget} of {budget} calls in 86400 s");
+    assert!((spared..=budget).contains(&calls(&crm)), "{} of {budget}, both together", calls(&crm));
+    assert!(book.entries().len() + second.entries().len() < 1_800);
+    let told = format!("{} of {budget} calls in 86400 s", calls(&crm));
     world.syncline(&["status"]).ends(0).says(&["crm and again: ", &told]);
 }
 
