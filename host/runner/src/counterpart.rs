@@ -63,6 +63,8 @@ async fn swallow(
         left_behind = left_behind.filter(|_| matches!(known, Some(Known::Here(_))));
     }
     let left_behind = left_behind.map(|other| (side.other(), other));
+    // Who first takes the one record of a pair and then the other leaves nothing behind.
+    work.swallowed.retain(|taken| taken.id != id);
     work.swallowed.push(Swallowed { id, place: Place::of(pair), left_behind });
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     Agreed, Change, ChangeKind, Conflict, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState, Reason,
-    RecordId, Settled, Side, Tombstone, Value,
+    RecordId, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
@@ -165,7 +165,7 @@ fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: 
                 .change
                 .fields
                 .iter()
-                .map(|field| (field.field.clone(), written(done, &field.field, &field.after)))
+                .map(|field| (field.field.clone(), left_behind(done, &field.field, &field.after)))
                 .collect(),
             raw: done.raw.clone(),
         },
@@ -183,6 +183,12 @@ fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: 
         codec::put(batch, codec::journal(entry.run, entry.number), entry);
     }
     is_new
+}
+
+/// What the write left in a field. Where it was looked up later, somebody may have edited it before: an undo then leaves
+/// it alone rather than take that edit for ours (E9.6).
+fn left_behind(done: &Done, field: &FieldName, sent: &Value) -> Value {
+    if done.looked_up { sent.clone() } else { written(done, field, sent) }
 }
 
 /// What stands in a written field now: as stored where that is known, else as sent (E6.1).
@@ -241,7 +247,10 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
             // What was read since is an edit that the next plan answers to.
             let known = || rows.value(side, pair.id(side), field).filter(is_as_planned);
             let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
-            linked.or_else(|| sent_from(running, pending, side, agreed)).or_else(known)
+            // What is taken back on the one side was agreed with what the other held then; an edit since is carried later.
+            let then = || pair.base.side(side).get(field).filter(|_| takes_back(pending, side.other(), agreed));
+            let agreed_then = then().map(|cell| cell.value.clone());
+            linked.or(agreed_then).or_else(|| sent_from(running, pending, side, agreed)).or_else(known)
         };
         // What waits is agreed on by nobody (E10.1).
         let linked = |side: Side, sent: &Value, stored: Value| match &agreed.links {
@@ -278,6 +287,13 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
     }
 }
 
+/// True if an undo writes the field that was agreed on to `side`.
+fn takes_back(pending: &Pending, side: Side, agreed: &Agreed) -> bool {
+    let entries = pending.entries.iter().filter(|entry| entry.change.side == side);
+    let mut fields = entries.flat_map(|entry| &entry.change.fields);
+    fields.any(|change| change.field == *side.pick(&agreed.left, &agreed.right) && change.why == Why::Undo)
+}
+
 /// Returns what `side` held when it was sent to the other one: another sync may have read something newer since.
 fn sent_from(running: &Running<'_>, pending: &Pending, side: Side, agreed: &Agreed) -> Option<Value> {
     let target = side.other();
@@ -289,8 +305,7 @@ fn sent_from(running: &Running<'_>, pending: &Pending, side: Side, agreed: &Agre
     let entries = pending.entries.iter().filter(|entry| entry.change.side == target);
     let mut changes = entries.flat_map(|entry| push::cells(&entry.change));
     let (_, after) = changes.find(|(field, _)| *field == mapping.field(target))?;
-    let is_undo = matches!(running.run.kind, RunKind::Undo { .. });
-    (!is_undo).then(|| after.clone())
+    (!takes_back(pending, target, agreed)).then(|| after.clone())
 }
 
 /// Notes why a change was not done, and when it is tried again.

@@ -82,6 +82,21 @@ fn e1_10_a_collision_ends_when_the_merged_record_is_deleted_with_what_it_was_mer
 }
 
 #[test]
+fn e1_1_a_pair_that_takes_both_records_of_another_leaves_neither_behind() {
+    let simulation = plain();
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    let double = create(&simulation, LEFT, "", "Countess");
+    simulation.stage.lock().person_deletes(RIGHT, &right);
+    run(&simulation);
+    simulation.stage.lock().person_merges(LEFT, &double, &ada);
+    simulation.stage.lock().person_restores(RIGHT, &right);
+    run(&simulation);
+    rest(&simulation);
+}
+
+#[test]
 fn e1_8_a_record_that_a_lost_create_made_is_nobody_elses() {
     let manner = Manner { promise: CreatePromise::Lookup, ..Manner::PLAIN };
     let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());

@@ -196,6 +196,24 @@ fn e9_6_an_undo_of_an_undo_brings_it_back() {
 }
 
 #[test]
+fn e9_6_an_edit_that_no_run_has_carried_outlives_the_undo_of_its_field() {
+    let simulation = plain();
+    let ada = create(&simulation, "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    edit(&simulation, LEFT, &ada, "name", "Ada King");
+    let carried = run(&simulation).record.id;
+    edit(&simulation, LEFT, &ada, "name", "Ada Lovelace");
+    // It is read, and not carried over.
+    simulation.plan();
+    take_back(&simulation, &Undo::run(carried));
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Ada")));
+    run(&simulation);
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Ada Lovelace")));
+    rest(&simulation);
+}
+
+#[test]
 fn e9_6_a_plan_of_an_undo_writes_nothing() {
     let simulation = plain();
     let ada = create(&simulation, "ada");
