@@ -259,7 +259,9 @@ fn deletes_have_a_cause(simulation: &Simulation, pairs: &[Pair], breaches: &mut 
             // A restored counterpart has a new one since.
             let Some(pair) = pairs.iter().find(own) else { continue };
             let other = pair.id(side.other());
-            let caused = other.is_some_and(|id| {
+            // What it was merged from may have been the one that went, before it came back for that.
+            let before = pair.aliases.iter().filter(|(at, _)| *at == side.other()).map(|(_, id)| id);
+            let caused = other.into_iter().chain(before).any(|id| {
                 let other = &state.app(side.other()).entries[id];
                 other.taken_by_person || other.taken_by_sync
             });
