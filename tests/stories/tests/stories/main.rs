@@ -9,6 +9,7 @@ mod faults;
 mod first;
 mod hostile;
 mod kills;
+mod looked_up;
 mod moves;
 mod notices;
 mod pairs;
