@@ -286,7 +286,7 @@ impl Claims {
         let taken: Vec<(Side, RecordId)> =
             Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
         let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.iter().any(|taken| self.takers.contains(&taken.id));
+            || work.swallowed.iter().any(|taken| self.takers.contains(&taken.id) || self.swallowed.contains(&taken.id));
         if lost {
             return false;
         }

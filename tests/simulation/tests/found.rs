@@ -249,3 +249,19 @@ fn e5_4_who_is_found_before_the_reading_of_a_list_breaks_off_is_in_scope_once_it
     }
     rest(&simulation);
 }
+
+#[test]
+fn e1_1_two_new_records_do_not_take_a_forgotten_pair_apart_at_once() {
+    let simulation = plain();
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_deletes(RIGHT, &right);
+    run(&simulation);
+    // It comes back as somebody else, and each of the two meets another one with its key.
+    simulation.stage.lock().person_restores(RIGHT, &right);
+    simulation.stage.lock().person_edits(RIGHT, &right, "email", "eve@x");
+    create(&simulation, LEFT, "eve@x", "Eve");
+    create(&simulation, RIGHT, "ada@x", "Ada");
+    rest(&simulation);
+}
