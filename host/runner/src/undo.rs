@@ -271,6 +271,10 @@ async fn plan_pair(
     }
     let mut item = PlanItem::of(id, pair, pair.state.clone());
     for entry in &rounds::join(entries, skipped) {
+        if is_others(running, id, entry).await? {
+            skipped.push(not_undone(entry, None, "it came back, and belongs to another pair since"));
+            continue;
+        }
         let now = now(running, pair, entry).await?;
         plan_entry(running, pair, entry, now, &mut item, skipped);
         let brings_back = |change: &Change| matches!(change.kind, ChangeKind::Create | ChangeKind::Restore { .. });
@@ -287,19 +291,35 @@ async fn is_there(running: &Running<'_>, pair: &Pair, side: Side) -> Result<bool
     Ok(matches!(known, Some(Known::Here(_))))
 }
 
-/// Returns the written record as it is now.
+/// Returns the record that the pair has there now, else the written one; of one that was taken away, either of them.
 async fn now(running: &Running<'_>, pair: &Pair, entry: &JournalEntry) -> Result<Option<Record>, Failure> {
     let side = entry.change.side;
-    let written = match &entry.state {
-        EntryState::Settled { outcome: Settled::Written { record, .. }, .. } => Some(record),
-        _ => None,
-    };
-    let Some(id) = pair.id(side).or(written) else { return Ok(None) };
-    let known = running.endpoint(side).replica().get(std::slice::from_ref(id)).await?.pop().flatten();
-    Ok(match known {
+    let own = pair.id(side);
+    let written = written(entry).filter(|_| own.is_none() || takes_away(entry));
+    let ids: Vec<RecordId> = own.into_iter().chain(written).cloned().collect();
+    let known = running.endpoint(side).replica().get(&ids).await?;
+    Ok(known.into_iter().find_map(|known| match known {
         Some(Known::Here(record)) => Some(record),
         Some(Known::Gone(_)) | None => None,
-    })
+    }))
+}
+
+/// True if a record that was taken away came back meanwhile and has belonged to another pair since.
+async fn is_others(running: &Running<'_>, id: PairId, entry: &JournalEntry) -> Result<bool, Failure> {
+    let Some(record) = written(entry).filter(|_| takes_away(entry)) else { return Ok(false) };
+    let owner = running.synced.pairs_of(entry.change.side, std::slice::from_ref(record)).await?.pop().flatten();
+    Ok(owner.is_some_and(|owner| owner != id))
+}
+
+fn written(entry: &JournalEntry) -> Option<&RecordId> {
+    match &entry.state {
+        EntryState::Settled { outcome: Settled::Written { record, .. }, .. } => Some(record),
+        _ => None,
+    }
+}
+
+fn takes_away(entry: &JournalEntry) -> bool {
+    matches!(entry.change.kind, ChangeKind::Delete | ChangeKind::Archive)
 }
 
 fn plan_entry(

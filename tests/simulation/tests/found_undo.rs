@@ -1,0 +1,82 @@
+//! Small histories cut out of seeded ones in which taking a run back broke a promise once (E9.6).
+
+use std::future::Future;
+
+use syncline_core::{PairState, RecordId, RunId, Side};
+use syncline_runner::{RunReport, Undo, UndoReport, left_alone, undo};
+use syncline_simulation::{Manner, Simulation, check, default_rules};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+
+/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
+}
+
+fn plain() -> Simulation {
+    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, default_rules())
+}
+
+fn run(simulation: &Simulation) -> RunReport {
+    simulation.stage.lock().now += 600_000;
+    simulation.run().expect("nothing goes wrong in this run")
+}
+
+fn take_back(simulation: &Simulation, run: RunId) -> UndoReport {
+    simulation.stage.lock().now += 5_000;
+    wait(undo(&simulation.context, &simulation.setup, &Undo::run(run))).expect("nothing goes wrong in this undo")
+}
+
+fn reasons(simulation: &Simulation) -> Vec<String> {
+    let page = wait(left_alone(&simulation.context, &simulation.setup, 0)).expect("the store is up");
+    page.into_iter().map(|(_, thing)| thing.reason).collect()
+}
+
+fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
+    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
+}
+
+/// Lets everything settle and holds it against every promise.
+fn rest(simulation: &Simulation) {
+    assert!(simulation.settle().is_some(), "it does not come to rest");
+    assert_eq!(check(simulation), Vec::<String>::new());
+}
+
+/// A record that an undo took away, and whose counterpart was edited, made another one, and lost that to a person.
+fn made_anew_and_lost() -> (Simulation, RecordId, RecordId, RunId) {
+    let simulation = plain();
+    let ada = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada")]);
+    let made = run(&simulation).record.id;
+    let first = partner(&simulation, &ada);
+    let undone = take_back(&simulation, made).record.id;
+    simulation.stage.lock().person_edits(LEFT, &ada, "name", "Ada King");
+    run(&simulation);
+    let second = partner(&simulation, &ada);
+    assert_ne!(first, second);
+    simulation.stage.lock().person_deletes(RIGHT, &second);
+    run(&simulation);
+    (simulation, ada, first, undone)
+}
+
+#[test]
+fn e9_6_what_came_back_by_itself_and_has_a_pair_of_its_own_is_not_brought_back_into_its_old_one() {
+    let (simulation, ada, first, undone) = made_anew_and_lost();
+    simulation.stage.lock().person_restores(RIGHT, &first);
+    simulation.stage.lock().person_edits(RIGHT, &first, "email", "eve@x");
+    run(&simulation);
+    take_back(&simulation, undone);
+    assert_eq!(reasons(&simulation), ["it came back, and belongs to another pair since"]);
+    let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
+    assert_eq!(pair.state, PairState::Tombstone { gone: Some(RIGHT), undone: false });
+    rest(&simulation);
+}
+
+#[test]
+fn e9_6_what_came_back_by_itself_is_not_brought_back_although_its_pair_had_another_since() {
+    let (simulation, _, first, undone) = made_anew_and_lost();
+    simulation.stage.lock().person_restores(RIGHT, &first);
+    take_back(&simulation, undone);
+    assert_eq!(reasons(&simulation), ["somebody brought it back already"]);
+    rest(&simulation);
+}
