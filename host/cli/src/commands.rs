@@ -242,6 +242,10 @@ fn after_store_error(error: &StoreError) -> Option<&'static str> {
         StoreError::Full => {
             Some("free some space on the disk of the data folder (`--data`); the next run goes on from here")
         }
+        StoreError::Short { .. } => Some(
+            "nothing was written; free some space there and run again, or change `reserve_mib` and `free_mib_min` of \
+             `[store]`: the commands that only read work meanwhile",
+        ),
         StoreError::Busy => Some("wait until the other syncline process has ended, or stop it"),
         StoreError::OtherEngine { .. } => Some(
             "set `engine` of `[store]` back, or move: `syncline export FILE`, rename the folder `store` of the data \

@@ -14,12 +14,13 @@ use syncline_runner::{
     BoxFuture, BudgetOwner, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop,
     StoreError, SyncSetup, TaskLimit, Transform, World,
 };
-use syncline_store::{DiskOptions, DiskStore, Engine};
+use syncline_store::DiskStore;
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
 
 use crate::compiling;
 use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
+use crate::config::store::StoreConfig;
 use crate::config::{Config, ConfigError, Connection, Mistake, Sync, minimum, secrets};
 
 mod budgets;
@@ -180,7 +181,7 @@ pub struct Session {
 impl Session {
     /// Reads the configuration, admits its plugins and opens the store. Reaches no application.
     pub fn open(folders: &Folders, listener: Arc<dyn Listener>, stop: Stop) -> Result<Session, SessionError> {
-        Session::assemble(folders, listener, stop, |config| open_store(&folders.data, config.store.engine))
+        Session::assemble(folders, listener, stop, |config| open_store(&folders.data, &config.store))
     }
 
     /// The same on a store that is open already.
@@ -237,6 +238,11 @@ impl Session {
     /// Reports every secret that is missing, for commands that reach the applications.
     pub fn check_secrets(&self) -> Result<(), SessionError> {
         Ok(self.config.verdict(secrets::check(&self.config))?)
+    }
+
+    /// Refuses what writes to applications while the disk has too little space for it, before anything is written.
+    pub async fn make_room(&self) -> Result<(), SessionError> {
+        Ok(self.context.store.make_room().await.map_err(Failure::from)?)
     }
 
     /// Returns the syncs that a command is about: the one named, or every active one.
@@ -454,9 +460,9 @@ pub fn data_folder(data: &Path) -> Result<&Path, SessionError> {
 }
 
 /// Opens the store of a data folder, making the folder where it is missing.
-pub fn open_store(data: &Path, engine: Engine) -> Result<Arc<DiskStore>, SessionError> {
+pub fn open_store(data: &Path, config: &StoreConfig) -> Result<Arc<DiskStore>, SessionError> {
     let path = data_folder(data)?.join("store");
-    DiskStore::open(&path, DiskOptions { engine, ..DiskOptions::default() })
+    DiskStore::open(&path, config.disk_options())
         .map(Arc::new)
         .map_err(|source| SessionError::Store { path: path.display().to_string(), source })
 }

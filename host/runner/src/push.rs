@@ -37,6 +37,7 @@ pub(crate) async fn push(running: &mut Running<'_>, total: u64) -> Result<(), Fa
         if running.context.stop.is_asked() {
             return Err(Failure::Stopped);
         }
+        running.synced.store.check_room()?;
         let page = next_page(running).await?;
         if page.is_empty() {
             return Ok(());

@@ -133,6 +133,7 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
     guards::bring_back(running).await?;
     for round in 0..ROUNDS_MAX {
         let mut planned = plan_round(running).await?;
+        running.synced.store.check_room()?;
         if let Some(only) = &request.only {
             report.left_alone = set_aside(running, only).await?;
             let carried_out = planned.items - report.left_alone;

@@ -2,6 +2,8 @@
 //!
 //! No iterators, no open transactions, no closures: what an embedded engine and a database over a network can share.
 
+use std::path::PathBuf;
+
 use crate::BoxFuture;
 
 /// One endpoint's, one sync's or the host's share of the store.
@@ -191,6 +193,19 @@ pub enum StoreError {
     /// No space left; nothing was written.
     #[error("the disk is full")]
     Full,
+    /// Less space is free than a run may begin with.
+    #[error(
+        "{} MiB are free on the disk of {}, and a run begins only with {} MiB",
+        free_bytes >> 20, folder.display(), needed_bytes.div_ceil(1 << 20)
+    )]
+    Short {
+        /// Where the store is.
+        folder: PathBuf,
+        /// What is free.
+        free_bytes: u64,
+        /// What has to be.
+        needed_bytes: u64,
+    },
     /// Another process has the store.
     #[error("the store is in use by another process")]
     Busy,
@@ -239,6 +254,14 @@ pub trait Store: Send + Sync {
         &self,
         after: Option<(Space, StoreTable)>,
     ) -> BoxFuture<'_, Result<Option<(Space, StoreTable)>, StoreError>>;
+    /// Makes sure that there is space for a run, before it writes anything.
+    fn make_room(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+    /// Fails with [`StoreError::Full`] once the space kept for the end of a run is given up: nothing new is to be begun.
+    fn check_room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Tells how large the store is.
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>>;
     /// Writes everything down and stops. Later calls fail.

@@ -13,6 +13,7 @@ mod dropping;
 mod failure;
 mod format;
 mod high_water;
+mod reserve;
 mod row;
 mod stage;
 mod writer;
@@ -33,6 +34,7 @@ use self::disk::Disk;
 use self::failure::Failure;
 use self::format::Migration;
 use self::high_water::HighWater;
+use self::reserve::Reserve;
 use self::writer::{Commit, Request, Writer};
 use crate::engine::Engine;
 use crate::limits;
@@ -59,6 +61,10 @@ pub struct DiskOptions {
     /// How many rows a dropped range may have to be deleted within its commit. More are hidden by the commit and
     /// deleted after it, before the next, so that memory does not grow with them.
     pub range_rows_max: usize,
+    /// Space that is kept for a full disk, in bytes; none if 0.
+    pub reserve_bytes: u64,
+    /// What has to be free for a run to begin, in bytes; without it the smaller of a tenth of the disk and 1 GiB.
+    pub free_bytes_min: Option<u64>,
 }
 
 impl Default for DiskOptions {
@@ -69,6 +75,8 @@ impl Default for DiskOptions {
             open_time_max: Duration::from_secs(300),
             high_water_every: Duration::from_secs(2),
             range_rows_max: 1_000,
+            reserve_bytes: 64 * 1024 * 1024,
+            free_bytes_min: None,
         }
     }
 }
@@ -89,6 +97,7 @@ struct Shared {
     last_commit: AtomicU64,
     dir: PathBuf,
     options: DiskOptions,
+    reserve: Reserve,
 }
 
 /// The database, or why there is none.
@@ -113,7 +122,14 @@ impl DiskStore {
     fn open_migrating(dir: &Path, options: DiskOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
         let dir = std::path::absolute(dir)
             .map_err(|error| failure::from_io(&format!("finding {}", dir.display()), &error).error)?;
-        let disk = open_or_create(&dir, &options, migrations)?;
+        let reserve = Reserve::of(&dir, &options);
+        let disk = match open_or_create(&dir, &options, migrations) {
+            Err(StoreError::Full) if reserve.give_up() => {
+                open_or_create(&dir, &options, migrations).inspect_err(|_| reserve.take_back())?
+            }
+            opened => opened?,
+        };
+        reserve.settle();
         let last_commit = format::last_commit(&disk)?.unwrap_or(0);
         let high_water = HighWater::of(&dir);
         let shared = Arc::new(Shared {
@@ -121,6 +137,7 @@ impl DiskStore {
             last_commit: AtomicU64::new(last_commit),
             dir,
             options,
+            reserve,
         });
         let (requests, received) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), received, high_water);
@@ -215,11 +232,25 @@ impl Store for DiskStore {
         Box::pin(self.read(1, move |disk| table_after(disk, after)))
     }
 
+    fn make_room(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let making = tokio::task::spawn_blocking(move || shared.reserve.make_room());
+            making.await.map_err(|error| StoreError::Unavailable(format!("making room was cut short: {error}")))?
+        })
+    }
+
+    fn check_room(&self) -> Result<(), StoreError> {
+        if self.shared.reserve.is_given_up() { Err(StoreError::Full) } else { Ok(()) }
+    }
+
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
         Box::pin(async move {
             let last_commit = self.shared.last_commit();
+            let kept = self.shared.reserve.held_bytes();
             let measure = move |disk: &Disk| {
-                Ok(Stats { disk_bytes: disk.disk_bytes()?, free_bytes: disk.free_bytes(), last_commit })
+                let disk_bytes = disk.disk_bytes()?.saturating_sub(kept);
+                Ok(Stats { disk_bytes, free_bytes: disk.free_bytes(), last_commit })
             };
             self.read(usize::MAX, measure).await
         })
@@ -276,14 +307,14 @@ impl Shared {
                 let state = self.state_to_read();
                 dropping::next_batch(state.disk().map_err(failed)?, range).map_err(failed)?
             } {
-                self.with_disk_alone(|disk| disk.apply(batch))?;
+                self.with_disk_alone(|disk| disk.apply(&batch))?;
             }
         }
         if ranges.is_empty() {
             return Ok(());
         }
         self.with_disk_alone(|disk| {
-            disk.apply(dropping::last_batch(ranges.len()))?;
+            disk.apply(&dropping::last_batch(ranges.len()))?;
             disk.set_dropping(Vec::new());
             Ok(())
         })
@@ -371,7 +402,7 @@ fn create(disk: &Disk, above: &Path, newest: u32) -> Result<(), StoreError> {
     let mut batch = Rows::default();
     format::put_format(&mut batch, newest);
     format::put_last_commit(&mut batch, 0);
-    disk.apply(batch)?;
+    disk.apply(&batch)?;
     disk.persist()?;
     disk.sync_creation(above)
 }

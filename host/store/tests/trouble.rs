@@ -41,12 +41,13 @@ on_every_engine! {
     a_foreign_database_is_refused,
     a_folder_that_cannot_be_made_is_told,
     a_full_disk_loses_nothing_and_the_store_goes_on_once_there_is_space,
+    on_a_full_disk_a_run_ends_and_everything_can_be_read,
     a_folder_remembers_its_engine,
     an_opening_that_takes_too_long_is_told_and_harms_nothing,
 }
 
 fn options(engine: Engine) -> DiskOptions {
-    DiskOptions { engine, ..DiskOptions::default() }
+    DiskOptions { engine, reserve_bytes: 0, ..DiskOptions::default() }
 }
 
 fn open(engine: Engine, dir: &Path) -> Result<DiskStore, StoreError> {
@@ -365,6 +366,56 @@ async fn fill_and_free(engine: Engine, disk: &Path) {
     store.close().await.expect("closed");
     assert_rows(&open(engine, &dir).expect("opened"), 0..kept + 10).await;
 }
+
+/// The space that is kept makes room for what ends a run, and for opening once more; nobody else gets it.
+async fn on_a_full_disk_a_run_ends_and_everything_can_be_read(engine: Engine) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(disk) = SmallDisk::mount(&folder.path().join("disk"), 64 * MIB) else {
+        println!("skipped: mounting a small disk is not permitted here");
+        return;
+    };
+    let dir = disk.0.join("store");
+    let options = DiskOptions { reserve_bytes: 24 * MIB, free_bytes_min: Some(4 * MIB), ..options(engine) };
+    let open = || DiskStore::open(&dir, options.clone());
+    let store = open().expect("opened");
+    assert_eq!(store.make_room().await, Ok(()));
+    let mut kept = 0;
+    while store.check_room().is_ok() {
+        // Also the commit that finds the disk full is kept.
+        commit(&store, kept..kept + 500).await.expect("committed");
+        kept += 500;
+        assert!(kept < 1_000_000, "the disk never fills");
+    }
+    assert!(matches!(store.make_room().await, Err(StoreError::Short { .. })), "a run would begin");
+    // Whoever goes on all the same is stopped while what ends a run still fits.
+    let mut kept = 0..kept;
+    while commit(&store, kept.end..kept.end + 500).await.is_ok() {
+        kept.end += 500;
+    }
+    commit(&store, kept.end..kept.end + 50).await.expect("how the run ended");
+    kept.end += 50;
+    store.close().await.expect("closed");
+
+    let others = disk.0.join("others");
+    for _ in 0..4 {
+        let filled =
+            Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", others.display())).output();
+        assert!(filled.is_ok_and(|output| String::from_utf8_lossy(&output.stderr).contains("No space")), "not full");
+        let store = open().expect("opened on a full disk");
+        assert_rows(&store, kept.clone()).await;
+        let told = store.make_room().await.expect_err("refused").to_string();
+        assert!(told.contains(dir.to_str().expect("a path")), "{told}");
+        commit(&store, kept.end..kept.end + 10).await.expect("something small");
+        kept.end += 10;
+        store.close().await.expect("closed");
+    }
+    fs::remove_file(&others).expect("space again");
+    fs::remove_file(dir.join("reserve")).expect("what was left of it");
+    let store = open().expect("opened");
+    assert_rows(&store, kept).await;
+}
+
+const MIB: u64 = 1024 * 1024;
 
 async fn an_opening_that_takes_too_long_is_told_and_harms_nothing(engine: Engine) {
     let dir = filled(engine).await;

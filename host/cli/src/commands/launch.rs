@@ -35,14 +35,16 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     listen_for_stop(stop.clone(), Arc::clone(&away));
     // A configuration that cannot be read is told before anything is made on the disk.
     let config = crate::config::load(&folders.config)?;
-    let mut engine = config.store.engine;
+    let mut keeping = config.store.clone();
     match command {
         Command::Import(args) => return transfer::import(&config, folders, &args.file).await,
         // The way from one engine to another begins with the one that is there.
-        Command::Export(_) => engine = Engine::of_folder(&folders.data.join("store"))?.unwrap_or(engine),
+        Command::Export(_) => {
+            keeping.engine = Engine::of_folder(&folders.data.join("store"))?.unwrap_or(keeping.engine);
+        }
         _ => {}
     }
-    let store = match open_store(&folders.data, engine) {
+    let store = match open_store(&folders.data, &keeping) {
         Ok(store) => store,
         Err(SessionError::Store { source: StoreError::Busy, .. }) => {
             return elsewhere(command, folders, terminal, &stop, &away).await;

@@ -157,6 +157,7 @@ async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>)
     if args.plan {
         return Ok(undo::plan(session, &sync, &undo).await?);
     }
+    session.make_room().await?;
     if !args.yes {
         let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
         eprint!("{}", undo::plan(session, &sync, &undo).await?.text);
@@ -181,6 +182,7 @@ async fn remedy_it(
     if args.plan {
         return Ok(remedy::show(session, &sync, &asked, what).await?.1);
     }
+    session.make_room().await?;
     if args.yes {
         return Ok(remedy::carry_out(session, &sync, &asked, what, None).await?);
     }

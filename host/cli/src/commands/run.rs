@@ -55,6 +55,7 @@ pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result
 }
 
 async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Output, CommandError> {
+    session.make_room().await?;
     // Before the connection is looked at: that it leads elsewhere now may be the reason for the fresh start.
     if options.reset {
         if !options.yes && !agrees_to_reset(sync, options.terminal, &session.context.stop).await? {

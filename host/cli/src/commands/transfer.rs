@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 use syncline_runner::Store;
-use syncline_store::{DiskOptions, TransferError};
+use syncline_store::TransferError;
 
 use super::CommandError;
 use crate::config::Config;
@@ -54,8 +54,7 @@ pub async fn import(config: &Config, folders: &Folders, file: &Path) -> Result<O
     }
     let store = data_folder(&folders.data)?.join("store");
     let engine = config.store.engine;
-    let options = DiskOptions { engine, ..DiskOptions::default() };
-    let rows = syncline_store::import(&store, options, file).await.map_err(failed)?;
+    let rows = syncline_store::import(&store, config.store.disk_options(), file).await.map_err(failed)?;
     let text = format!("{rows} rows taken into {}, kept by {engine}\n", store.display());
     Ok(Output::ok(text, json!({ "schema": "syncline.import/1", "rows": rows, "engine": engine.name() })))
 }

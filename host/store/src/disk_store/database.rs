@@ -50,7 +50,7 @@ pub(super) trait Database: Send + Sync {
     /// Gives the rows from `from` on, up to but without `end`, to `take`, until it answers false.
     fn range(&self, from: &[u8], end: &[u8], take: &mut Take<'_>) -> Result<(), StoreError>;
     /// Applies a batch. A crash right after it may leave it or not.
-    fn apply(&self, batch: Batch) -> Result<(), Failure>;
+    fn apply(&self, batch: &Batch) -> Result<(), Failure>;
     /// Tells if it has given up in the background, so that the next batch would be refused.
     fn check(&self) -> Result<(), Failure>;
     /// Makes everything applied so far survive a power cut.

@@ -17,6 +17,7 @@ use super::blocks::{self, Block};
 use super::database::{self, Batch, Database};
 use super::dropping::Range;
 use super::failure::{Failure, from_io, from_panic};
+use super::reserve::Space;
 use super::row::{self, Kind, Prefix, Value};
 use super::{DiskOptions, Engine};
 
@@ -151,7 +152,7 @@ impl Disk {
     }
 
     /// Applies a batch, all or nothing. A crash right after it may leave it or not, until [`Disk::persist`] returned.
-    pub(super) fn apply(&self, batch: Batch) -> Result<(), Failure> {
+    pub(super) fn apply(&self, batch: &Batch) -> Result<(), Failure> {
         self.database.apply(batch).map_err(|failure| self.told_if_full(failure))
     }
 
@@ -198,8 +199,7 @@ impl Disk {
 
     /// Returns the bytes free for us on the store's disk, where the system tells.
     pub(super) fn free_bytes(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.dir).ok()?;
-        disk.f_bavail.checked_mul(disk.f_frsize)
+        Space::of(&self.dir).map(|space| space.free)
     }
 
     /// Closes the database and waits until another can be opened in its place.

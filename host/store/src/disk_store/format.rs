@@ -63,7 +63,7 @@ pub(super) fn migrate(disk: &Disk, found: u32, migrations: &[Migration]) -> Resu
         disk.persist()?;
         let mut batch = Batch::default();
         put_format(&mut batch, migration.to);
-        disk.apply(batch)?;
+        disk.apply(&batch)?;
         disk.persist()?;
     }
     Ok(())
@@ -103,7 +103,7 @@ mod tests {
                 let mut batch = super::Batch::default();
                 let stored = row::encode(&key, Kind::Plain, &[number * 2]);
                 batch.insert(key, stored);
-                disk.apply(batch)?;
+                disk.apply(&batch)?;
                 if number == 5 && CUT_SHORT.swap(false, Ordering::Relaxed) {
                     return Err(StoreError::Unavailable("cut short".into()));
                 }
@@ -121,7 +121,7 @@ mod tests {
             let mut batch = super::Batch::default();
             let stored = row::encode(&key, Kind::Plain, &[&*body, &[3]].concat());
             batch.insert(key, stored);
-            disk.apply(batch)?;
+            disk.apply(&batch)?;
             Ok(())
         },
     };

@@ -150,6 +150,7 @@ impl Writer {
 
     /// Writes the joined commits and answers each.
     fn commit(&mut self, joined: Vec<Commit>) {
+        let joined = self.without_refused(joined);
         if let Err(error) = self.opened().and_then(|()| self.delete_dropped()) {
             for commit in joined {
                 drop(commit.reply.send(Err(error.clone())));
@@ -170,6 +171,16 @@ impl Writer {
             };
             drop(reply.send(answer));
         }
+    }
+
+    /// Answers the commits for which no space is left, and returns the others.
+    fn without_refused(&self, joined: Vec<Commit>) -> Vec<Commit> {
+        let (refused, joined): (Vec<_>, Vec<_>) =
+            joined.into_iter().partition(|commit| self.shared.reserve.refuses(&commit.batch));
+        for commit in refused {
+            drop(commit.reply.send(Err(StoreError::Full)));
+        }
+        joined
     }
 
     /// Stages, applies and keeps the joined commits; leaves in `waiting` who waits for which answer.
@@ -199,7 +210,7 @@ impl Writer {
         }
         format::put_last_commit(&mut batch, number);
         if number > before {
-            self.keep(batch, drops, number)?;
+            self.keep(&batch, &drops, number)?;
         } else if waiting.iter().any(|(_, _, answer)| matches!(answer, Err(error) if gives_up(error))) {
             self.check_state()?;
         }
@@ -207,33 +218,41 @@ impl Writer {
     }
 
     /// Applies the batch that ends with commit `number` and makes it last.
-    fn keep(&mut self, batch: database::Batch, drops: Vec<Range>, number: u64) -> Result<(), StoreError> {
-        // Readers wait while the batch is applied, so that a page never shows half of it; they need not wait for the
-        // disk, because what they write on the strength of it is kept after it.
-        let applied = self.shared.with_disk_alone(|disk| {
-            disk.apply(batch)?;
-            disk.set_dropping(drops);
-            Ok(())
-        });
-        let kept = applied.and_then(|()| self.shared.persist());
-        match kept {
-            Ok(()) => {
-                self.shared.set_last_commit(number);
+    fn keep(&mut self, batch: &database::Batch, drops: &[Range], number: u64) -> Result<(), StoreError> {
+        loop {
+            // Readers wait while the batch is applied, so that a page never shows half of it; they need not wait for the
+            // disk, because what they write on the strength of it is kept after it.
+            let applied = self.shared.with_disk_alone(|disk| {
+                disk.apply(batch)?;
+                disk.set_dropping(drops.to_vec());
                 Ok(())
+            });
+            let Err(failure) = applied.and_then(|()| self.shared.persist()) else { break };
+            let had_reserve = !self.shared.reserve.is_given_up();
+            let error = self.give_up(failure)?;
+            // What was found after opening again is kept: all of the batch or nothing.
+            if self.shared.last_commit() == number {
+                break;
             }
-            Err(failure) => {
-                let error = self.give_up(failure)?;
-                // What was found after opening again is kept: all of the batch or nothing.
-                if self.shared.last_commit() == number { Ok(()) } else { Err(error) }
+            if !(had_reserve && self.shared.reserve.is_given_up()) {
+                return Err(error);
             }
         }
+        self.shared.set_last_commit(number);
+        Ok(())
     }
 
     /// Deletes the rows of dropped ranges, a small batch at a time. Nothing of it must last before a later commit does.
     fn delete_dropped(&mut self) -> Result<(), StoreError> {
-        let Err(failure) = self.shared.delete_dropped() else { return Ok(()) };
-        // Once the database is open again it is tried with the next commit.
-        self.give_up(failure).and_then(Err)
+        loop {
+            let Err(failure) = self.shared.delete_dropped() else { return Ok(()) };
+            let had_reserve = !self.shared.reserve.is_given_up();
+            let error = self.give_up(failure)?;
+            if !(had_reserve && self.shared.reserve.is_given_up()) {
+                // The database is open again: it is tried with the next commit.
+                return Err(error);
+            }
+        }
     }
 
     fn delete_dropped_or_warn(&mut self) {
@@ -277,6 +296,9 @@ impl Writer {
             // The handle is older than the failure, so a write that the disk lost is reported here.
             let reopen = reopen && disk.sync().is_ok();
             disk.close();
+            if error == StoreError::Full {
+                self.shared.reserve.give_up();
+            }
             self.shared.replace_state(State::Down { error: error.clone(), reopen });
             if reopen {
                 self.reopen()?;
@@ -288,7 +310,10 @@ impl Writer {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.reopen_tried_at = Some(Instant::now());
-        let opened = self.reopened();
+        let opened = match self.reopened() {
+            Err(StoreError::Full) if self.shared.reserve.give_up() => self.reopened(),
+            opened => opened,
+        };
         match opened {
             Ok((disk, number)) => {
                 self.shared.set_last_commit(number);
@@ -331,17 +356,19 @@ impl Writer {
 
     fn close(&mut self) -> Result<(), StoreError> {
         let persisted = self.shared.persist();
-        match self.shared.replace_state(State::Closed) {
+        let closed = match self.shared.replace_state(State::Closed) {
             State::Open(disk) => {
                 if persisted.is_ok() {
                     self.write_high_water();
                 }
                 disk.close();
-                Ok(persisted?)
+                persisted.map_err(StoreError::from)
             }
             State::Down { error, .. } => Err(error),
             State::Closed => Ok(()),
-        }
+        };
+        self.shared.reserve.take_back();
+        closed
     }
 }
 
@@ -352,6 +379,7 @@ pub(super) fn gives_up(error: &StoreError) -> bool {
     match error {
         StoreError::Full | StoreError::Unavailable(_) => true,
         StoreError::Conflict(_)
+        | StoreError::Short { .. }
         | StoreError::Busy
         | StoreError::Damaged(_)
         | StoreError::TooNew { .. }

@@ -41,6 +41,9 @@ const ROUNDS: u32 = 60;
 
 const ROUNDS_LONG: u32 = 300;
 
+/// Space that the store keeps for a full disk: little, since every cut has it anew.
+const RESERVE_BYTES: u64 = 1024 * 1024;
+
 /// Rounds of each committer after a cut.
 const ROUNDS_AFTER: u64 = 2;
 
@@ -173,6 +176,7 @@ fn open(engine: Engine, folder: &Path) -> DiskStore {
         engine,
         high_water_every: Duration::from_millis(20),
         range_rows_max: rounds::RANGE_ROWS_MAX,
+        reserve_bytes: RESERVE_BYTES,
         ..DiskOptions::default()
     };
     DiskStore::open(folder, options).expect("the store opens")

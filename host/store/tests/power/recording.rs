@@ -170,7 +170,9 @@ impl<'folder> Reader<'folder> {
                 let said = String::from_utf8(bytes_of(call.arguments[1])).expect("text");
                 self.note(call, What::Said(said));
             }
-            "read" | "write" | "pwrite64" | "lseek" | "ftruncate" | "fsync" | "fdatasync" => self.use_open(call),
+            "read" | "write" | "pwrite64" | "lseek" | "ftruncate" | "fallocate" | "fsync" | "fdatasync" => {
+                self.use_open(call);
+            }
             "mkdir" => self.name(call, |reader, call| {
                 let path = reader.path("AT_FDCWD", call.arguments[0])?;
                 reader.folders.insert(path.clone());
@@ -229,6 +231,14 @@ impl<'folder> Reader<'folder> {
                 let length = call.arguments[1].parse().expect("a length");
                 self.lengths[file] = length;
                 self.note(call, What::Sized { file, length });
+            }
+            ("fallocate", Open::File { file, .. }) => {
+                let [mode, from, length] = [1, 2, 3].map(|at| call.arguments[at].parse::<u64>().expect("a number"));
+                assert_eq!(mode, 0, "the recording does not understand this way to set space aside");
+                if from + length > self.lengths[file] {
+                    self.lengths[file] = from + length;
+                    self.note(call, What::Sized { file, length: from + length });
+                }
             }
             (name, Open::File { file, appends }) => {
                 let mut bytes = bytes_of(call.arguments[1]);

@@ -1,6 +1,6 @@
 //! What goes wrong around a run: one clear message with the next step, the right exit code, and nothing lost.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -164,24 +164,80 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Fills a disk as another program would.
+fn fill(disk: &SmallDisk) {
+    let filler = format!("of={}", disk.0.join("others").display());
+    let filled = Command::new("dd").args(["if=/dev/zero", "bs=4k", "oflag=append", "conv=notrunc", &filler]).output();
+    let said = filled.expect("dd runs until the disk is full").stderr;
+    assert!(String::from_utf8_lossy(&said).contains("No space"), "the disk is not full");
+}
+
+/// Gives a little space back.
+fn leave_free(disk: &SmallDisk, bytes: u64) {
+    let others = File::options().write(true).open(disk.0.join("others")).expect("opened");
+    let length = others.metadata().expect("its length").len();
+    others.set_len(length - bytes).expect("shorter");
+}
+
 #[test]
 fn a_full_disk() {
+    for engine in ["sled", "fjall"] {
+        a_disk_fills_up(engine);
+    }
+}
+
+/// Keeps the state on `engine`, with `settings` of the store.
+fn keep_on(world: &World, engine: &str, settings: &str) {
+    world.reconfigure(|text| {
+        let text = text.split("[store]").next().unwrap_or_default().to_owned();
+        text + &format!("[store]\nengine = \"{engine}\"\n{settings}\n")
+    });
+}
+
+fn a_disk_fills_up(engine: &str) {
     let (world, crm, _radicale, book) = with_edits_waiting();
-    let Some(disk) = SmallDisk::mount(&world.at("disk"), 24) else {
+    let state = world.at("people.state");
+    let state = state.to_str().expect("a path");
+    world.syncline(&["export", state]).ends(0);
+    let Some(disk) = SmallDisk::mount(&world.at("disk"), 96) else {
         return println!("skipped: mounting a small disk is not permitted here");
     };
     let data = disk.0.join("data");
-    let copied = Command::new("cp").arg("-r").arg(world.data()).arg(&data).status().expect("cp runs");
-    assert!(copied.success());
+    // Not even this disk's whole space would do.
+    keep_on(&world, engine, "reserve_mib = 200");
+    world.start_in(&data, &["import", state]).wait().ends(0);
+    let told = world.start_in(&data, &["run", "--yes"]).wait().ends(1);
+    told.says(&["MiB are free on the disk of", disk.0.to_str().expect("a path"), "reserve_mib", "only read work"]);
+    keep_on(&world, engine, "reserve_mib = 32\nfree_mib_min = 1");
+    world.start_in(&data, &["check"]).wait().ends(0);
     for number in 0..200 {
-        let long = "long ".repeat(400);
-        crm.add(&[("email", &format!("more{number}@example.com")), ("message", &long), ("jobtitle", &long[..200])]);
+        let long = "long ".repeat(2_400);
+        crm.add(&[("email", &format!("more{number}@example.com")), ("jobtitle", &long)]);
     }
-    let ballast = disk.0.join("ballast");
-    let filled = Command::new("dd").args(["if=/dev/zero", "bs=4k", &format!("of={}", ballast.display())]).output();
-    filled.expect("dd runs until the disk is full");
-    world.start_in(&data, &["run", "--yes"]).wait().ends(1).says(&["disk"]);
-    fs::remove_file(ballast).expect("removed");
+    let before = (crm.state().records(), book.entries());
+    let ada = crm.find("ada@example.com").id.to_string();
+    // A run that finds the disk full on its way ends and says so, also to whoever asks later.
+    fill(&disk);
+    leave_free(&disk, 1_500_000);
+    world
+        .start_in(&data, &["run", "--yes"])
+        .wait()
+        .ends(1)
+        .says(&["the disk is full", "the next run goes on from here"]);
+    assert_eq!((crm.state().records(), book.entries()), before, "something was written");
+    world.start_in(&data, &["history"]).wait().ends(0).says(&["failed", "the disk is full"]);
+    for command in [&["status"][..], &["plan"], &["explain", "people", &ada], &["history"], &["errors", "1"]] {
+        fill(&disk);
+        world.start_in(&data, command).wait().ends(0);
+    }
+    let copy = world.at("full.state");
+    fill(&disk);
+    world.start_in(&data, &["export", copy.to_str().expect("a path")]).wait().ends(0);
+    fill(&disk);
+    let told = world.start_in(&data, &["run", "--yes"]).wait().ends(1);
+    told.says(&["MiB are free on the disk of", "nothing was written; free some space there"]);
+    assert_eq!((crm.state().records(), book.entries()), before, "something was written");
+    fs::remove_file(disk.0.join("others")).expect("removed");
     // So many creates at once stop the run until a person has looked at them (E4.6).
     let blocked = world.start_in(&data, &["run", "--yes"]).wait().ends(4);
     let digest = blocked.out.split("--approve ").nth(1).and_then(|rest| rest.split('`').next()).expect("a digest");

@@ -91,13 +91,13 @@ impl Database for FjallDatabase {
         Ok(())
     }
 
-    fn apply(&self, batch: Batch) -> Result<(), Failure> {
+    fn apply(&self, batch: &Batch) -> Result<(), Failure> {
         guarded("writing", || {
             let mut applied = fjall::OwnedWriteBatch::with_capacity(self.db.clone(), batch.rows.len());
-            for (key, stored) in batch.rows {
+            for (key, stored) in &batch.rows {
                 match stored {
-                    Some(stored) => applied.insert(&self.rows, key, stored),
-                    None => applied.remove(&self.rows, key),
+                    Some(stored) => applied.insert(&self.rows, key.as_slice(), stored.as_slice()),
+                    None => applied.remove(&self.rows, key.as_slice()),
                 }
             }
             applied.commit()

@@ -124,12 +124,12 @@ impl Database for SledDatabase {
         Ok(())
     }
 
-    fn apply(&self, batch: Batch) -> Result<(), Failure> {
+    fn apply(&self, batch: &Batch) -> Result<(), Failure> {
         let mut applied = sled::Batch::default();
-        for (key, stored) in batch.rows {
+        for (key, stored) in &batch.rows {
             match stored {
-                Some(stored) => applied.insert(key, stored),
-                None => applied.remove(key),
+                Some(stored) => applied.insert(key.as_slice(), stored.as_slice()),
+                None => applied.remove(key.as_slice()),
             }
         }
         guarded("writing", || self.db.apply_batch(applied))
