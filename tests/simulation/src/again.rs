@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, RecordId, Settled, Side, Why};
+use syncline_core::{
+    DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, RecordId, Scope, Settled, Side, Why,
+};
 use syncline_runner::{Space, Store, StoreTable};
 
 use crate::application::{By, Entry, loosely};
@@ -64,6 +66,10 @@ fn undone_stays_undone(simulation: &Simulation) -> Vec<String> {
     if state.rules_changed || !state.agreed.undid {
         return Vec::new();
     }
+    // Who left the scope was unpaired: where the two come back, they meet as if for the first time (E5.5).
+    let rules = &simulation.setup.rules;
+    let is_unpaired = rules.leave == Leave::Unpair && rules.scope != Scope::default();
+    let meets_anew = |why: Why| is_unpaired && matches!(why, Why::FillBlank | Why::ConflictWon);
     let written: Vec<JournalEntry> = journal(simulation).into_iter().filter(is_written).collect();
     let mut breaches = Vec::new();
     for (at, entry) in written.iter().enumerate() {
@@ -75,7 +81,7 @@ fn undone_stays_undone(simulation: &Simulation) -> Vec<String> {
             });
             let again = later.flat_map(|later| later.change.fields.iter().map(move |field| (later, field))).find(
                 |(_, field)| {
-                    let by_rule = !matches!(field.why, Why::Undo | Why::Resolved);
+                    let by_rule = !matches!(field.why, Why::Undo | Why::Resolved) && !meets_anew(field.why);
                     by_rule && field.field == taken.field && field.after == *value
                 },
             );
