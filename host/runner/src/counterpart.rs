@@ -103,11 +103,12 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             Some(owner) if owner != work.id => running.synced.pair(owner).await?,
             _ => None,
         };
+        // A record without counterpart leaves nothing to decide: it ends with its merge, and the pair of what it was merged
+        // into stays what it is.
+        if owner_pair.is_some() && work.pair.id(side.other()).is_none() {
+            continue;
+        }
         if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
-            // A record without counterpart leaves nothing to decide: it ends with its merge.
-            if work.pair.id(side.other()).is_none() {
-                continue;
-            }
             work.pair.state = PairState::PairCollision { side, into };
             continue;
         }

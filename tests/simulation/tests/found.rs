@@ -265,3 +265,22 @@ fn e1_1_two_new_records_do_not_take_a_forgotten_pair_apart_at_once() {
     create(&simulation, RIGHT, "ada@x", "Ada");
     rest(&simulation);
 }
+
+#[test]
+fn e4_4_a_record_without_counterpart_that_is_merged_into_a_survivor_leaves_its_pair_as_it_is() {
+    let simulation = plain();
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    let nobody = create(&simulation, RIGHT, "", "A. King");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_deletes(LEFT, &ada);
+    run(&simulation);
+    simulation.stage.lock().person_merges(RIGHT, &nobody, &right);
+    run(&simulation);
+    assert_eq!(simulation.stage.lock().ids(LEFT), [], "it is not made again");
+    simulation.stage.lock().person_restores(LEFT, &ada);
+    run(&simulation);
+    assert_eq!(partner(&simulation, &ada), right);
+    assert_eq!(simulation.stage.lock().ids(RIGHT), [right]);
+    rest(&simulation);
+}
