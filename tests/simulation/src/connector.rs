@@ -17,12 +17,10 @@ use crate::application::{Application, By, Entry, Manner, Snapshot, loosely};
 use crate::automation::SyncWrite;
 use crate::chance::mix;
 use crate::crash::CrashStore;
+use crate::doubles;
 use crate::echo::echoes;
 use crate::intents::without_intent;
 use crate::stage::{FIELDS, LINKS, Stage, State, Trick, identity};
-
-/// A create may be sent this long after the last look for doubles, in milliseconds.
-const LOOK_AGE_MS_MAX: i64 = 6_000;
 
 /// A list that leaves a record out leaves it out for so long, in milliseconds.
 const HOUR_MS: u64 = 60 * 60 * 1000;
@@ -250,7 +248,9 @@ impl Connector for Client {
         let silent = without_intent(&self.store, self.side, &request.operations);
         done(self.call("writing to", true).and_then(|mut state| {
             state.breaches.extend(silent);
-            write(&mut state, self.side, &request)
+            let answer = write(&mut state, self.side, &request);
+            doubles::tell(&mut state, &self.store, self.object);
+            answer
         }))
     }
 
@@ -530,8 +530,9 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
     let fields: Vec<FieldName> = sent.keys().cloned().collect();
     match &operation.action {
         Action::Create(key) => {
-            notice_doubles(state, side, key, &sent);
-            let id = state.app_mut(side).create(now, By::Sync(key.clone()), sent);
+            doubles::notice(state, side, key, &sent);
+            let id = state.app_mut(side).create(now, By::Sync(key.clone()), sent.clone());
+            state.note_given(side, &id, sent);
             state.writes.push(SyncWrite { at: now, side, id: id.clone(), fields });
             written(state.app(side), id, request, table)
         }
@@ -540,8 +541,9 @@ fn apply(state: &mut State, side: Side, request: &WriteRequest, operation: &Oper
             state.breaches.extend(echoes);
             let mut cells = state.app(side).entries[id].cells().cloned().unwrap_or_default();
             let app = state.app(side);
-            cells.extend(sent.into_iter().map(|(field, value)| (field, app.stored(value))));
+            cells.extend(sent.iter().map(|(field, value)| (field.clone(), app.stored(value.clone()))));
             state.app_mut(side).put(now, id, Some(cells), Fate::Deleted);
+            state.note_given(side, id, sent);
             // What a person orders is no matter of caps (E6.4).
             if !state.agreed.ordered {
                 state.writes.push(SyncWrite { at: now, side, id: id.clone(), fields });
@@ -624,31 +626,4 @@ fn written(app: &Application, id: RecordId, request: &WriteRequest, table: &mut 
     let stored = current(app, &id, &request.returning).filter(|_| app.manner.answers_with_rows);
     let stored = stored.map(|row| add(table, row));
     Outcome::Written { id, stored, raw: None }
-}
-
-/// A second record for one source is a breach the moment it is made.
-fn notice_doubles(state: &mut State, side: Side, key: &str, sent: &BTreeMap<FieldName, Value>) {
-    let serial = side.pick("right-serial", "left-serial");
-    let now = state.now;
-    let app = state.app(side);
-    let lag_ms = app.manner.lag_ms;
-    let same = |field: &str, entry: &crate::Entry| {
-        let (value, sent) = (entry.cells().and_then(|cells| cells.get(field)), sent.get(field));
-        value.zip(sent).is_some_and(|(value, sent)| !sent.is_blank() && loosely(value) == loosely(sent))
-    };
-    let mut breaches = Vec::new();
-    for entry in app.live() {
-        // What somebody deleted and brings back at this very moment is no work of the sync.
-        if entry.taken_by_person || entry.taken_back {
-            continue;
-        }
-        if entry.by == By::Sync(key.to_owned()) || (entry.by != By::Person && same(serial, entry)) {
-            breaches.push(format!("E1.8: a second record on the {side} beside {} for {sent:?}", entry.id));
-        }
-        let seen = entry.now().at <= now - lag_ms - LOOK_AGE_MS_MAX;
-        if app.manner.findable_email && seen && same("email", entry) {
-            breaches.push(format!("E1.7: {} has the same address as {sent:?}", entry.id));
-        }
-    }
-    state.breaches.extend(breaches);
 }

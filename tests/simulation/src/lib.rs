@@ -13,6 +13,7 @@ mod checks;
 mod connector;
 mod crash;
 mod disk;
+mod doubles;
 mod echo;
 mod hinting;
 mod history;

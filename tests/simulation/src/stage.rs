@@ -19,6 +19,7 @@ use crate::automation::{Automation, SyncWrite};
 use crate::chance::Chance;
 use crate::connector::Client;
 use crate::crash::CrashStore;
+use crate::doubles::Second;
 use crate::operator::{self, Agreed};
 use crate::people::Edit;
 use crate::tidy;
@@ -84,6 +85,10 @@ pub struct State {
     pub automations: Vec<Automation>,
     /// What the sync wrote: when, where, and which fields.
     pub writes: Vec<SyncWrite>,
+    /// What the sync sent to a field last, as it was sent.
+    pub(crate) given: BTreeMap<(Side, RecordId, FieldName), Value>,
+    /// Records that were made although their sources had some, by the write that is under way.
+    pub(crate) seconds: Vec<Second>,
     /// Fields that an automation ever set.
     pub(crate) automated: BTreeSet<FieldName>,
     /// Numbers of happenings that do not happen after all.
@@ -271,6 +276,8 @@ impl Simulation {
             happenings: 0,
             automations: Vec::new(),
             writes: Vec::new(),
+            given: BTreeMap::new(),
+            seconds: Vec::new(),
             automated: BTreeSet::new(),
             skipped: BTreeSet::new(),
             rules_changed: false,

@@ -284,3 +284,41 @@ fn e4_4_a_record_without_counterpart_that_is_merged_into_a_survivor_leaves_its_p
     assert_eq!(simulation.stage.lock().ids(RIGHT), [right]);
     rest(&simulation);
 }
+
+#[test]
+fn e6_1_a_group_wins_as_a_whole_also_over_another_form_of_one_of_its_values() {
+    let right = Manner { rewrites: true, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, Manner::PLAIN, right, default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "ada");
+    simulation.stage.lock().person_edits(LEFT, &ada, "street", "st james");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    // The street is not what the right made of it: it is what it was before.
+    simulation.stage.lock().person_edits(LEFT, &ada, "street", "ST JAMES");
+    simulation.stage.lock().now += 5_000;
+    simulation.stage.lock().person_edits(RIGHT, &right, "city", "london");
+    rest(&simulation);
+    assert_eq!(simulation.stage.lock().value(LEFT, &ada, "street"), Some(text("st james")));
+}
+
+#[test]
+fn e1_8_what_comes_back_after_another_took_its_place_has_a_counterpart_of_its_own() {
+    let deletes = DeletePolicy::Delete;
+    let rules = Rules {
+        deletes_to_left: deletes,
+        deletes_to_right: deletes,
+        edit_delete: EditDelete::EditWins,
+        ..default_rules()
+    };
+    let simulation = Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules);
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_deletes(LEFT, &ada);
+    simulation.stage.lock().person_edits(RIGHT, &right, "email", "eve@x");
+    run(&simulation);
+    simulation.stage.lock().person_restores(LEFT, &ada);
+    rest(&simulation);
+    assert_ne!(partner(&simulation, &ada), right);
+    assert_eq!(simulation.stage.lock().ids(RIGHT).len(), 2);
+}
