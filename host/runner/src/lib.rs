@@ -60,6 +60,7 @@ mod trail;
 mod typed;
 mod undo;
 mod unread;
+mod untold;
 mod versions;
 mod waiting;
 mod world;

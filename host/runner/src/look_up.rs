@@ -135,10 +135,7 @@ pub(crate) async fn read_back(
         return Ok(());
     }
     let wants = |entry: &JournalEntry, sent: &Sent| match sent {
-        Sent::Done(Done { id, stored: None, .. }) => match entry.change.kind {
-            ChangeKind::Delete | ChangeKind::Archive => None,
-            _ => Some(id.clone()),
-        },
+        Sent::Done(done) => is_unread(endpoint, entry, sent).then(|| done.id.clone()),
         Sent::Anew { ask, learned, gone, .. } if learned.is_empty() && gone.is_empty() => {
             ask.clone().or_else(|| entry.change.record.clone())
         }
@@ -165,6 +162,12 @@ pub(crate) async fn read_back(
         }
     }
     Ok(())
+}
+
+/// True if only a look can tell what a write left behind.
+pub(crate) fn is_unread(endpoint: &EndpointAccess<'_>, entry: &JournalEntry, sent: &Sent) -> bool {
+    let takes_away = matches!(entry.change.kind, ChangeKind::Delete | ChangeKind::Archive);
+    endpoint.described.object.abilities.get && !takes_away && matches!(sent, Sent::Done(Done { stored: None, .. }))
 }
 
 async fn get(

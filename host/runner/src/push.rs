@@ -16,7 +16,7 @@ use crate::sent::Sent;
 use crate::settle;
 use crate::setup::Event;
 use crate::tasks::{Allowance, WrittenBefore};
-use crate::{Batch, Failure, StoreTable};
+use crate::{Batch, Failure, StoreTable, untold};
 
 /// An item of the plan on its way through the step.
 pub(crate) struct Pending {
@@ -119,8 +119,13 @@ async fn push_page(running: &mut Running<'_>, mut page: Vec<Pending>) -> Result<
     }
     let looked_at = send::look_before_create(running, &mut page).await?;
     intend(running, &mut page, allowance).await?;
-    send::send_all(running, &mut page, looked_at).await?;
-    settle::settle(running, page).await
+    let ended = send::send_all(running, &mut page, looked_at).await;
+    if ended.is_err() {
+        // The next run looks up what is not told, and can only guess what was stored: what was answered is taken over now.
+        page.retain(|pending| untold::is_settled_now(pending, running.run.kind));
+    }
+    settle::settle(running, page).await?;
+    ended
 }
 
 /// Writes the intents of a page down, and counts their tasks.

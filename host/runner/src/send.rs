@@ -10,7 +10,7 @@ use syncline_core::{
 };
 
 use crate::endpoint::EndpointAccess;
-use crate::look_up::{look_up, read_back};
+use crate::look_up::{is_unread, look_up, read_back};
 use crate::patience::{patiently, pause_ms};
 use crate::push::{Pending, cells};
 use crate::run::WAIT_MS_MAX;
@@ -121,6 +121,8 @@ fn key_to_find(running: &Running<'_>, endpoint: &EndpointAccess<'_>) -> Option<K
 }
 
 /// Sends the changes of a page to both sides at once and looks up what is unknown.
+///
+/// What was answered is in the page also where a call failed for good, which keeps the other side from nothing.
 pub(crate) async fn send_all(
     running: &mut Running<'_>,
     page: &mut [Pending],
@@ -128,14 +130,15 @@ pub(crate) async fn send_all(
 ) -> Result<(), Failure> {
     let shared = &*running;
     let lists = Side::BOTH.map(|side| unsent(page, side));
-    let (left, right) = tokio::try_join!(
-        send_side(shared, page, &lists[0], Side::Left, looked_at),
-        send_side(shared, page, &lists[1], Side::Right, looked_at)
-    )?;
+    let [mut left, mut right] = lists.each_ref().map(|list| vec![Sent::Not; list.len()]);
+    let (left_ended, right_ended) = tokio::join!(
+        send_side(shared, page, &lists[0], (Side::Left, looked_at), &mut left),
+        send_side(shared, page, &lists[1], (Side::Right, looked_at), &mut right)
+    );
     for ((at, index), sent) in lists.into_iter().flatten().zip(left.into_iter().chain(right)) {
         page[at].sent[index] = sent;
     }
-    Ok(())
+    left_ended.and(right_ended)
 }
 
 fn unsent(page: &[Pending], side: Side) -> Vec<(usize, usize)> {
@@ -154,12 +157,11 @@ async fn send_side(
     running: &Running<'_>,
     page: &[Pending],
     list: &[(usize, usize)],
-    side: Side,
-    mut looked_at: Instant,
-) -> Result<Vec<Sent>, Failure> {
+    (side, mut looked_at): (Side, Instant),
+    sent: &mut [Sent],
+) -> Result<(), Failure> {
     let endpoint = running.endpoint(side);
     let entries: Vec<&JournalEntry> = list.iter().map(|(at, index)| &page[*at].entries[*index]).collect();
-    let mut sent = vec![Sent::Not; entries.len()];
     let numbers: Vec<usize> = (0..entries.len()).collect();
     let batch_max = endpoint.described.object.write_batch_max.max(1) as usize;
     let mut batches: Vec<Vec<usize>> = numbers.chunks(batch_max).rev().map(<[usize]>::to_vec).collect();
@@ -177,44 +179,57 @@ async fn send_side(
             continue;
         }
         let chunk: Vec<&JournalEntry> = batch.iter().map(|&number| entries[number]).collect();
-        let (answers, failed_as_a_whole) = send_batch(running, endpoint, &chunk).await?;
-        let (mut again, mut settled) = (Vec::new(), Vec::new());
+        let (mut answers, failed_as_a_whole) = write(running, endpoint, &chunk).await?;
+        let understood = find_out(running, endpoint, &chunk, &mut answers).await;
+        let mut again = Vec::new();
         for (number, answer) in batch.into_iter().zip(answers) {
             let not_done = matches!(answer, Sent::Anew { .. } | Sent::Refused { .. });
             if failed_as_a_whole && not_done && chunk.len() > 1 {
                 again.push(number);
             } else {
-                settled.push((number, answer));
+                sent[number] = answer;
             }
         }
+        understood?;
         // One record may spoil a batch: what was not done is sent again in halves, until it stands alone (E8.1).
         let half = again.split_off(again.len() / 2);
         batches.extend([half, again].into_iter().filter(|part| !part.is_empty()));
-        for (number, answer) in settled {
-            sent[number] = answer;
-        }
     }
-    Ok(sent)
+    Ok(())
 }
 
-/// Sends one batch and finds out what became of it; the second value says that the call failed for all at once in a
-/// way that one record may be the cause of.
-async fn send_batch(
+/// Finds out what the answers to a batch did not say. Where that fails, nothing is known of what was to be looked at.
+async fn find_out(
     running: &Running<'_>,
     endpoint: &EndpointAccess<'_>,
     chunk: &[&JournalEntry],
-) -> Result<(Vec<Sent>, bool), Failure> {
-    let (mut answers, failed_as_a_whole) = write(running, endpoint, chunk).await?;
+    answers: &mut [Sent],
+) -> Result<(), Failure> {
     let unknown: Vec<usize> = (0..chunk.len()).filter(|&index| matches!(answers[index], Sent::Unknown(_))).collect();
     let open: Vec<&JournalEntry> = unknown.iter().map(|&index| chunk[index]).collect();
-    for (index, answer) in unknown.into_iter().zip(look_up(running, endpoint, &open).await?) {
-        answers[index] = answer;
+    let found_out = match look_up(running, endpoint, &open).await {
+        Ok(found) => {
+            for (index, answer) in unknown.into_iter().zip(found) {
+                answers[index] = answer;
+            }
+            read_back(running, endpoint, chunk, answers).await
+        }
+        Err(failure) => {
+            unknown.into_iter().for_each(|index| answers[index] = Sent::Not);
+            Err(failure)
+        }
+    };
+    if found_out.is_err() {
+        // What was sent need not be what is stored (E6.1).
+        for (_, answer) in chunk.iter().zip(answers).filter(|(entry, answer)| is_unread(endpoint, entry, answer)) {
+            *answer = Sent::Not;
+        }
     }
-    read_back(running, endpoint, chunk, &mut answers).await?;
-    Ok((answers, failed_as_a_whole))
+    found_out
 }
 
-/// Sends one batch.
+/// Sends one batch; the second value says that the call failed for all at once in a way that one record may be the
+/// cause of.
 async fn write(
     running: &Running<'_>,
     endpoint: &EndpointAccess<'_>,

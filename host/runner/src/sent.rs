@@ -36,7 +36,7 @@ pub(crate) struct Done {
 /// What became of one change.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Sent {
-    /// Not sent yet.
+    /// Nothing is known of it: not sent yet, or the run ended before anybody could look.
     Not,
     /// Done.
     Done(Done),

@@ -17,7 +17,7 @@ use crate::running::{BudgetWait, RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
 use crate::totals::Place;
-use crate::{Batch, Failure, Row, Table, masking};
+use crate::{Batch, Failure, Row, Table, masking, untold};
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
 const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
@@ -39,7 +39,11 @@ pub(crate) async fn settle(running: &mut Running<'_>, page: Vec<Pending>) -> Res
     let open = OpenConflicts::read(&running.synced, pairs.iter().flatten()).await?;
     let mut owners = Owners::read(running, &page).await?;
     for (pending, pair) in page.into_iter().zip(pairs) {
-        batch.delete(codec::plan(running.synced.space, pending.number));
+        let plan = codec::plan(running.synced.space, pending.number);
+        match untold::rest(&pending.item, &pending.sent) {
+            Some(rest) => codec::put(&mut batch, plan, &rest),
+            None => batch.delete(plan),
+        }
         // A pair in the plan is dropped by nobody; were it gone, there would be nothing left to settle.
         let Some(mut pair) = pair else { continue };
         let (id, before) = (pending.item.pair, Place::of(&pair));
@@ -104,7 +108,10 @@ fn settle_item(
         }
     }
     agree(running, pair, &pending, &sent, rows);
-    if all_done {
+    if sent.contains(&Sent::Not) {
+        // What hangs on the whole is settled with the rest.
+        tell_lost(running, &pending, &sent, batch);
+    } else if all_done {
         let came_back = |change: &Change| matches!(change.kind, ChangeKind::Restore { .. });
         if running.run.kind == RunKind::Sync && pending.item.changes.iter().any(came_back) {
             // What differs from the base by now is merged next.
@@ -132,26 +139,30 @@ fn settle_item(
         let is_whole = pair.open_conflicts.is_empty() && pair.trouble.is_none();
         running.count(id, (!is_whole).then(|| pair.standing()));
     } else {
-        let covered = |side: Side| {
-            let covers = |(entry, sent): (&JournalEntry, &Sent)| entry.change.side == side && sent.may_be_done();
-            pending.entries.iter().zip(&sent).any(covers)
-        };
-        // What a person was about to decide is kept as it was.
-        let is_rule = running.run.kind == RunKind::Sync;
-        let lost = if is_rule { std::mem::take(&mut pending.item.conflicts) } else { Vec::new() };
-        let is_lost = |conflict: &Conflict| Side::BOTH.into_iter().any(|it| conflict.decided.covers(it) && covered(it));
-        let lost = lost.into_iter().filter(is_lost);
-        // The value that lost may be gone, so its conflict is kept, whatever becomes of the rest.
-        for conflict in lost.collect::<Vec<_>>() {
-            running.run.tally.conflicts += 1;
-            conflicts::keep(running, pending.item.pair, conflict, None, batch);
-        }
+        tell_lost(running, &pending, &sent, batch);
         let entries = pending.entries.iter().zip(sent).filter(|(_, sent)| !matches!(sent, Sent::Done(_)));
         let failed: Vec<(JournalEntry, Sent)> = entries.map(|(entry, sent)| (entry.clone(), sent)).collect();
         for (entry, sent) in failed {
             fail(running, pair, &entry, sent, lessons, batch);
         }
         running.count(id, Some(pair.standing()));
+    }
+}
+
+/// Keeps the conflicts of an item that is not done as a whole whose losing value may be gone, whatever becomes of the rest.
+fn tell_lost(running: &mut Running<'_>, pending: &Pending, sent: &[Sent], batch: &mut Batch) {
+    // What a person was about to decide is kept as it was.
+    if running.run.kind != RunKind::Sync {
+        return;
+    }
+    let covered = |side: Side| {
+        let covers = |(entry, sent): (&JournalEntry, &Sent)| entry.change.side == side && sent.may_be_done();
+        pending.entries.iter().zip(sent).any(covers)
+    };
+    let is_lost = |conflict: &&Conflict| Side::BOTH.into_iter().any(|it| conflict.decided.covers(it) && covered(it));
+    for conflict in pending.item.conflicts.iter().filter(is_lost) {
+        running.run.tally.conflicts += 1;
+        conflicts::keep(running, pending.item.pair, conflict.clone(), None, batch);
     }
 }
 

@@ -50,12 +50,16 @@ impl Client {
             state.tell(format!("{doing} the {} fails", self.side));
             return Err(match state.chance.below(3) {
                 0 => Fault::RetryLater { after_ms: 2_000, reason: "too many requests".to_owned() },
-                1 => Fault::RetryLater { after_ms: 600_000, reason: "the day's budget is used up".to_owned() },
+                1 => the_day_is_over(),
                 _ => Fault::Transient("the connection was reset".to_owned()),
             });
         }
         Ok(state)
     }
+}
+
+fn the_day_is_over() -> Fault {
+    Fault::RetryLater { after_ms: 600_000, reason: "the day's budget is used up".to_owned() }
 }
 
 /// The fields of an application.
@@ -183,11 +187,14 @@ impl Connector for Client {
         fields: Vec<FieldName>,
     ) -> BoxFuture<'_, Result<GetAnswer, Fault>> {
         // Nobody is at work before it: a look right after a write is one step with it (DESIGN 5.7).
-        done(self.call("getting from", false).map(|mut state| {
+        done(self.call("getting from", false).and_then(|mut state| {
+            if state.spent.take_if(|side| *side == self.side).is_some() {
+                return Err(the_day_is_over());
+            }
             let app = state.app_mut(self.side);
             let mut records = Table { columns: fields.clone(), rows: Vec::new() };
             let found = ids.iter().map(|id| get(app, id, &fields, &mut records)).collect();
-            GetAnswer { records, found }
+            Ok(GetAnswer { records, found })
         }))
     }
 
@@ -433,6 +440,7 @@ fn write(state: &mut State, side: Side, request: &WriteRequest) -> Result<WriteA
     let mut mine = mine.into_iter();
     let trick = mine.next().map(|(_, trick)| trick);
     state.tricks.extend(mine);
+    state.spent = (trick == Some(Trick::LastCall)).then_some(side).or(state.spent);
     match trick {
         Some(Trick::Fail) => return Err(Fault::Transient("the connection was refused".to_owned())),
         Some(Trick::LoseRequest) => return Err(Fault::Interrupted("the request timed out".to_owned())),

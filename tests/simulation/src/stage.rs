@@ -42,6 +42,8 @@ pub enum Trick {
     UnknownOutcome,
     /// A passing failure before anything was done.
     Fail,
+    /// It is done and answered, and then the day's budget is used up: the next look by id fails.
+    LastCall,
 }
 
 /// Everything there is.
@@ -69,6 +71,8 @@ pub struct State {
     pub blind: bool,
     /// The next call to this side fails.
     pub failing: Option<Side>,
+    /// The next look by id on this side fails for the day.
+    pub(crate) spent: Option<Side>,
     /// True while the lists are being computed.
     pub computing: bool,
     /// True while lists break off after their first page, to be computed.
@@ -268,6 +272,7 @@ impl Simulation {
             tricks: Vec::new(),
             blind: false,
             failing: None,
+            spent: None,
             computing: false,
             breaking_off: false,
             breaches: Vec::new(),

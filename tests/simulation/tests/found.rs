@@ -285,6 +285,40 @@ fn e4_4_a_record_without_counterpart_that_is_merged_into_a_survivor_leaves_its_p
     rest(&simulation);
 }
 
+/// A side that stores texts in its own way and says so at once, and one that is to be asked.
+fn rewrites_against_silent() -> [Manner; 2] {
+    [Manner { rewrites: true, ..Manner::PLAIN }, Manner { answers_with_rows: false, ..Manner::PLAIN }]
+}
+
+#[test]
+fn e6_1_what_one_side_stored_is_known_although_the_other_cannot_be_asked_any_more() {
+    let [left, right] = rewrites_against_silent();
+    let simulation = Simulation::new(1, left, right, default_rules());
+    create(&simulation, LEFT, "eve@x", "eve");
+    let ada = create(&simulation, RIGHT, "ada@x", "Ada King");
+    simulation.stage.lock().tricks = vec![(RIGHT, Trick::LastCall)];
+    run(&simulation);
+    rest(&simulation);
+    assert_eq!(simulation.stage.lock().value(RIGHT, &ada, "name"), Some(text("Ada King")));
+}
+
+#[test]
+fn e6_1_what_one_side_of_a_merge_stored_is_known_although_the_other_cannot_be_asked_any_more() {
+    let [left, right] = rewrites_against_silent();
+    let simulation = Simulation::new(1, left, right, default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().person_edits(LEFT, &ada, "phone", "1");
+    simulation.stage.lock().person_edits(RIGHT, &right, "name", "Ada King");
+    simulation.stage.lock().tricks = vec![(RIGHT, Trick::LastCall)];
+    run(&simulation);
+    rest(&simulation);
+    let state = simulation.stage.lock();
+    assert_eq!(state.value(RIGHT, &right, "name"), Some(text("Ada King")));
+    assert_eq!(state.value(RIGHT, &right, "phone"), Some(text("1")));
+}
+
 #[test]
 fn e6_1_a_group_wins_as_a_whole_also_over_another_form_of_one_of_its_values() {
     let right = Manner { rewrites: true, ..Manner::PLAIN };
