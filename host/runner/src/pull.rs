@@ -132,6 +132,8 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         };
         let mut batch = Batch::default();
         if noting {
+            // What an earlier read noted, before it broke off within its first pages, tells nothing of now.
+            batch.writes.extend(cursor.is_none().then(|| all_seen(endpoint.space)));
             note(endpoint, &page, &mut batch);
         }
         listed += (page.records.rows.len() + page.skipped.len()) as u64;

@@ -39,6 +39,11 @@ impl Client {
         let mut state = self.stage.lock();
         state.calls += 1;
         state.tick();
+        if let Some(meanwhile) = state.meanwhile.take()
+            && !meanwhile(&mut state)
+        {
+            state.meanwhile = Some(meanwhile);
+        }
         let percent = state.people_percent;
         if with_people && state.happens(percent) {
             state.person_acts();
@@ -324,7 +329,8 @@ pub(crate) fn listed(name: Option<&Value>, list: &str) -> bool {
 
 fn read(state: &mut State, side: Side, request: &ReadRequest) -> Result<Page, Fault> {
     let percent = state.fault_percent;
-    if request.cursor.is_some() && state.happens(percent / 3) {
+    let is_old = |state: &mut State| state.expiring.take_if(|expiring| *expiring == side).is_some();
+    if request.cursor.is_some() && (is_old(state) || state.happens(percent / 3)) {
         state.faults += 1;
         return Err(Fault::CursorExpired("it is too old".to_owned()));
     }

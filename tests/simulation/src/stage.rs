@@ -65,6 +65,8 @@ pub struct State {
     pub story: Vec<String>,
     /// Calls of connectors so far.
     pub calls: u64,
+    /// What somebody does as soon as possible: asked at every call until it is done.
+    pub meanwhile: Option<fn(&mut State) -> bool>,
     /// What goes wrong next.
     pub tricks: Vec<(Side, Trick)>,
     /// True while look-ups cannot tell what creates made.
@@ -73,6 +75,8 @@ pub struct State {
     pub failing: Option<Side>,
     /// The next look by id on this side fails for the day.
     pub(crate) spent: Option<Side>,
+    /// The side whose next cursor is too old.
+    pub expiring: Option<Side>,
     /// True while the lists are being computed.
     pub computing: bool,
     /// True while lists break off after their first page, to be computed.
@@ -269,10 +273,12 @@ impl Simulation {
             edits: Vec::new(),
             story: Vec::new(),
             calls: 0,
+            meanwhile: None,
             tricks: Vec::new(),
             blind: false,
             failing: None,
             spent: None,
+            expiring: None,
             computing: false,
             breaking_off: false,
             breaches: Vec::new(),
