@@ -74,28 +74,37 @@ pub async fn index_costs(context: &Context, setup: &SyncSetup) -> Result<[IndexC
 
 /// Reads what is new of the known records.
 ///
-/// The feed comes first: what changes while known records are looked at is told by it afterwards.
+/// The feed comes first: what changes while known records are looked at is told by it afterwards. Those that are gone are
+/// asked about as often as others are swept: one may have been brought back (E4.4).
 pub(crate) async fn read_known(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
     endpoint.state.look_ups = LookUps::default();
     let has_feed = endpoint.described.object.abilities.changes;
     if has_feed {
         pull::read_changes(endpoint, pulled).await?;
     }
-    if has_feed && !pull::sweep_is_due(endpoint) {
+    let sweeps = pull::sweep_is_due(endpoint);
+    if has_feed && !sweeps {
         return Ok(());
     }
+    let may_be_there = |known: &Known| match known {
+        Known::Here(_) => true,
+        Known::Gone(Fate::Deleted | Fate::Archived) => sweeps,
+        Known::Gone(Fate::MergedInto(_)) => false,
+    };
     let mut after = RecordId::new("");
     loop {
         let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
         let Some((last, _)) = page.last() else { break };
         after = last.clone();
-        let here = page.into_iter().filter(|(_, known)| matches!(known, Known::Here(_))).map(|(id, _)| id);
-        let here: Vec<RecordId> = here.collect();
-        for ids in here.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
+        let ids = page.into_iter().filter(|(_, known)| may_be_there(known)).map(|(id, _)| id);
+        let ids: Vec<RecordId> = ids.collect();
+        for ids in ids.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
             pull::look(endpoint, ids, pulled).await?;
         }
     }
-    endpoint.state.swept_at = endpoint.context.world.now();
+    if sweeps {
+        endpoint.state.swept_at = endpoint.context.world.now();
+    }
     Ok(endpoint.commit(Batch::default()).await?)
 }
 

@@ -239,3 +239,20 @@ fn e1_2_what_each_index_costs_is_told() {
     assert_eq!((right.index, right.records, right.calls), (Index::Scoped, 125, 2));
     assert_eq!((right.looked_up, right.look_up_calls), (250, 3));
 }
+
+#[test]
+fn e4_4_what_came_back_on_a_scoped_side_without_a_feed_is_found_by_the_next_sweep() {
+    let simulation = Simulation::new(1, Manner::PLAIN, Manner { feed: false, ..Manner::PLAIN }, scoped_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = counterpart(&simulation, &ada).expect("she is created");
+    simulation.stage.lock().person_deletes(RIGHT, &right);
+    run(&simulation);
+    assert!(matches!(state_of(&simulation, LEFT, &ada), PairState::Tombstone { .. }));
+    simulation.stage.lock().person_restores(RIGHT, &right);
+    let calls = simulation.stage.lock().calls;
+    run(&simulation);
+    assert!(simulation.stage.lock().calls - calls <= 4, "who is gone is not asked about in every run");
+    rest(&simulation);
+    assert_eq!(state_of(&simulation, LEFT, &ada), PairState::Linked);
+}
