@@ -360,7 +360,8 @@ fn plan_entry(
 
 /// Returns a field that is not as it was when the run had made the record, or brought it back.
 ///
-/// A field that was not written is as it was while it holds what the sides agreed on by then, or nothing.
+/// A field that was not written is as it was while it holds what the sides agreed on before, or nothing: what they agreed
+/// on later in the same run is what somebody entered meanwhile.
 fn edited_field(
     running: &Running<'_>,
     pair: &Pair,
@@ -375,7 +376,7 @@ fn edited_field(
     let is_edited = |field: &&FieldName| {
         let Some(now) = record.get(field) else { return false };
         let written = stored.iter().find(|(written, _)| written == *field).map(|(_, value)| value);
-        let agreed = pair.base.side(side).get(*field).filter(|cell| cell.run <= entry.run).map(|cell| &cell.value);
+        let agreed = pair.base.side(side).get(*field).filter(|cell| cell.run < entry.run).map(|cell| &cell.value);
         written.or(agreed).map_or(!now.is_blank(), |then| now != then)
     };
     stored.iter().map(|(field, _)| field).chain(mapped).find(is_edited).cloned()

@@ -118,9 +118,12 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
             if mapping.rule != MappingRule::TwoWay || open || mapping.joins_references() {
                 continue;
             }
-            // What was taken back on one side differs from then on (E9.6).
-            let is_undone = [(Side::Left, left, &mapping.left), (Side::Right, right, &mapping.right)]
-                .map(|(side, id, field)| undone.contains(&(side, id.clone(), field.clone())));
+            // What was taken back on one side differs from then on (E9.6), also in the record that this one was merged into.
+            let is_undone =
+                [(Side::Left, left, &mapping.left), (Side::Right, right, &mapping.right)].map(|(side, id, field)| {
+                    let merged = pair.aliases.iter().filter(|(on, _)| *on == side).map(|(_, alias)| alias);
+                    merged.chain([id]).any(|id| undone.contains(&(side, id.clone(), field.clone())))
+                });
             if loosely(&left_value) != loosely(&right_value) && is_undone == [false; 2] {
                 breaches.push(format!(
                     "DESIGN 5.6: {} of {left} is {left_value:?} and of {right} is {right_value:?}",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{ChangeKind, Guards, RecordId, Share, Side};
-use syncline_runner::{Answer, Failure, RunReport, StoreError, Undo, plan, planned_items, resolve, undo};
+use syncline_runner::{Answer, Failure, RunReport, StoreError, Undo, UndoReport, plan, planned_items, resolve, undo};
 
 use crate::chance::Chance;
 use crate::stage::{FIELDS, Simulation, wait};
@@ -71,13 +71,11 @@ impl Order {
 impl Simulation {
     /// Carries an order out; that it is refused, or goes wrong, is told and no more.
     pub(crate) fn order(&self, order: &Order) {
-        self.stage.lock().agreed.ordered = true;
         let done = match order {
             Order::Undo(number) => self.take_back(*number),
             Order::Resolve(number, keep) => self.decide_conflict(*number, *keep),
         };
         let mut state = self.stage.lock();
-        state.agreed.ordered = false;
         if let Err(failure) = done {
             state.tell(format!("it is not done: {failure}"));
         }
@@ -98,14 +96,21 @@ impl Simulation {
         if chance.percent(30) {
             asked.field = Some(chance.pick(&FIELDS).into());
         }
-        {
-            let mut state = self.stage.lock();
-            state.agreed.undid = true;
-            state.tell(format!("somebody takes back {asked:?}"));
-        }
-        let report = wait(undo(&self.context, &self.setup, &asked)).map_err(Box::new)?;
+        self.stage.lock().tell(format!("somebody takes back {asked:?}"));
+        let report = self.undo(&asked)?;
         self.stage.lock().tell(format!("it is taken back: {:?}, {:?}", report.plan, report.verified));
         Ok(())
+    }
+
+    /// Takes back what is asked for, as a person's order.
+    pub fn undo(&self, asked: &Undo) -> Result<UndoReport, Box<Failure>> {
+        {
+            let agreed = &mut self.stage.lock().agreed;
+            (agreed.ordered, agreed.undid) = (true, true);
+        }
+        let report = wait(undo(&self.context, &self.setup, asked));
+        self.stage.lock().agreed.ordered = false;
+        report.map_err(Box::new)
     }
 
     fn decide_conflict(&self, number: u64, keep: Side) -> Result<(), Box<Failure>> {
@@ -115,7 +120,10 @@ impl Simulation {
         }
         let number = Chance::new(number).pick(&numbers);
         self.stage.lock().tell(format!("somebody takes the {keep} of conflict {number}"));
-        let record = wait(resolve(&self.context, &self.setup, &[number], keep)).map_err(Box::new)?;
+        self.stage.lock().agreed.ordered = true;
+        let decided = wait(resolve(&self.context, &self.setup, &[number], keep));
+        self.stage.lock().agreed.ordered = false;
+        let record = decided.map_err(Box::new)?;
         self.stage.lock().tell(format!("it is decided: {:?}", record.outcome));
         Ok(())
     }
@@ -133,7 +141,8 @@ impl Simulation {
         let writes = self.stage.lock().writes.len();
         let report = self.run_with(answer);
         let mut state = self.stage.lock();
-        let stopped = report.as_ref().is_ok_and(|report| report.guarded.stops());
+        // What came up while a first plan was carried out is held by itself.
+        let stopped = report.as_ref().is_ok_and(|report| report.guarded.stops() && !report.guarded.is_later);
         if (is_stale || stopped) && state.writes.len() > writes {
             state.breaches.push(format!("E4.6: a plan was written although it was stopped: {report:?}"));
         }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use syncline_core::{FieldName, PairState, Reason, RecordId, RunId, Side, Standing, Value};
 use syncline_runner::{
     Batch, BoxFuture, Committed, Key, NotUndone, RunReport, Space, Stats, Store, StoreError, StoreTable, Undo,
-    UndoReport, Verified, left_alone, plan_undo, planned_items, undo,
+    UndoReport, Verified, left_alone, plan_undo, planned_items,
 };
-use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -30,7 +30,7 @@ fn run(simulation: &Simulation) -> RunReport {
 
 fn take_back(simulation: &Simulation, asked: &Undo) -> UndoReport {
     simulation.stage.lock().now += 5_000;
-    wait(undo(&simulation.context, &simulation.setup, asked)).expect("nothing goes wrong in this undo")
+    simulation.undo(asked).expect("nothing goes wrong in this undo")
 }
 
 fn left(simulation: &Simulation) -> Vec<NotUndone> {
@@ -225,4 +225,49 @@ fn e9_6_a_plan_of_an_undo_writes_nothing() {
     assert_eq!(simulation.stage.lock().ids(RIGHT).len(), 1);
     assert_eq!(run(&simulation).record.tally.writes(), 0, "nor does the next run");
     rest(&simulation);
+}
+
+#[test]
+fn e9_6_a_created_record_that_was_filled_in_before_its_run_ended_is_kept() {
+    let one_by_one = Manner { batch_max: 1, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, Manner::PLAIN, one_by_one, default_rules());
+    create(&simulation, "ada");
+    create(&simulation, "eve");
+    {
+        let mut stage = simulation.stage.lock();
+        // Before it is known what became of the first create, somebody fills the record in. The second create fails and
+        // is tried again, so the run plans once more, and carries that too.
+        stage.tricks.extend([(RIGHT, Trick::LoseAnswer), (RIGHT, Trick::Fail)]);
+        stage.meanwhile = Some(|state| {
+            let made = state.ids(RIGHT).pop();
+            made.iter().for_each(|id| state.person_edits(RIGHT, id, "street", "Dorset Street"));
+            made.is_some()
+        });
+    }
+    let report = run(&simulation);
+    let right = RecordId::from("R1");
+    let made_for = simulation.pair_of(RIGHT, &right).and_then(|pair| pair.left).expect("it was made for somebody");
+    assert_eq!(value(&simulation, LEFT, &made_for, "street"), Some(text("Dorset Street")));
+    let undone = take_back(&simulation, &Undo::run(report.record.id));
+    let reasons: Vec<String> = left(&simulation).into_iter().map(|thing| thing.reason).collect();
+    assert!(reasons.contains(&"it was edited since it was created".to_owned()), "{undone:?} {reasons:?}");
+    assert_eq!(value(&simulation, RIGHT, &right, "street"), Some(text("Dorset Street")));
+    rest(&simulation);
+}
+
+#[test]
+fn e9_6_what_was_taken_back_on_one_side_differs_also_after_a_merge() {
+    let simulation = plain();
+    let (ada, eve) = (create(&simulation, "ada"), create(&simulation, "eve"));
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    edit(&simulation, LEFT, &ada, "street", "Dorset Street");
+    let report = run(&simulation);
+    take_back(&simulation, &Undo::run(report.record.id));
+    assert_eq!(value(&simulation, RIGHT, &right, "street"), Some(Value::Clear));
+    let into = partner(&simulation, &eve);
+    simulation.stage.lock().person_deletes(LEFT, &eve);
+    simulation.stage.lock().person_merges(RIGHT, &right, &into);
+    rest(&simulation);
+    assert_eq!(value(&simulation, LEFT, &ada, "street"), Some(text("Dorset Street")));
 }
