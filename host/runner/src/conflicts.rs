@@ -95,7 +95,7 @@ pub(crate) fn keep(
         running.state.next_conflict += 1;
         running.state.next_conflict
     });
-    let kept = KeptConflict { number, pair, run: running.run.id, at: running.context.world.now(), conflict };
+    let kept = KeptConflict { number, pair, run: running.counts_from(), at: running.context.world.now(), conflict };
     codec::put(batch, codec::conflict(running.synced.space, number), &kept);
     number
 }

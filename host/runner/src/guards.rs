@@ -38,6 +38,9 @@ pub struct Guarded {
     pub waiting: Option<WaitingDeletes>,
     /// True if an answer was given about something else than this plan: then nothing is carried out.
     pub is_stale: bool,
+    /// True if the run had carried out a plan before it came to this one, which only holds what came up meanwhile.
+    #[serde(skip)]
+    pub is_later: bool,
     /// Items that go on.
     #[serde(skip)]
     pub(crate) items: u64,
@@ -68,8 +71,9 @@ impl Guarded {
             reasons.insert(0, "the plan is not the one that the answer is about".to_owned());
         }
         let digest = &self.digest;
+        let nothing = if self.is_later { "nothing more" } else { "nothing" };
         let why = format!(
-            "{}; nothing was written: look at it with `syncline plan {sync}`, and carry it out with `syncline run {sync} \
+            "{}; {nothing} was written: look at it with `syncline plan {sync}`, and carry it out with `syncline run {sync} \
              --approve {digest}`",
             reasons.join("; ")
         );
@@ -170,6 +174,7 @@ pub(crate) async fn weigh(running: &mut Running<'_>) -> Result<Guarded, Failure>
         breakers: tripped(guards, &around, &count),
         waiting,
         is_stale: false,
+        is_later: false,
         items: count.items,
     })
 }

@@ -459,7 +459,7 @@ fn settle_quietly(
     open: &OpenConflicts,
     batch: &mut Batch,
 ) {
-    let run = running.run.id;
+    let run = running.counts_from();
     let now = running.context.world.now();
     if decision.forget {
         work.pair.base = Base::default();

@@ -140,7 +140,8 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
             report.drifted = (only.len() as u64).saturating_sub(carried_out);
         }
         let is_first = round == 0;
-        let guarded = guards::guard(running, request.answer.as_ref().filter(|_| is_first)).await?;
+        let mut guarded = guards::guard(running, request.answer.as_ref().filter(|_| is_first)).await?;
+        guarded.is_later = !is_first;
         planned.keep(guarded.items);
         if is_first || guarded.stops() || guarded.waiting.is_some() {
             running.state.waiting = guarded.waiting.clone().filter(|_| !guarded.stops());
@@ -203,8 +204,7 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
     let mut batch = Batch::default();
     if running.state.rules != rules {
         running.synced.queue_all(&mut running.state).await?;
-        // A dry run has no number; what it finds counts from the next run on.
-        let run = running.next_run().await?;
+        let run = running.counts_from();
         running.state.mappings.renew(&running.setup.rules, run);
         running.state.rules = rules;
         waiting::forget_all(&running.synced, &mut batch);

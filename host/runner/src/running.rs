@@ -10,7 +10,7 @@ use crate::left_over::LeftOver;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::{Class, Tally};
-use crate::{Batch, Failure, Plugins, Space, Store, StoreError, StoreTable, codec, recover, versions};
+use crate::{Batch, Failure, Key, Plugins, Space, Store, StoreError, StoreTable, codec, recover, versions};
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +112,14 @@ pub async fn run_record(store: &dyn Store, run: RunId) -> Result<Option<RunRecor
     Ok(codec::load(store, codec::run(run)).await?)
 }
 
+fn next_run_key() -> Key {
+    codec::meta(Space::HOST, "next-run")
+}
+
+async fn next_run(store: &dyn Store) -> Result<RunId, StoreError> {
+    Ok(RunId(codec::load(store, next_run_key()).await?.unwrap_or(1)))
+}
+
 /// One sync during one run.
 pub(crate) struct Running<'a> {
     pub(crate) context: &'a Context,
@@ -121,6 +129,8 @@ pub(crate) struct Running<'a> {
     pub(crate) right: EndpointAccess<'a>,
     pub(crate) state: SyncState,
     pub(crate) run: RunRecord,
+    /// The number that the next run had when this one was opened.
+    next: RunId,
     /// Pairs of two records when the run began.
     pub(crate) pairs_before: u64,
     /// The pairs that this run has counted as not in step, and as what: a later round may bring them further.
@@ -187,33 +197,32 @@ impl<'a> Running<'a> {
             right,
             state,
             run,
+            next: next_run(store).await?,
             pairs_before,
             left_over: LeftOver::default(),
             budget: None,
         })
     }
 
-    /// Returns the number of this run, or of the next one if this has none.
-    pub(crate) async fn next_run(&self) -> Result<RunId, StoreError> {
+    /// Returns the number under which what is found now is kept: a dry run has none, what it finds counts from the next
+    /// run on.
+    pub(crate) fn counts_from(&self) -> RunId {
         match self.run.id {
-            RunId(0) => {
-                let counter = codec::meta(Space::HOST, "next-run");
-                Ok(RunId(codec::load(self.synced.store, counter).await?.unwrap_or(1)))
-            }
-            run => Ok(run),
+            RunId(0) => self.next,
+            run => run,
         }
     }
 
     /// Gives the run its number and writes it down.
     pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
-        let counter = codec::meta(Space::HOST, "next-run");
-        self.run.id = self.next_run().await?;
+        // Another sync may have taken the number that this one was opened with.
+        self.run.id = next_run(self.synced.store).await?;
         let next = self.run.id.0;
         self.state.open_run = Some(self.run.id);
         (self.left.run, self.right.run) = (Some(self.run.id), Some(self.run.id));
         let mut batch = Batch::default();
         versions::note(self, &mut batch);
-        codec::put(&mut batch, counter, &(next + 1));
+        codec::put(&mut batch, next_run_key(), &(next + 1));
         codec::put(&mut batch, codec::run(self.run.id), &self.run);
         codec::put(&mut batch, self.synced.state_key(), &self.state);
         self.synced.store.commit(batch).await?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    ConflictPolicy, Decided, DeletePolicy, EditDelete, FieldName, PairState, Reason, RecordId, Rules, Side, Standing,
-    TransformUse, Value,
+    ConflictPolicy, Decided, DeletePolicy, EditDelete, FieldName, KeyForm, PairState, Reason, RecordId, Rules, Side,
+    Standing, TransformUse, Value,
 };
 use syncline_runner::{BoxFuture, Fault, RunReport, Transform, TransformedRow};
 use syncline_simulation::{Manner, Simulation, check, default_rules, text};
@@ -271,4 +271,27 @@ fn e3_4_a_side_is_taken_against_a_decision_unless_the_group_has_moved_on() {
             rest(&simulation);
         }
     }
+}
+
+#[test]
+fn e3_4_an_edit_that_a_dry_run_took_in_is_one_since_the_decision() {
+    let mut rules = default_rules();
+    for mapping in rules.mappings.iter_mut().filter(|mapping| mapping.left.as_str() == "name") {
+        mapping.compare = Some(KeyForm::Text);
+    }
+    let simulation = plain(rules);
+    let (left, right) = pair(&simulation, "ada");
+    edit(&simulation, LEFT, &left, "name", "Ada Byron");
+    edit(&simulation, RIGHT, &right, "name", "Ada King");
+    run(&simulation);
+    assert_eq!(values(&simulation, &left, &right, "name"), both("Ada King"), "the later one");
+    // The same in other letters is carried nowhere, and is an edit nevertheless.
+    edit(&simulation, LEFT, &left, "name", "ADA KING");
+    simulation.plan();
+    let numbers = [simulation.conflicts()[0].number];
+    let resolved = syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, LEFT);
+    let resolved = futures_util::FutureExt::now_or_never(resolved).expect("nothing waits");
+    assert!(resolved.is_err(), "{resolved:?}");
+    assert_eq!(values(&simulation, &left, &right, "name"), [Some(text("ADA KING")), Some(text("Ada King"))]);
+    rest(&simulation);
 }

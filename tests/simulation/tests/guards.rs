@@ -1,6 +1,6 @@
 //! What waits for a person, and what is never written unseen (E4.3, E4.5, E4.6), as small histories.
 
-use syncline_core::{DeletePolicy, Guards, PairState, Reason, RecordId, Ruling, Side, Standing, TRASH_TAG};
+use syncline_core::{DeletePolicy, EditDelete, Guards, PairState, Reason, RecordId, Ruling, Side, Standing, TRASH_TAG};
 use syncline_runner::{Answer, Guarded, RunOutcome, RunReport};
 use syncline_simulation::{Manner, Simulation, check, default_rules};
 
@@ -299,4 +299,32 @@ fn e4_5_a_digest_does_not_depend_on_the_order_or_the_pages() {
     let one_by_one = Manner { page_max: 1, batch_max: 1, ..Manner::PLAIN };
     let all = [digest(Manner::PLAIN, false), digest(Manner::PLAIN, true), digest(one_by_one, true)];
     assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+}
+
+#[test]
+fn e4_6_what_comes_up_while_a_run_writes_is_held_by_itself_and_said_to_be() {
+    let one_by_one = Manner { batch_max: 1, ..Manner::PLAIN };
+    let (mut simulation, _) = with_manner(one_by_one, 100, DeletePolicy::Delete, Guards::default());
+    simulation.setup.rules.edit_delete = EditDelete::DeleteWins;
+    let right = simulation.stage.lock().ids(RIGHT);
+    for id in &right[..13] {
+        simulation.stage.lock().person_edits(RIGHT, id, "street", "Dorset Street");
+    }
+    // Once the first of them is written, somebody deletes the records that the next ones are for.
+    simulation.stage.lock().meanwhile = Some(|state| {
+        let has_street = |id: &RecordId| state.value(LEFT, id, "street").is_some_and(|street| !street.is_blank());
+        let (written, rest): (Vec<_>, Vec<_>) = state.ids(LEFT).into_iter().partition(has_street);
+        let begins = !written.is_empty();
+        rest.iter().filter(|_| begins).for_each(|id| state.person_deletes(LEFT, id));
+        begins
+    });
+    let report = run(&simulation);
+    let Some(RunOutcome::Blocked { breaker, why }) = &report.record.outcome else { panic!("{:?}", report.record) };
+    assert_eq!((breaker.as_str(), report.record.tally.writes()), ("deletes", 1), "{why}");
+    assert!(why.contains("12 deletes, with 100 pairs; nothing more was written"), "{why}");
+    assert_eq!(count(&simulation, RIGHT), 100, "none of them is carried out");
+    let answer = (simulation.plan().guarded.digest, true);
+    say(&simulation, Some((&answer.0, answer.1)));
+    assert_eq!(count(&simulation, RIGHT), 1);
+    rest(&simulation);
 }
