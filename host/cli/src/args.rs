@@ -23,6 +23,14 @@ Records, pairs, the journal and what is known of each application are in the fil
 whoever has it. Secrets in it stay encrypted: another machine needs the same key, SYNCLINE_KEY or the \
 file `key` of the data folder. Plugins and syncline.toml are not in it.";
 
+const COMPACT: &str = "\
+Example:
+  syncline store compact
+
+Files of sled grow with what is written and never shrink, whatever is deleted; `syncline status` says when it is worth \
+it. The copy needs space beside them while it is made, and `syncline serve` must not run. Stopping it at any \
+moment leaves the state as it was, or compacted.";
+
 const HINT: &str = "\
 Examples:
   syncline hint crm contacts 1234 5678
@@ -151,6 +159,9 @@ pub enum Command {
     /// Take in a state that `export` wrote; the data folder must not have one
     #[command(after_help = IMPORT)]
     Import(StateFile),
+    /// Look after the files in which the state is kept
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Add, list, inspect and remove plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -398,6 +409,14 @@ pub struct UndoArgs {
     /// Answer the ordinary question with yes
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// What to do with the files of the state.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Give back what the files of sled hold beyond the rows, by copying these; fjall does so by itself
+    #[command(after_help = COMPACT)]
+    Compact,
 }
 
 /// A file with a state.

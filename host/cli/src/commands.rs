@@ -2,6 +2,7 @@
 
 pub mod beside;
 pub mod check;
+pub mod compact;
 pub mod conflicts;
 pub mod errors;
 pub mod explain;
@@ -243,8 +244,8 @@ fn after_store_error(error: &StoreError) -> Option<&'static str> {
             Some("free some space on the disk of the data folder (`--data`); the next run goes on from here")
         }
         StoreError::Short { .. } => Some(
-            "nothing was written; free some space there and run again, or change `reserve_mib` and `free_mib_min` of \
-             `[store]`: the commands that only read work meanwhile",
+            "nothing was written; free some space there first, or change `reserve_mib` and `free_mib_min` of `[store]`: the \
+             commands that only read work meanwhile",
         ),
         StoreError::Busy => Some("wait until the other syncline process has ended, or stop it"),
         StoreError::OtherEngine { .. } => Some(

@@ -178,10 +178,23 @@ pub struct Committed {
 pub struct Stats {
     /// Bytes on disk.
     pub disk_bytes: u64,
+    /// Bytes of the rows, for a database whose files do not shrink by themselves, where they were counted.
+    pub live_bytes: Option<u64>,
     /// Bytes free on that disk.
     pub free_bytes: Option<u64>,
     /// The number of the last commit.
     pub last_commit: u64,
+}
+
+impl Stats {
+    /// Bytes of files from which on it is worth to make them smaller.
+    const COMPACT_FROM_BYTES: u64 = 1024 * 1024 * 1024;
+
+    /// Tells whether the files hold so much more than the rows that a copy of these is worth its while.
+    pub fn wants_compaction(&self) -> bool {
+        let is_mostly_empty = |live: u64| self.disk_bytes > live.saturating_mul(3);
+        self.disk_bytes >= Self::COMPACT_FROM_BYTES && self.live_bytes.is_some_and(is_mostly_empty)
+    }
 }
 
 /// Why the store could not do what was asked.
@@ -195,10 +208,12 @@ pub enum StoreError {
     Full,
     /// Less space is free than a run may begin with.
     #[error(
-        "{} MiB are free on the disk of {}, and a run begins only with {} MiB",
+        "{} MiB are free on the disk of {}, and {what} needs {} MiB",
         free_bytes >> 20, folder.display(), needed_bytes.div_ceil(1 << 20)
     )]
     Short {
+        /// For what.
+        what: &'static str,
         /// Where the store is.
         folder: PathBuf,
         /// What is free.

@@ -7,17 +7,20 @@
 //! its lock anew for each row; so a read holds a lock that the writer takes alone while it applies a batch.
 
 mod blocks;
+mod compaction;
 mod database;
 mod disk;
 mod dropping;
 mod failure;
 mod format;
 mod high_water;
+mod live;
 mod reserve;
 mod row;
 mod stage;
 mod writer;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -29,6 +32,7 @@ use syncline_runner::BoxFuture;
 use syncline_runner::{Batch, Committed, Key, Space, Stats, Store, StoreError, StoreTable};
 use tokio::sync::{Semaphore, oneshot};
 
+pub use self::compaction::{Compacted, compact};
 use self::database::Batch as Rows;
 use self::disk::Disk;
 use self::failure::Failure;
@@ -122,10 +126,11 @@ impl DiskStore {
     fn open_migrating(dir: &Path, options: DiskOptions, migrations: &[Migration]) -> Result<Self, StoreError> {
         let dir = std::path::absolute(dir)
             .map_err(|error| failure::from_io(&format!("finding {}", dir.display()), &error).error)?;
+        let held = hold(&dir, options.engine)?;
         let reserve = Reserve::of(&dir, &options);
-        let disk = match open_or_create(&dir, &options, migrations) {
+        let disk = match open_or_create(&held, &options, migrations) {
             Err(StoreError::Full) if reserve.give_up() => {
-                open_or_create(&dir, &options, migrations).inspect_err(|_| reserve.take_back())?
+                open_or_create(&held, &options, migrations).inspect_err(|_| reserve.take_back())?
             }
             opened => opened?,
         };
@@ -140,7 +145,7 @@ impl DiskStore {
             reserve,
         });
         let (requests, received) = mpsc::channel();
-        let writer = Writer::new(Arc::clone(&shared), received, high_water);
+        let writer = Writer::new(Arc::clone(&shared), received, high_water, held);
         let writer = thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run())
@@ -250,7 +255,7 @@ impl Store for DiskStore {
             let kept = self.shared.reserve.held_bytes();
             let measure = move |disk: &Disk| {
                 let disk_bytes = disk.disk_bytes()?.saturating_sub(kept);
-                Ok(Stats { disk_bytes, free_bytes: disk.free_bytes(), last_commit })
+                Ok(Stats { disk_bytes, live_bytes: disk.live_bytes(), free_bytes: disk.free_bytes(), last_commit })
             };
             self.read(usize::MAX, measure).await
         })
@@ -338,15 +343,37 @@ impl Shared {
 /// Rows of a table, by id.
 type Page = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Opens the database in `dir`, an absolute path, or makes it.
-fn open_or_create(dir: &Path, options: &DiskOptions, migrations: &[Migration]) -> Result<Disk, StoreError> {
-    // The nearest folder that is there already; what is made below it must be synced into it.
+/// A folder that only this process has, from before its database is opened until after it is closed.
+struct Held {
+    dir: PathBuf,
+    /// The nearest folder that was there already; what was made below it must be synced into it.
+    above: PathBuf,
+    /// The file that names the engine, locked.
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
+    lock: File,
+}
+
+/// Makes `dir`, an absolute path, where it is missing, and keeps others out of it.
+fn hold(dir: &Path, engine: Engine) -> Result<Held, StoreError> {
     let above = dir.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned();
     std::fs::create_dir_all(dir)
         .map_err(|error| failure::from_io(&format!("making {}", dir.display()), &error).error)?;
-    choose_engine(dir, options.engine)?;
+    choose_engine(dir, engine)?;
+    let lock = Engine::lock(dir).map_err(|error| match error {
+        TryLockError::WouldBlock => StoreError::Busy,
+        TryLockError::Error(error) => failure::from_io(&format!("locking {}", dir.display()), &error).error,
+    })?;
+    Ok(Held { dir: dir.to_owned(), above, lock })
+}
+
+/// Opens the database in a folder, or makes it.
+fn open_or_create(held: &Held, options: &DiskOptions, migrations: &[Migration]) -> Result<Disk, StoreError> {
+    let Held { dir, above, .. } = held;
+    let tidying = |error| failure::from_io("tidying up after a compaction", &error).error;
+    compaction::settle(dir, options.engine).map_err(tidying)?;
     let mut disk = Disk::open(options.engine, dir, options)?;
-    match prepare(&mut disk, dir, &above, migrations) {
+    let prepared = prepare(&mut disk, dir, above, migrations);
+    match prepared.and_then(|()| compaction::forget_old(dir, options.engine).map_err(tidying)) {
         Ok(()) => Ok(disk),
         Err(error) => {
             disk.close();
@@ -380,6 +407,7 @@ fn prepare(disk: &mut Disk, dir: &Path, above: &Path, migrations: &[Migration]) 
                 return Err(high_water.missing(mark, 0));
             }
             disk::warn_of_file_system(dir);
+            disk.count_from_nothing();
             create(disk, above, format::newest(migrations))?;
         }
         None => {
@@ -436,13 +464,12 @@ fn scan(disk: &Disk, prefix: row::Prefix, after: &[u8], limit: usize) -> Result<
 }
 
 fn table_after(disk: &Disk, after: Option<(Space, StoreTable)>) -> Result<Option<(Space, StoreTable)>, StoreError> {
-    const END: [u8; 6] = [0xff; 6];
     let mut start = after.map_or(row::prefix(Space::HOST, StoreTable::Meta), |(space, table)| {
         row::prefix_end(row::prefix(space, table))
     });
     loop {
         let mut found = None;
-        disk.range(&start, &END, |key, _, _| {
+        disk.range(&start, &row::END, |key, _, _| {
             found = Some(key.to_vec());
             Ok(false)
         })?;

@@ -3,7 +3,7 @@
 //! Invariant: a store's folder remembers its engine and is never opened with another one.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -39,6 +39,13 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Locks the file that names the engine of the store in `dir`, for as long as it is open.
+    pub(crate) fn lock(dir: &Path) -> Result<File, TryLockError> {
+        let file = File::open(dir.join(FILE)).map_err(TryLockError::Error)?;
+        file.try_lock()?;
+        Ok(file)
     }
 
     /// Writes the name into `dir`. A crash leaves no file or a whole one.

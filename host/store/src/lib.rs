@@ -12,7 +12,7 @@ mod seal;
 mod secret;
 mod transfer;
 
-pub use disk_store::{DiskOptions, DiskStore};
+pub use disk_store::{Compacted, DiskOptions, DiskStore, compact};
 pub use engine::Engine;
 pub use limits::{ID_LENGTH_MAX, VALUE_LENGTH_MAX};
 pub use memory::{MemorySnapshot, MemoryStore};

@@ -147,7 +147,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             let state = self.opened()?;
             let bytes: usize = state.rows.iter().map(|(key, value)| key.id.len() + value.len()).sum();
-            Ok(Stats { disk_bytes: bytes as u64, free_bytes: None, last_commit: state.last_commit })
+            Ok(Stats { disk_bytes: bytes as u64, live_bytes: None, free_bytes: None, last_commit: state.last_commit })
         })
     }
 

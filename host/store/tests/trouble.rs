@@ -386,7 +386,6 @@ async fn on_a_full_disk_a_run_ends_and_everything_can_be_read(engine: Engine) {
         kept += 500;
         assert!(kept < 1_000_000, "the disk never fills");
     }
-    assert!(matches!(store.make_room().await, Err(StoreError::Short { .. })), "a run would begin");
     // Whoever goes on all the same is stopped while what ends a run still fits.
     let mut kept = 0..kept;
     while commit(&store, kept.end..kept.end + 500).await.is_ok() {

@@ -9,8 +9,8 @@ use syncline_store::Engine;
 
 use super::beside::{self, Request, Unanswered};
 use super::perform::{Seat, perform};
-use super::{CommandError, Exit, hint, notices, reading, remedy, run, serve, transfer};
-use crate::args::Command;
+use super::{CommandError, Exit, compact, hint, notices, reading, remedy, run, serve, transfer};
+use crate::args::{Command, StoreCommand};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::render::View;
@@ -38,6 +38,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     let mut keeping = config.store.clone();
     match command {
         Command::Import(args) => return transfer::import(&config, folders, &args.file).await,
+        Command::Store(StoreCommand::Compact) => return compact::compact(&config, folders),
         // The way from one engine to another begins with the one that is there.
         Command::Export(_) => {
             keeping.engine = Engine::of_folder(&folders.data.join("store"))?.unwrap_or(keeping.engine);

@@ -32,6 +32,7 @@ impl Command {
             Command::Init(_)
             | Command::Export(_)
             | Command::Import(_)
+            | Command::Store(_)
             | Command::Serve
             | Command::Status(_)
             | Command::Records(_)
@@ -84,6 +85,7 @@ pub async fn perform(
         | Command::Errors(_)
         | Command::Export(_)
         | Command::Import(_)
+        | Command::Store(_)
         | Command::Init(_)
         | Command::Serve
         | Command::Plugin(_) => Err(CommandError::Usage("this command works by itself".to_owned())),

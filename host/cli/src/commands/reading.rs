@@ -59,6 +59,7 @@ pub async fn read(
         Command::Init(_)
         | Command::Export(_)
         | Command::Import(_)
+        | Command::Store(_)
         | Command::Check(_)
         | Command::Hint(_)
         | Command::Plan(_)

@@ -2,7 +2,8 @@
 //!
 //! `syncline.status/1`: `syncs`, each with `left`, `right`, `active`, `schedule`, `next_run` and everything of
 //! [`SyncStatus`]; `tasks` with `used`, `limit`, `ends_at` and the `changes` of the limit; `budgets`, one for each
-//! account with the names of its connections in `connection`, `held_until`, and `windows` of `per_s`, `calls` and `of`.
+//! account with the names of its connections in `connection`, `held_until`, and `windows` of `per_s`, `calls` and `of`;
+//! `store` with `disk_bytes` and `live_bytes`, only when it should be compacted.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +11,10 @@ use serde::Serialize;
 use syncline_core::{Instant, Reason, Side};
 use syncline_net::BudgetState;
 use syncline_runner::report::{self, Moment, RunSummary, SyncStatus};
-use syncline_runner::{BudgetOwner, Store, budget_owner, kept_budget, limit_changes, task_count};
+use syncline_runner::{BudgetOwner, Stats, Store, budget_owner, kept_budget, limit_changes, task_count};
 
 use super::CommandError;
+use super::compact::mib;
 use super::reading::{failed, syncs_named};
 use crate::config::{Config, Sync};
 use crate::output::Output;
@@ -26,6 +28,15 @@ struct Report {
     syncs: Vec<Line>,
     tasks: Tasks,
     budgets: Vec<Budget>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<Overgrown>,
+}
+
+/// Files that hold much more than rows.
+#[derive(Serialize)]
+struct Overgrown {
+    disk_bytes: u64,
+    live_bytes: u64,
 }
 
 /// The budget of the month (E7).
@@ -81,7 +92,8 @@ pub async fn report(
     view: View,
 ) -> Result<Output, CommandError> {
     let tasks = tasks(store, config, view.now).await?;
-    let mut report = Report { syncs: Vec::new(), tasks, budgets: Vec::new() };
+    let overgrown = overgrown(store.stats().await.map_err(failed)?);
+    let mut report = Report { syncs: Vec::new(), tasks, budgets: Vec::new(), store: overgrown };
     for name in syncs_named(store, config, sync).await? {
         let status = report::status(store, &name).await.map_err(failed)?;
         report.syncs.push(line(config.sync(&name), status, view.now));
@@ -97,6 +109,16 @@ pub async fn report(
         report.budgets.extend(state.and_then(|state| budget(connections.join(" and "), &state, view.now)));
     }
     Ok(view.output(|| text(&report, view), || document("status", &report)))
+}
+
+fn overgrown(stats: Stats) -> Option<Overgrown> {
+    let live_bytes = stats.live_bytes.filter(|_| stats.wants_compaction())?;
+    Some(Overgrown { disk_bytes: stats.disk_bytes, live_bytes })
+}
+
+fn overgrown_text(Overgrown { disk_bytes, live_bytes }: &Overgrown) -> String {
+    let (files, rows) = (mib(*disk_bytes), mib(*live_bytes));
+    format!("store: {files} of files for {rows} of rows; `syncline store compact` gives most of it back\n")
 }
 
 async fn tasks(store: &dyn Store, config: &Config, now: Instant) -> Result<Tasks, CommandError> {
@@ -178,6 +200,9 @@ fn text(report: &Report, view: View) -> String {
             budget.held_until.map(|until| format!("asks to wait, goes on {}", time::relative(view.now, until.0)));
         let parts: Vec<String> = calls.chain(held).collect();
         text.push_str(&format!("{}: {}\n", plain(&budget.connection), parts.join(", ")));
+    }
+    if let Some(overgrown) = &report.store {
+        text.push_str(&overgrown_text(overgrown));
     }
     if report.syncs.is_empty() {
         text.push_str("there is no sync in the configuration\n");
@@ -273,6 +298,22 @@ mod tests {
     use super::*;
     use syncline_core::Counted;
     use syncline_net::{RateLimit, Spending};
+
+    #[test]
+    fn a_store_is_told_of_only_when_a_copy_is_worth_its_while() {
+        let told = |disk_mib: u64, live_mib: Option<u64>| {
+            let live_bytes = live_mib.map(|mib| mib << 20);
+            overgrown(Stats { disk_bytes: disk_mib << 20, live_bytes, ..Stats::default() })
+        };
+        for (disk_mib, live_mib) in [(1_000, Some(1)), (3_000, Some(1_000)), (5_000, None)] {
+            assert!(told(disk_mib, live_mib).is_none(), "{disk_mib} MiB for {live_mib:?}");
+        }
+        let text = overgrown_text(&told(3_001, Some(1_000)).expect("told"));
+        assert_eq!(
+            text,
+            "store: 3001.0 MiB of files for 1000.0 MiB of rows; `syncline store compact` gives most of it back\n"
+        );
+    }
 
     #[test]
     fn a_budget_is_told_as_it_is_now() {

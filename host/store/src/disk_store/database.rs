@@ -36,6 +36,18 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// How many changes there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns the changes, in order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.rows.iter().map(|(key, stored)| (key.as_slice(), stored.as_deref()))
+    }
+}
+
 /// Takes a stored row, and tells whether it wants the next one.
 pub(super) type Take<'take> = dyn FnMut(Bytes, Bytes) -> Result<bool, StoreError> + 'take;
 
@@ -49,8 +61,8 @@ pub(super) trait Database: Send + Sync {
     fn key_after(&self, key: &[u8]) -> Result<Option<Bytes>, Failure>;
     /// Gives the rows from `from` on, up to but without `end`, to `take`, until it answers false.
     fn range(&self, from: &[u8], end: &[u8], take: &mut Take<'_>) -> Result<(), StoreError>;
-    /// Applies a batch. A crash right after it may leave it or not.
-    fn apply(&self, batch: &Batch) -> Result<(), Failure>;
+    /// Applies the parts as one batch. A crash right after it may leave it or not.
+    fn apply(&self, parts: &[&Batch]) -> Result<(), Failure>;
     /// Tells if it has given up in the background, so that the next batch would be refused.
     fn check(&self) -> Result<(), Failure>;
     /// Makes everything applied so far survive a power cut.
@@ -59,8 +71,18 @@ pub(super) trait Database: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Tells whether small rows are better stored together (`blocks`).
     fn packs_rows(&self) -> bool;
+    /// Tells whether it gives back by itself what its files do not need any more.
+    fn frees_its_space(&self) -> bool;
     /// Returns the file that the database locks while it is open, opened once more.
     fn locked_file(&self) -> io::Result<File>;
+}
+
+/// Returns the name of the folder of a database in the store's.
+pub(super) fn folder_name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sled => in_sled::FOLDER,
+        Engine::Fjall => in_fjall::FOLDER,
+    }
 }
 
 /// Opens the database of `engine` in `dir`, or makes it. It can panic or take without end on damaged files.

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::blocks::{self, Block};
 use super::database::{self, Batch, Database};
 use super::dropping::Range;
 use super::failure::{Failure, from_io, from_panic};
+use super::live;
 use super::reserve::Space;
 use super::row::{self, Kind, Prefix, Value};
 use super::{DiskOptions, Engine};
@@ -36,8 +38,12 @@ pub(super) struct Disk {
     /// The file that the database locks, to see when it has let go of it.
     locked: File,
     dir: PathBuf,
+    /// Where the database has its files.
+    folder: PathBuf,
     /// Ranges that are dropped but still being deleted; reads pass over them.
     dropping: Vec<Range>,
+    /// The bytes of all rows, where they are counted.
+    live_bytes: Option<AtomicU64>,
 }
 
 impl Disk {
@@ -49,7 +55,37 @@ impl Disk {
         let open = move || database::open(engine, &of_thread, &options_of_thread);
         let database = within(options.open_time_max, dir, open)?.map_err(|failure| explain_open(dir, failure.error))?;
         let locked = database.locked_file().map_err(|error| from_io("opening the store's file", &error).error)?;
-        Ok(Self { database, locked, dir: dir.to_owned(), dropping: Vec::new() })
+        let mut disk = Self {
+            folder: dir.join(database::folder_name(engine)),
+            database,
+            locked,
+            dir: dir.to_owned(),
+            dropping: Vec::new(),
+            live_bytes: None,
+        };
+        match live::read(&disk) {
+            Ok(live_bytes) => disk.live_bytes = live_bytes.map(AtomicU64::new),
+            Err(error) => {
+                disk.close();
+                return Err(explain_open(dir, error));
+            }
+        }
+        Ok(disk)
+    }
+
+    /// Tells whether the database gives back by itself what its files do not need any more.
+    pub(super) fn frees_its_space(&self) -> bool {
+        self.database.frees_its_space()
+    }
+
+    /// Returns the bytes of all rows, where they are counted.
+    pub(super) fn live_bytes(&self) -> Option<u64> {
+        self.live_bytes.as_ref().map(|bytes| bytes.load(Ordering::Acquire))
+    }
+
+    /// Counts the bytes of the rows from now on, if that tells anything; there are none yet.
+    pub(super) fn count_from_nothing(&mut self) {
+        self.live_bytes = (!self.frees_its_space()).then(AtomicU64::default);
     }
 
     /// Tells whether the rows of a table are stored in blocks.
@@ -146,6 +182,14 @@ impl Disk {
         })
     }
 
+    /// Gives every row as it is stored to `take`.
+    pub(super) fn every_row(
+        &self,
+        mut take: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.database.range(&[], &row::END, &mut |key, stored| take(&key, &stored).map(|()| true))
+    }
+
     /// Tells whether nothing is stored.
     pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.database.key_after(&[])?.is_none())
@@ -153,7 +197,16 @@ impl Disk {
 
     /// Applies a batch, all or nothing. A crash right after it may leave it or not, until [`Disk::persist`] returned.
     pub(super) fn apply(&self, batch: &Batch) -> Result<(), Failure> {
-        self.database.apply(batch).map_err(|failure| self.told_if_full(failure))
+        let applied = match &self.live_bytes {
+            None => self.database.apply(&[batch]),
+            Some(live_bytes) => live::after(self.database.as_ref(), batch, live_bytes.load(Ordering::Acquire))
+                .and_then(|(bytes, count)| {
+                    self.database.apply(&[batch, &count])?;
+                    live_bytes.store(bytes, Ordering::Release);
+                    Ok(())
+                }),
+        };
+        applied.map_err(|failure| self.told_if_full(failure))
     }
 
     /// Tells if the database has given up in the background, so that the next batch would be refused.
@@ -192,6 +245,11 @@ impl Disk {
         sync().map_err(|error| from_io("keeping the new store", &error).error)
     }
 
+    /// Returns the bytes of the database's files.
+    pub(super) fn database_bytes(&self) -> Result<u64, StoreError> {
+        bytes_of(&self.folder).map_err(|error| from_io("measuring the store", &error).error)
+    }
+
     /// Returns the bytes of the store's files.
     pub(super) fn disk_bytes(&self) -> Result<u64, StoreError> {
         bytes_of(&self.dir).map_err(|error| from_io("measuring the store", &error).error)
@@ -202,17 +260,19 @@ impl Disk {
         Space::of(&self.dir).map(|space| space.free)
     }
 
-    /// Closes the database and waits until another can be opened in its place.
-    pub(super) fn close(self) {
+    /// Closes the database and waits until another can be opened in its place; tells whether it let go of its files.
+    pub(super) fn close(self) -> bool {
         let Self { database, locked, dir, .. } = self;
         // Its threads may have ended without telling; dropping would then wait for them without end.
         let dropping = thread::Builder::new().name("store-close".into()).spawn(move || drop(database));
         if dropping.is_err() {
             tracing::warn!(folder = %dir.display(), "no thread could be started to close the store");
         }
-        if !is_let_go(&locked) {
+        let is_closed = is_let_go(&locked);
+        if !is_closed {
             tracing::warn!(folder = %dir.display(), "the store's file is still held after closing it");
         }
+        is_closed
     }
 }
 

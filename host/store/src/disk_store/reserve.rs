@@ -124,7 +124,12 @@ impl Reserve {
         let missing = self.bytes.saturating_sub(self.held_bytes());
         let needed = self.free_bytes_min(space) + missing;
         if space.free < needed || self.make_whole().is_err() {
-            return Err(StoreError::Short { folder: self.dir.clone(), free_bytes: space.free, needed_bytes: needed });
+            return Err(StoreError::Short {
+                what: "a run",
+                folder: self.dir.clone(),
+                free_bytes: space.free,
+                needed_bytes: needed,
+            });
         }
         *given_up = 0;
         Ok(())

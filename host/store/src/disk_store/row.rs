@@ -17,6 +17,9 @@ pub(super) const PIECE_LENGTH_MAX: usize = 4_096;
 /// The space and the table in front of every key.
 pub(super) type Prefix = [u8; 5];
 
+/// Behind every key.
+pub(super) const END: [u8; 6] = [0xff; 6];
+
 /// The highest bit of a table number: the pieces of that table's long values.
 const PIECES: u8 = 0x80;
 

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::format;
 use super::high_water::HighWater;
 use super::stage::{PieceTables, Stage};
-use super::{Shared, State};
+use super::{Held, Shared, State};
 
 /// How many writes are joined to one batch at most, but for a single commit with more.
 const JOINED_WRITES_MAX: usize = 2_000;
@@ -62,11 +62,13 @@ pub(super) struct Writer {
     high_water_written: u64,
     high_water_written_at: Instant,
     reopen_tried_at: Option<Instant>,
+    #[expect(dead_code, reason = "others are kept out as long as it is there")]
+    held: Held,
 }
 
 impl Writer {
     /// Makes the writer of an opened store, whose high-water mark stands at its last commit.
-    pub(super) fn new(shared: Arc<Shared>, requests: Receiver<Request>, high_water: HighWater) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, requests: Receiver<Request>, high_water: HighWater, held: Held) -> Self {
         let high_water_written = shared.last_commit();
         Self {
             shared,
@@ -77,6 +79,7 @@ impl Writer {
             high_water_written,
             high_water_written_at: Instant::now(),
             reopen_tried_at: None,
+            held,
         }
     }
 
@@ -354,7 +357,8 @@ impl Writer {
         }
     }
 
-    fn close(&mut self) -> Result<(), StoreError> {
+    /// Closes the store, and lets others in.
+    fn close(mut self) -> Result<(), StoreError> {
         let persisted = self.shared.persist();
         let closed = match self.shared.replace_state(State::Closed) {
             State::Open(disk) => {

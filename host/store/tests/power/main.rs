@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cut::{Chance, Cut, Loss};
-use recording::{Event, Moment, What};
+use recording::{Event, Moment, Name, What};
 use rounds::Acknowledged;
 use syncline_runner::Store;
-use syncline_store::{DiskOptions, DiskStore, Engine};
+use syncline_store::{DiskOptions, DiskStore, Engine, compact};
 use tempfile::TempDir;
 
 /// Says to a process that it is the one to record, and in which folder its store is.
@@ -67,10 +67,15 @@ fn acknowledged_commits_survive_power_cuts(engine: Engine) {
     let moments = moments_worth_a_cut(&events);
     let mut chance = Chance(0);
     let cuts = by_engine::short_or_long(CUTS, CUTS_LONG);
-    let mut failed = BTreeMap::new();
-    for (number, loss) in (0..cuts).zip(LOSSES.into_iter().cycle()) {
+    let at_random = (0..cuts).zip(LOSSES.into_iter().cycle()).map(|(number, loss)| {
         let moment = moments[chance.below(moments.len() as u64) as usize];
-        let cut = Cut { moment, loss, seed: u64::from(number) };
+        Cut { moment, loss, seed: u64::from(number) }
+    });
+    let every: Vec<Cut> = at_random.chain(while_compacting(&events)).collect();
+    let cuts = every.len();
+    let mut failed = BTreeMap::new();
+    for cut in every {
+        let loss = cut.loss;
         if let Err(left) = survives(engine, &events, cut) {
             failed.entry(format!("{loss:?}")).or_insert_with(Vec::new).push((cut, left));
         }
@@ -122,6 +127,18 @@ fn moments_worth_a_cut(events: &[Event]) -> Vec<Moment> {
     moments
 }
 
+/// Every step of a compaction that changes which database there is, with every loss.
+fn while_compacting(events: &[Event]) -> impl Iterator<Item = Cut> {
+    let is_swapped = |path: &Path| ["store/sled", "store/sled.copy", "store/sled.old"].iter().any(|name| path == *name);
+    let is_step = move |event: &&Event| match &event.what {
+        What::Named(Name::Renamed { from, to }) => is_swapped(from) || is_swapped(to),
+        What::Named(Name::Removed { path }) => path.starts_with("store/sled.old"),
+        _ => false,
+    };
+    let moments = events.iter().filter(is_step).flat_map(|event| [event.asked, event.asked + 1, event.done + 1]);
+    moments.flat_map(|moment| LOSSES.map(|loss| Cut { moment, loss, seed: moment as u64 }))
+}
+
 /// Returns what the process had said was acknowledged.
 fn said(events: &[Event], moment: Moment) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
@@ -153,6 +170,7 @@ fn in_memory() -> TempDir {
 
 async fn check(engine: Engine, folder: &Path, acknowledged: &Acknowledged) {
     let store = Arc::new(open(engine, folder));
+    assert_eq!(databases(folder), [engine.name()], "more than one database, or a half one");
     rounds::check(&store, acknowledged).await;
     let later = rounds::commit(&store, ROUNDS_AFTER, |_, _| ()).await;
     store.close().await.expect("closed");
@@ -160,9 +178,19 @@ async fn check(engine: Engine, folder: &Path, acknowledged: &Acknowledged) {
     rounds::check(&open(engine, folder), &later).await;
 }
 
+/// Returns the folders in that of the store.
+fn databases(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().expect("text")).collect()
+}
+
 fn commit_twice(engine: Engine, folder: &Path) {
     let rounds = by_engine::short_or_long(ROUNDS, ROUNDS_LONG).into();
-    for _ in 0..2 {
+    for is_first in [true, false] {
+        if !is_first {
+            compact(folder, &options(engine)).expect("compacted");
+        }
         let store = Arc::new(open(engine, folder));
         rounds::runtime().block_on(async {
             rounds::commit(&store, rounds, rounds::say).await;
@@ -172,12 +200,15 @@ fn commit_twice(engine: Engine, folder: &Path) {
 }
 
 fn open(engine: Engine, folder: &Path) -> DiskStore {
-    let options = DiskOptions {
+    DiskStore::open(folder, options(engine)).expect("the store opens")
+}
+
+fn options(engine: Engine) -> DiskOptions {
+    DiskOptions {
         engine,
         high_water_every: Duration::from_millis(20),
         range_rows_max: rounds::RANGE_ROWS_MAX,
         reserve_bytes: RESERVE_BYTES,
         ..DiskOptions::default()
-    };
-    DiskStore::open(folder, options).expect("the store opens")
+    }
 }

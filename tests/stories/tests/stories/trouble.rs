@@ -249,6 +249,30 @@ fn a_disk_fills_up(engine: &str) {
 }
 
 #[test]
+fn files_that_only_grow_are_compacted() {
+    let (world, crm, _radicale, book) = with_edits_waiting();
+    let compact = ["store", "compact"];
+    let told = world.syncline(&["store", "compact", "--json"]).ends(0).json();
+    assert_eq!((&told["schema"], &told["engine"]), (&"syncline.compact/1".into(), &"sled".into()));
+    assert!(told["live_bytes"].as_u64() > Some(0), "{told}");
+    world.syncline(&compact).ends(0).says(&["MiB before, ", "MiB after, for ", "of rows"]);
+    let serving = world.start(&["serve"]);
+    assert!(World::until(Duration::from_secs(20), || serving.said().contains("serving;")), "{}", serving.said());
+    world.syncline(&compact).ends(1).says(&["in use by another process", "stop it"]);
+    serving.signal("TERM");
+    serving.wait().ends(0);
+    nothing_is_lost(&world, &crm, &book);
+
+    let state = world.at("people.state");
+    world.syncline(&["export", state.to_str().expect("a path")]).ends(0);
+    keep_on(&world, "fjall", "");
+    let elsewhere = world.at("elsewhere");
+    world.start_in(&elsewhere, &["import", state.to_str().expect("a path")]).wait().ends(0);
+    world.start_in(&elsewhere, &compact).wait().ends(0).says(&["fjall frees its space by itself"]);
+    world.start_in(&world.at("nowhere"), &compact).wait().ends(1).says(&["there is none in"]);
+}
+
+#[test]
 fn a_damaged_store() {
     let (world, crm, _radicale, book) = with_edits_waiting();
     let store = world.data().join("store/sled/db");

@@ -16,7 +16,7 @@ use crate::disk_store::disk::sync_tree;
 use crate::disk_store::failure::{Failure, from_io, guarded};
 
 /// The folder of the database in the store's.
-const FOLDER: &str = "fjall";
+pub(super) const FOLDER: &str = "fjall";
 
 /// The one keyspace.
 const KEYSPACE: &str = "rows";
@@ -91,13 +91,14 @@ impl Database for FjallDatabase {
         Ok(())
     }
 
-    fn apply(&self, batch: &Batch) -> Result<(), Failure> {
+    fn apply(&self, parts: &[&Batch]) -> Result<(), Failure> {
         guarded("writing", || {
-            let mut applied = fjall::OwnedWriteBatch::with_capacity(self.db.clone(), batch.rows.len());
-            for (key, stored) in &batch.rows {
+            let mut applied =
+                fjall::OwnedWriteBatch::with_capacity(self.db.clone(), parts.iter().map(|part| part.len()).sum());
+            for (key, stored) in parts.iter().flat_map(|part| part.rows()) {
                 match stored {
-                    Some(stored) => applied.insert(&self.rows, key.as_slice(), stored.as_slice()),
-                    None => applied.remove(&self.rows, key.as_slice()),
+                    Some(stored) => applied.insert(&self.rows, key, stored),
+                    None => applied.remove(&self.rows, key),
                 }
             }
             applied.commit()
@@ -118,6 +119,10 @@ impl Database for FjallDatabase {
 
     fn packs_rows(&self) -> bool {
         false
+    }
+
+    fn frees_its_space(&self) -> bool {
+        true
     }
 
     fn locked_file(&self) -> io::Result<File> {

@@ -17,7 +17,7 @@ use crate::disk_store::disk::{is_let_go, sync_path};
 use crate::disk_store::failure::{Failure, from_io, guarded};
 
 /// The folder of the database in the store's.
-const FOLDER: &str = "sled";
+pub(super) const FOLDER: &str = "sled";
 
 /// How often the database collects its garbage; it does so nowhere else.
 const FLUSH_EVERY_MS: u64 = 500;
@@ -124,12 +124,12 @@ impl Database for SledDatabase {
         Ok(())
     }
 
-    fn apply(&self, batch: &Batch) -> Result<(), Failure> {
+    fn apply(&self, parts: &[&Batch]) -> Result<(), Failure> {
         let mut applied = sled::Batch::default();
-        for (key, stored) in &batch.rows {
+        for (key, stored) in parts.iter().flat_map(|part| part.rows()) {
             match stored {
-                Some(stored) => applied.insert(key.as_slice(), stored.as_slice()),
-                None => applied.remove(key.as_slice()),
+                Some(stored) => applied.insert(key, stored),
+                None => applied.remove(key),
             }
         }
         guarded("writing", || self.db.apply_batch(applied))
@@ -151,6 +151,10 @@ impl Database for SledDatabase {
 
     fn packs_rows(&self) -> bool {
         true
+    }
+
+    fn frees_its_space(&self) -> bool {
+        false
     }
 
     fn locked_file(&self) -> io::Result<File> {
