@@ -103,12 +103,15 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             Some(owner) if owner != work.id => running.synced.pair(owner).await?,
             _ => None,
         };
-        // A record without counterpart leaves nothing to decide: it ends with its merge, and the pair of what it was merged
-        // into stays what it is.
-        if owner_pair.is_some() && work.pair.id(side.other()).is_none() {
+        let is_alone = work.pair.id(side.other()).is_none();
+        let is_free = owner_pair.as_ref().is_none_or(Pair::is_free);
+        // What a create may have made for it comes to light later, and goes on with what it was merged into.
+        let may_have_one = is_free && matches!(work.pair.state, PairState::Creating { .. });
+        if is_alone && owner_pair.is_some() && !may_have_one {
+            // It leaves nothing to decide: it ends with its merge, and the other pair stays what it is.
             continue;
         }
-        if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+        if !is_free {
             work.pair.state = PairState::PairCollision { side, into };
             continue;
         }

@@ -381,3 +381,20 @@ fn e8_4_a_list_that_broke_off_vouches_for_nobody_in_the_next_one() {
         }
     }
 }
+
+#[test]
+fn e1_10_what_a_create_may_have_made_goes_on_with_what_its_source_was_merged_into() {
+    let simulation = plain();
+    let ada = create(&simulation, RIGHT, "ada@x", "Ada");
+    simulation.stage.lock().blind = true;
+    simulation.stage.lock().tricks = vec![(LEFT, Trick::LoseAnswer)];
+    run(&simulation);
+    let king = create(&simulation, RIGHT, "king@x", "A. King");
+    simulation.stage.lock().person_merges(RIGHT, &ada, &king);
+    run(&simulation);
+    simulation.stage.lock().blind = false;
+    rest(&simulation);
+    let made = simulation.stage.lock().ids(LEFT);
+    assert_eq!(made.len(), 1, "{made:?}");
+    assert_eq!(partner(&simulation, &made[0]), king);
+}
