@@ -44,6 +44,8 @@ impl SledDatabase {
         })?;
         remove_half_snapshots(&folder).map_err(|error| from_io("looking at the store's snapshots", &error))?;
         let db = open_in(&folder, options, Some(FLUSH_EVERY_MS))?;
+        // It has replaced its snapshot and cleared segments that only the one before needed: the name must last before they do.
+        sync_path(&folder).map_err(|error| from_io("keeping the store's snapshot", &error))?;
         let data = opened_file(&folder.join("db"))?;
         Ok(Self { db, data, folder, synced_blobs: Mutex::default() })
     }
