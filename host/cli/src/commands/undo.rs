@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use syncline_core::{Lane, PlanItem};
+use syncline_core::{Change, Lane, PlanItem};
 use syncline_runner::report::{self, PlannedPair};
 use syncline_runner::{Context, Failure, NotUndone, RunOutcome, SyncSetup, Undo, Verified, left_alone, planned_items};
 
-use super::plan::headline;
+use super::plan::{Costs, headline};
 
 use crate::commands::Exit;
 use crate::config::Sync;
@@ -21,7 +21,8 @@ pub async fn plan(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output,
     let plan = syncline_runner::plan_undo(&session.context, &setup, undo).await?;
     let records = count(plan.items, "record");
     let mut text = format!("undoing run {} would change {records}\n", undo.run.0);
-    let pairs = shown(&session.context, &setup).await?;
+    let costs = Costs::of(session, &setup, Lane::Interactive).await?;
+    let pairs = shown(&session.context, &setup, &costs).await?;
     describe(&pairs, &mut text);
     let left = left(&session.context, &setup).await?;
     describe_left(&left, &mut text);
@@ -66,8 +67,10 @@ pub async fn undo(session: &Session, sync: &Sync, undo: &Undo) -> Result<Output,
 /// Writes that are shown at the most, and as many that are left alone.
 const SHOWN_MAX: usize = 50;
 
-/// Returns the items of the plan with names, and without what sensitive fields hold.
-async fn shown(context: &Context, setup: &SyncSetup) -> Result<Vec<PlannedPair>, Failure> {
+/// Returns the items of the plan with names, without what sensitive fields hold, and with what an undo of the undo cannot
+/// bring back.
+async fn shown(context: &Context, setup: &SyncSetup, costs: &Costs) -> Result<Vec<PlannedPair>, Failure> {
+    let lasting = |change: &Change| costs.abilities(change.side).lasting(&change.kind);
     let mut pairs = Vec::new();
     let mut after = 0;
     loop {
@@ -75,7 +78,7 @@ async fn shown(context: &Context, setup: &SyncSetup) -> Result<Vec<PlannedPair>,
         let Some((last, _)) = page.last() else { return Ok(pairs) };
         after = *last;
         let items: Vec<PlanItem> = page.into_iter().map(|(_, item)| item).collect();
-        pairs.extend(report::planned(context.store.as_ref(), &setup.name, &items, |_| None).await?);
+        pairs.extend(report::planned(context.store.as_ref(), &setup.name, &items, lasting).await?);
     }
 }
 
@@ -96,6 +99,9 @@ fn describe(pairs: &[PlannedPair], text: &mut String) {
     let all = writes.clone().count();
     for (pair, change) in writes.take(SHOWN_MAX) {
         headline(pair, change, text);
+        if let Some(lasting) = change.lasting {
+            let _ = writeln!(text, "      {}", lasting.describe());
+        }
         if !change.fields.is_empty() {
             let fields: Vec<String> = change.fields.iter().map(|field| plain(field.field.as_str())).collect();
             let _ = writeln!(text, "      {}", fields.join(", "));

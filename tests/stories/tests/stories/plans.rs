@@ -53,12 +53,14 @@ fn a_run_is_undone_and_the_undo_too_e9_6() {
     crm.edit("ada@example.com", &[("jobtitle", "left")]);
     book.edit("bob@example.com", |card| card.set("ORG", "right"));
     crm.add(&[("email", "new@example.com"), ("firstname", "New")]);
+    book.add("eve", &Card::of("eve", "Eve", "Person", "eve@example.com", &[]));
     let edited = (crm.people(), book.people());
     let run = run_number(&world.syncline(&["run", "--yes", "--json"]).ends(0).json()["runs"][0]);
     let done = (crm.people(), book.people());
     assert_eq!(done.0, done.1);
 
-    world.syncline(&["undo", &run, "--plan"]).ends(0);
+    let shown = world.syncline(&["undo", &run, "--plan"]).ends(0);
+    shown.says(&["delete right", "archive left", "cannot be undone as it was"]);
     assert_eq!((crm.people(), book.people()), done, "showing it changes nothing");
     let undone = world.syncline(&["undo", &run, "--yes", "--json"]).ends(0).json();
     assert_eq!((crm.people(), book.people()), edited, "what the run wrote is taken back, what people did is not");
