@@ -13,6 +13,7 @@ mod rounds;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -119,7 +120,8 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
-/// Every moment, and those around syncs and changes of names as often as all of the others.
+/// Every moment, and those around syncs and changes of names as often as all of the others; but for those when sled has taken a
+/// snapshot and its name is not synced yet, in which a cut may leave a store that does not open (README.md).
 fn moments_worth_a_cut(events: &[Event]) -> Vec<Moment> {
     let around = |event: &Event| [event.asked, event.asked + 1, event.done, event.done + 1];
     let turns = |event: &&Event| matches!(event.what, What::Named(_) | What::FileSynced(_) | What::FolderSynced(_));
@@ -127,20 +129,35 @@ fn moments_worth_a_cut(events: &[Event]) -> Vec<Moment> {
     let all: Vec<Moment> = events.iter().flat_map(around).collect();
     let times = moments.len().div_ceil(all.len());
     moments.extend(all.iter().cycle().take(all.len() * times));
+    let open_moments: Vec<RangeInclusive<Moment>> = snapshots(events)
+        .map(|taken| {
+            let synced = events[taken..].iter().find(|event| is_folder_synced(event));
+            events[taken].asked..=synced.map_or(Moment::MAX, |event| event.done)
+        })
+        .collect();
+    moments.retain(|moment| !open_moments.iter().any(|open| open.contains(moment)));
     moments
 }
 
-/// What follows a snapshot that sled takes when it is opened, as soon as its name is synced: it clears what only the snapshot before
-/// needed. It may sync that by itself before we can sync the name: that one moment is left to the cuts at random.
-fn while_opening(events: &[Event]) -> impl Iterator<Item = Cut> {
+/// Where sled gives a snapshot that it takes when it is opened its name.
+fn snapshots(events: &[Event]) -> impl Iterator<Item = usize> {
     let is_snapshot = |event: &Event| {
         let What::Named(Name::Renamed { to, .. }) = &event.what else { return false };
         to.file_name().is_some_and(|name| name.to_string_lossy().starts_with("snap."))
     };
-    let taken = (0..events.len()).filter(move |at| is_snapshot(&events[*at]));
-    let is_synced = |event: &&Event| matches!(&event.what, What::FolderSynced(folder) if folder.ends_with("sled"));
-    let after = taken
-        .flat_map(move |at| events[at..].iter().skip_while(move |event| !is_synced(event)).take(EVENTS_AFTER_SNAPSHOT));
+    (0..events.len()).filter(move |at| is_snapshot(&events[*at]))
+}
+
+fn is_folder_synced(event: &Event) -> bool {
+    matches!(&event.what, What::FolderSynced(folder) if folder.ends_with("sled"))
+}
+
+/// What follows a snapshot that sled takes when it is opened, as soon as its name is synced: it clears what only the snapshot before
+/// needed.
+fn while_opening(events: &[Event]) -> impl Iterator<Item = Cut> {
+    let after = snapshots(events).flat_map(move |taken| {
+        events[taken..].iter().skip_while(|event| !is_folder_synced(event)).take(EVENTS_AFTER_SNAPSHOT)
+    });
     after.map(|event| Cut { moment: event.done + 1, loss: Loss::All, seed: 0 })
 }
 
