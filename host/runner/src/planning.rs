@@ -216,7 +216,12 @@ async fn prepare(
     let mut works = Vec::new();
     let mut once = BTreeSet::new();
     for ((due, id), pair) in page.into_iter().zip(pairs) {
-        let (Some(pair), true) = (pair, once.insert(id)) else {
+        let is_first = once.insert(id);
+        // When a create is looked up stays on the list, whatever else its pair is on it for.
+        if pair.as_ref().is_some_and(|pair| !is_first && looked_up_at(pair) == Some(due)) {
+            continue;
+        }
+        let (Some(pair), true) = (pair, is_first) else {
             // Its record belongs to another pair now, or it is on the list twice.
             running.synced.unqueue(batch, due, id);
             continue;
@@ -442,10 +447,14 @@ fn is_waiting_for_a_list(running: &Running<'_>, work: &Work) -> bool {
     Side::BOTH.into_iter().any(waits) || (is_unknown && Side::BOTH.into_iter().any(asks))
 }
 
+/// Returns when the create of a pair is looked up, if what became of it is not known.
+fn looked_up_at(pair: &Pair) -> Option<Instant> {
+    pair.trouble.as_ref().filter(|_| matches!(pair.state, PairState::Creating { .. }))?.next_at
+}
+
 /// Leaves a pair alone until its create is looked up; its place on the list stays.
 fn leave_creating(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
-    let looked_up_at = work.pair.trouble.as_ref().and_then(|trouble| trouble.next_at);
-    if looked_up_at != Some(work.due) {
+    if looked_up_at(&work.pair) != Some(work.due) {
         running.synced.unqueue(batch, work.due, work.id);
     }
     running.count(work.id, Some(work.pair.standing()));
