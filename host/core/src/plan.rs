@@ -265,6 +265,17 @@ impl PlanItem {
         }
     }
 
+    /// Keeps of what is agreed what `keeps` says.
+    ///
+    /// Invariant: what was seen stays with the field that it was seen in.
+    pub fn retain_agreed(&mut self, keeps: impl FnMut(&Agreed) -> bool) {
+        let kept: Vec<bool> = self.agreed.iter().map(keeps).collect();
+        let mut of_agreed = kept.iter();
+        self.agreed.retain(|_| of_agreed.next() == Some(&true));
+        let mut of_seen = kept.iter();
+        self.seen.retain(|_| of_seen.next() == Some(&true));
+    }
+
     /// True if it deletes a record or puts one away.
     pub fn takes_away(&self) -> bool {
         self.changes.iter().any(|change| matches!(change.kind, ChangeKind::Delete | ChangeKind::Archive))
@@ -281,5 +292,38 @@ impl PlanItem {
         let mut digest = [0; 16];
         digest.copy_from_slice(&blake3::hash(&text).as_bytes()[..16]);
         digest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreed(field: &str) -> Agreed {
+        Agreed { left: field.into(), right: field.into(), links: None }
+    }
+
+    #[test]
+    fn design_5_3_what_was_seen_stays_with_its_field() {
+        let fields = ["name", "street", "city"];
+        for seen in [vec![(1, 10), (2, 20), (3, 30)], Vec::new()] {
+            let mut item = PlanItem {
+                pair: PairId(1),
+                left: None,
+                right: None,
+                chosen: None,
+                changes: Vec::new(),
+                agreed: fields.map(agreed).to_vec(),
+                seen: seen.clone(),
+                conflicts: Vec::new(),
+                decides: Vec::new(),
+                left_out: Vec::new(),
+                then: PairState::Linked,
+            };
+            item.retain_agreed(|agreed| agreed.left.as_str() != "street");
+            assert_eq!(item.agreed, ["name", "city"].map(agreed));
+            let expected = if seen.is_empty() { Vec::new() } else { vec![(1, 10), (3, 30)] };
+            assert_eq!(item.seen, expected);
+        }
     }
 }

@@ -109,7 +109,7 @@ async fn forget_moved(running: &Running<'_>, page: &mut [Pending]) -> Result<(),
             *record = known.and_then(|known| if let Known::Here(record) = known { Some(record) } else { None });
         }
         let mappings = &running.setup.rules.mappings;
-        item.agreed.retain(|agreed| {
+        item.retain_agreed(|agreed| {
             let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
             mappings.iter().find(is_agreed).is_some_and(|mapping| still_agreed(mapping, &pair, entries, &records))
         });
