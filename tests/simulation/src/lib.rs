@@ -24,6 +24,7 @@ mod scopes;
 mod script;
 mod shrink;
 mod stage;
+pub mod steps;
 mod tasks;
 mod tidy;
 

@@ -6,21 +6,13 @@ use syncline_core::{
     ConflictPolicy, Decided, DeletePolicy, EditDelete, FieldName, KeyForm, PairState, Reason, RecordId, Rules, Side,
     Standing, TransformUse, Value,
 };
-use syncline_runner::{BoxFuture, Fault, RunReport, Transform, TransformedRow};
-use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+use syncline_runner::{BoxFuture, Fault, Transform, TransformedRow};
+use syncline_simulation::steps::{edit, plain, rest, run, values};
+use syncline_simulation::{Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-fn plain(rules: Rules) -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
-}
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
 
 /// A pair of a new record on the left and what was created for it on the right.
 fn pair(simulation: &Simulation, name: &str) -> (RecordId, RecordId) {
@@ -31,25 +23,8 @@ fn pair(simulation: &Simulation, name: &str) -> (RecordId, RecordId) {
     (left, right)
 }
 
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn values(simulation: &Simulation, left: &RecordId, right: &RecordId, field: &str) -> [Option<Value>; 2] {
-    let state = simulation.stage.lock();
-    [state.value(LEFT, left, field), state.value(RIGHT, right, field)]
-}
-
 fn both(value: &str) -> [Option<Value>; 2] {
     [Some(text(value)), Some(text(value))]
-}
-
-/// Lets everything settle and holds it against every promise.
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 /// Takes the longer value; of values of one length it makes one of both; `?` it leaves to people, and `!` it fails on.

@@ -8,57 +8,25 @@ use syncline_core::{
     TransformUse, Value,
 };
 use syncline_runner::{
-    BoxFuture, Dispute, Fault, RunOutcome, RunReport, Store, Transform, TransformedRow, Undo, UndoReport,
-    find_conflicts, left_alone,
+    BoxFuture, Dispute, Fault, RunOutcome, Store, Transform, TransformedRow, Undo, UndoReport, find_conflicts,
+    left_alone,
     report::{self, ErrorsFrom},
 };
-use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
+use syncline_simulation::steps::{create, edit, partner, plain, rest, run, value};
+use syncline_simulation::{Manner, Simulation, Trick, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-fn plain(rules: Rules) -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
-}
 
 /// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
 }
 
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
-
 fn undo(simulation: &Simulation, run: RunId) -> UndoReport {
     simulation.stage.lock().now += 5_000;
     wait(syncline_runner::undo(&simulation.context, &simulation.setup, &Undo::run(run)))
         .expect("nothing goes wrong in this undo")
-}
-
-fn create(simulation: &Simulation, side: Side, email: &str, name: &str) -> RecordId {
-    simulation.stage.lock().person_creates(side, &[("email", email), ("name", name)])
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn value(simulation: &Simulation, side: Side, id: &RecordId, field: &str) -> Option<Value> {
-    simulation.stage.lock().value(side, id, field)
-}
-
-fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
-    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
-}
-
-/// Lets everything settle and holds it against every promise.
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 #[test]

@@ -3,37 +3,15 @@
 use syncline_core::{
     CreatePromise, DeletePolicy, EditDelete, FieldName, MappingRule, PairState, RecordId, Rules, Scope, Side,
 };
-use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, list, text};
+use syncline_simulation::steps::{create, partner, plain, rest, run};
+use syncline_simulation::{Manner, Simulation, Trick, default_rules, list, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
 
-fn plain() -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, default_rules())
-}
-
-fn run(simulation: &Simulation) {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run");
-}
-
-fn create(simulation: &Simulation, side: Side, email: &str, name: &str) -> RecordId {
-    simulation.stage.lock().person_creates(side, &[("email", email), ("name", name)])
-}
-
-fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
-    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
-}
-
-/// Lets everything settle and holds it against every promise.
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
-}
-
 #[test]
 fn e2_9_a_mapping_that_becomes_two_way_carries_what_never_agreed() {
-    let mut simulation = plain();
+    let mut simulation = plain(default_rules());
     let right = create(&simulation, RIGHT, "ada@x", "Ada");
     simulation.stage.lock().person_edits(RIGHT, &right, "note", "only here");
     // `note` goes to the right only: the new left record does not get it.
@@ -50,7 +28,7 @@ fn e2_9_a_mapping_that_becomes_two_way_carries_what_never_agreed() {
 
 #[test]
 fn e1_10_a_collision_ends_when_what_is_in_its_way_leaves() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let (ada, eve) = (create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve"));
     run(&simulation);
     let (right_ada, right_eve) = (partner(&simulation, &ada), partner(&simulation, &eve));
@@ -66,7 +44,7 @@ fn e1_10_a_collision_ends_when_what_is_in_its_way_leaves() {
 
 #[test]
 fn e1_10_a_collision_ends_when_the_merged_record_is_deleted_with_what_it_was_merged_into() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let (ada, eve) = (create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve"));
     run(&simulation);
     let right_ada = partner(&simulation, &ada);
@@ -83,7 +61,7 @@ fn e1_10_a_collision_ends_when_the_merged_record_is_deleted_with_what_it_was_mer
 
 #[test]
 fn e1_1_a_pair_that_takes_both_records_of_another_leaves_neither_behind() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, LEFT, "ada@x", "Ada");
     run(&simulation);
     let right = partner(&simulation, &ada);
@@ -119,7 +97,7 @@ fn e1_8_a_record_that_a_lost_create_made_is_nobody_elses() {
 
 #[test]
 fn e1_10_what_a_merge_leaves_behind_gets_a_pair_of_its_own() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let (ada, eve) = (create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve"));
     run(&simulation);
     let right_eve = partner(&simulation, &eve);
@@ -135,7 +113,7 @@ fn e1_10_what_a_merge_leaves_behind_gets_a_pair_of_its_own() {
 
 #[test]
 fn e1_10_a_merge_into_what_came_and_went_between_two_reads_is_a_delete() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, LEFT, "ada@x", "Ada");
     create(&simulation, LEFT, "eve@x", "Eve");
     run(&simulation);
@@ -167,7 +145,7 @@ fn e4_4_what_came_back_is_back_although_one_of_its_values_is_refused() {
 
 #[test]
 fn e1_10_a_merge_into_what_was_merged_on_between_two_reads_is_followed_to_its_end() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let [ada, eve] = [("ada@x", "Ada"), ("eve@x", "Eve")].map(|(email, name)| create(&simulation, LEFT, email, name));
     run(&simulation);
     let (right_ada, right_eve) = (partner(&simulation, &ada), partner(&simulation, &eve));
@@ -252,7 +230,7 @@ fn e5_4_who_is_found_before_the_reading_of_a_list_breaks_off_is_in_scope_once_it
 
 #[test]
 fn e1_1_two_new_records_do_not_take_a_forgotten_pair_apart_at_once() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, LEFT, "ada@x", "Ada");
     run(&simulation);
     let right = partner(&simulation, &ada);
@@ -268,7 +246,7 @@ fn e1_1_two_new_records_do_not_take_a_forgotten_pair_apart_at_once() {
 
 #[test]
 fn e4_4_a_record_without_counterpart_that_is_merged_into_a_survivor_leaves_its_pair_as_it_is() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, LEFT, "ada@x", "Ada");
     let nobody = create(&simulation, RIGHT, "", "A. King");
     run(&simulation);
@@ -384,7 +362,7 @@ fn e8_4_a_list_that_broke_off_vouches_for_nobody_in_the_next_one() {
 
 #[test]
 fn e1_10_what_a_create_may_have_made_goes_on_with_what_its_source_was_merged_into() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, RIGHT, "ada@x", "Ada");
     simulation.stage.lock().blind = true;
     simulation.stage.lock().tricks = vec![(LEFT, Trick::LoseAnswer)];

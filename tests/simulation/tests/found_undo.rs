@@ -3,8 +3,9 @@
 use std::future::Future;
 
 use syncline_core::{PairState, RecordId, RunId, Side};
-use syncline_runner::{RunReport, Undo, UndoReport, left_alone, undo};
-use syncline_simulation::{Manner, Simulation, check, default_rules};
+use syncline_runner::{Undo, UndoReport, left_alone, undo};
+use syncline_simulation::steps::{partner, plain, rest, run};
+use syncline_simulation::{Simulation, default_rules};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -12,15 +13,6 @@ const RIGHT: Side = Side::Right;
 /// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
-
-fn plain() -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, default_rules())
-}
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
 }
 
 fn take_back(simulation: &Simulation, run: RunId) -> UndoReport {
@@ -33,19 +25,9 @@ fn reasons(simulation: &Simulation) -> Vec<String> {
     page.into_iter().map(|(_, thing)| thing.reason).collect()
 }
 
-fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
-    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
-}
-
-/// Lets everything settle and holds it against every promise.
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
-}
-
 /// A record that an undo took away, and whose counterpart was edited, made another one, and lost that to a person.
 fn made_anew_and_lost() -> (Simulation, RecordId, RecordId, RunId) {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada")]);
     let made = run(&simulation).record.id;
     let first = partner(&simulation, &ada);

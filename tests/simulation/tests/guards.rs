@@ -2,7 +2,8 @@
 
 use syncline_core::{DeletePolicy, EditDelete, Guards, PairState, Reason, RecordId, Ruling, Side, Standing, TRASH_TAG};
 use syncline_runner::{Answer, Guarded, RunOutcome, RunReport};
-use syncline_simulation::{Manner, Simulation, check, default_rules};
+use syncline_simulation::steps::rest;
+use syncline_simulation::{Manner, Simulation, default_rules};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -58,11 +59,6 @@ fn breaker(report: &RunReport) -> Option<&str> {
         Some(RunOutcome::Blocked { breaker, .. }) => Some(breaker),
         _ => None,
     }
-}
-
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 #[test]

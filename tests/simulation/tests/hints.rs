@@ -2,7 +2,8 @@
 
 use syncline_core::{DeletePolicy, RecordId, Rules, Side, Value};
 use syncline_runner::{Hinted, RunReport, StoreTable};
-use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+use syncline_simulation::steps::rest;
+use syncline_simulation::{Manner, Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -36,11 +37,6 @@ fn edit(simulation: &Simulation, side: Side, id: &RecordId, value: &str) {
 
 fn name(simulation: &Simulation, side: Side, id: &RecordId) -> Option<Value> {
     simulation.stage.lock().value(side, id, "name")
-}
-
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 #[test]

@@ -4,8 +4,9 @@ use syncline_core::{
     DeletePolicy, Direction, Exclusion, FieldName, Index, KeyField, KeyForm, KeyTuple, PairState, RecordId, Rules,
     Scope, Side,
 };
-use syncline_runner::{RunReport, StoreTable, index_costs};
-use syncline_simulation::{Manner, Simulation, check, default_rules, filter, text};
+use syncline_runner::{StoreTable, index_costs};
+use syncline_simulation::steps::{create, edit, rest, run};
+use syncline_simulation::{Manner, Simulation, default_rules, filter, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -22,21 +23,6 @@ fn of(rules: Rules) -> Simulation {
     Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
 }
 
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
-
-fn create(simulation: &Simulation, side: Side, email: &str, name: &str) -> RecordId {
-    simulation.stage.lock().person_creates(side, &[("email", email), ("name", name)])
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
 fn name(simulation: &Simulation, side: Side, id: &RecordId) -> String {
     simulation.stage.lock().value(side, id, "name").map(|name| name.to_string()).unwrap_or_default()
 }
@@ -51,11 +37,6 @@ fn counterpart(simulation: &Simulation, id: &RecordId) -> Option<RecordId> {
 
 fn state_of(simulation: &Simulation, side: Side, id: &RecordId) -> PairState {
     simulation.pair_of(side, id).expect("it has a pair").state
-}
-
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::future::Future;
 
 use syncline_core::{Decided, DeletePolicy, RecordId, Rules, RunId, Side};
 use syncline_runner::{Failure, Undo, resolve, undo};
+use syncline_simulation::steps::{edit, partner};
 use syncline_simulation::{Manner, Simulation, check, default_rules};
 
 const LEFT: Side = Side::Left;
@@ -33,16 +34,6 @@ fn run(simulation: &Simulation) -> RunId {
 fn create(simulation: &Simulation, name: &str) -> RecordId {
     let email = format!("{name}@x");
     simulation.stage.lock().person_creates(LEFT, &[("email", &email), ("name", name)])
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
-    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
 }
 
 /// What both applications hold, and where the pairs stand, without the ids that applications give.

@@ -7,20 +7,12 @@ use syncline_core::{
     FieldName, Mapping, MappingRule, OnInvalid, PlanItem, Reason, RecordId, Rules, Side, Standing, Step, TargetDrift,
     TransformUse, Value, Why,
 };
-use syncline_runner::{BoxFuture, Fault, RunReport, Transform, TransformedRow, planned_items};
-use syncline_simulation::{Manner, Simulation, default_rules, text};
+use syncline_runner::{BoxFuture, Fault, Transform, TransformedRow, planned_items};
+use syncline_simulation::steps::{edit, partner, plain, run, value};
+use syncline_simulation::{Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-fn plain(rules: Rules) -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
-}
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
@@ -28,20 +20,6 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 fn create(simulation: &Simulation, side: Side, fields: &[(&str, &str)]) -> RecordId {
     simulation.stage.lock().person_creates(side, fields)
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn value(simulation: &Simulation, side: Side, id: &RecordId, field: &str) -> Option<Value> {
-    simulation.stage.lock().value(side, id, field)
-}
-
-fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
-    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
 }
 
 fn standing(simulation: &Simulation, left: &RecordId) -> Standing {

@@ -4,26 +4,11 @@ use syncline_core::{
     ConflictPolicy, Decided, Doubles, FieldName, KeyField, KeyForm, KeyTuple, PairState, Reason, RecordId, Rules, Side,
     Standing, Times, WithoutKey,
 };
-use syncline_runner::RunReport;
-use syncline_simulation::{Manner, Simulation, check, default_rules, text};
+use syncline_simulation::steps::{create, edit, rest, run};
+use syncline_simulation::{Manner, Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
-
-fn create(simulation: &Simulation, side: Side, email: &str, name: &str) -> RecordId {
-    simulation.stage.lock().person_creates(side, &[("email", email), ("name", name)])
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
 
 fn counts(simulation: &Simulation) -> (usize, usize) {
     let state = simulation.stage.lock();
@@ -36,11 +21,6 @@ fn counterpart(simulation: &Simulation, side: Side, id: &RecordId) -> Option<Rec
 
 fn is_ambiguous(simulation: &Simulation, side: Side, id: &RecordId) -> bool {
     matches!(simulation.pair_of(side, id).expect("it has a pair").state, PairState::Ambiguous { .. })
-}
-
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 fn tuple(fields: &[(&str, KeyForm)]) -> KeyTuple {

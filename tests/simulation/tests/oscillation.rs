@@ -2,15 +2,12 @@
 
 use syncline_core::{Caps, Decided, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value};
 use syncline_runner::{ApproveAll, Dispute, RunReport, RunRequest, SideSetup, SyncSetup, find_conflicts, report};
+use syncline_simulation::steps::{plain, values};
 use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
 const HOUR_MS: i64 = 60 * 60 * 1000;
-
-fn plain(rules: Rules) -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
-}
 
 fn run_after(simulation: &Simulation, pause_ms: i64) -> RunReport {
     simulation.stage.lock().now += pause_ms;
@@ -33,11 +30,6 @@ fn argue(simulation: &Simulation, sides: &[Side], fresh: bool) {
 fn writes_of(simulation: &Simulation, side: Side, field: &str) -> usize {
     let state = simulation.stage.lock();
     state.writes.iter().filter(|write| write.side == side && write.fields.iter().any(|it| it.as_str() == field)).count()
-}
-
-fn values(simulation: &Simulation, left: &RecordId, right: &RecordId, field: &str) -> [Option<Value>; 2] {
-    let state = simulation.stage.lock();
-    [state.value(LEFT, left, field), state.value(RIGHT, right, field)]
 }
 
 fn resolve(simulation: &Simulation, keep: Side) -> Result<(), String> {

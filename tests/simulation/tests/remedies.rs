@@ -2,8 +2,9 @@
 
 use syncline_core::{DeletePolicy, Direction, Pair, PairState, Reason, RecordId, Rules, Side, Standing};
 use syncline_runner::report::Asked;
-use syncline_runner::{Failure, Remedy, RemedyPlan, RunOutcome, RunRecord, RunReport};
-use syncline_simulation::{Manner, Simulation, Trick, check, default_rules};
+use syncline_runner::{Failure, Remedy, RemedyPlan, RunOutcome, RunRecord};
+use syncline_simulation::steps::{edit, rest, run};
+use syncline_simulation::{Manner, Simulation, Trick, default_rules};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -11,17 +12,6 @@ const ALL: [Remedy; 3] = [Remedy::Recreate, Remedy::Unpair, Remedy::Delete];
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
 }
 
 fn pair(simulation: &Simulation, left: &RecordId) -> Pair {
@@ -64,11 +54,6 @@ fn bereft(rules: Rules, manner: Manner) -> (Simulation, RecordId, RecordId) {
     run(&simulation);
     assert_eq!(pair(&simulation, &left).standing(), Standing::Excluded(Reason::CounterpartDeleted));
     (simulation, left, right)
-}
-
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 #[test]

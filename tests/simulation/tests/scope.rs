@@ -1,8 +1,9 @@
 //! Filters and lists in small histories, each named by the rule that it shows.
 
 use syncline_core::{DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, Scope, Side, Value};
-use syncline_runner::{RunReport, rules_version};
-use syncline_simulation::{Manner, Simulation, check, default_rules, filter, list, text};
+use syncline_runner::rules_version;
+use syncline_simulation::steps::{edit, rest, run, value};
+use syncline_simulation::{Manner, Simulation, default_rules, filter, list, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -15,23 +16,8 @@ fn scoped(scope: Scope) -> Simulation {
     Simulation::new(1, Manner::PLAIN, Manner::PLAIN, Rules { scope, ..default_rules() })
 }
 
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
-
 fn create(simulation: &Simulation, side: Side, fields: &[(&str, &str)]) -> RecordId {
     simulation.stage.lock().person_creates(side, fields)
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn value(simulation: &Simulation, side: Side, id: &RecordId, field: &str) -> Option<Value> {
-    simulation.stage.lock().value(side, id, field)
 }
 
 fn other(simulation: &Simulation, side: Side, id: &RecordId) -> RecordId {
@@ -44,12 +30,6 @@ fn why(simulation: &Simulation, side: Side, id: &RecordId) -> Option<Exclusion> 
         PairState::OutOfScope { why } => Some(why),
         _ => None,
     }
-}
-
-/// Lets everything settle and holds it against every promise.
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 #[test]

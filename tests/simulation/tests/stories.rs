@@ -3,34 +3,12 @@
 use syncline_core::{
     CreatePromise, DeletePolicy, MappingRule, PairState, Reason, RecordId, Rules, Side, Standing, Value,
 };
-use syncline_runner::{RunReport, StoreTable};
-use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
+use syncline_runner::StoreTable;
+use syncline_simulation::steps::{create, edit, plain, rest, run, value};
+use syncline_simulation::{Manner, Simulation, Trick, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-fn plain(rules: Rules) -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, rules)
-}
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
-}
-
-fn create(simulation: &Simulation, side: Side, email: &str, name: &str) -> RecordId {
-    simulation.stage.lock().person_creates(side, &[("email", email), ("name", name)])
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn value(simulation: &Simulation, side: Side, id: &RecordId, field: &str) -> Option<Value> {
-    simulation.stage.lock().value(side, id, field)
-}
 
 fn count(simulation: &Simulation, side: Side) -> usize {
     simulation.stage.lock().ids(side).len()
@@ -38,12 +16,6 @@ fn count(simulation: &Simulation, side: Side) -> usize {
 
 fn state_of(simulation: &Simulation, side: Side, id: &RecordId) -> PairState {
     simulation.pair_of(side, id).expect("the record has a pair").state
-}
-
-/// Lets everything settle and holds it against every promise.
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 fn deleting(policy: DeletePolicy) -> Rules {

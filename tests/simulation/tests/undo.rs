@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use syncline_core::{FieldName, PairState, Reason, RecordId, RunId, Side, Standing, Value};
 use syncline_runner::{
-    Batch, BoxFuture, Committed, Key, NotUndone, RunReport, Space, Stats, Store, StoreError, StoreTable, Undo,
-    UndoReport, Verified, left_alone, plan_undo, planned_items,
+    Batch, BoxFuture, Committed, Key, NotUndone, Space, Stats, Store, StoreError, StoreTable, Undo, UndoReport,
+    Verified, left_alone, plan_undo, planned_items,
 };
-use syncline_simulation::{Manner, Simulation, Trick, check, default_rules, text};
+use syncline_simulation::steps::{edit, partner, plain, rest, run, value};
+use syncline_simulation::{Manner, Simulation, Trick, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -17,15 +18,6 @@ const RIGHT: Side = Side::Right;
 /// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
-
-fn plain() -> Simulation {
-    Simulation::new(1, Manner::PLAIN, Manner::PLAIN, default_rules())
-}
-
-fn run(simulation: &Simulation) -> RunReport {
-    simulation.stage.lock().now += 600_000;
-    simulation.run().expect("nothing goes wrong in this run")
 }
 
 fn take_back(simulation: &Simulation, asked: &Undo) -> UndoReport {
@@ -41,25 +33,6 @@ fn left(simulation: &Simulation) -> Vec<NotUndone> {
 fn create(simulation: &Simulation, name: &str) -> RecordId {
     let email = format!("{name}@x");
     simulation.stage.lock().person_creates(LEFT, &[("email", &email), ("name", name)])
-}
-
-fn edit(simulation: &Simulation, side: Side, id: &RecordId, field: &str, value: &str) {
-    let mut state = simulation.stage.lock();
-    state.now += 5_000;
-    state.person_edits(side, id, field, value);
-}
-
-fn value(simulation: &Simulation, side: Side, id: &RecordId, field: &str) -> Option<Value> {
-    simulation.stage.lock().value(side, id, field)
-}
-
-fn partner(simulation: &Simulation, left: &RecordId) -> RecordId {
-    simulation.pair_of(LEFT, left).and_then(|pair| pair.right).expect("it has a counterpart")
-}
-
-fn rest(simulation: &Simulation) {
-    assert!(simulation.settle().is_some(), "it does not come to rest");
-    assert_eq!(check(simulation), Vec::<String>::new());
 }
 
 /// Counts the rows that one call hands over at the most.
@@ -118,7 +91,7 @@ impl Store for Counting {
 #[test]
 fn e9_6_a_run_of_thousands_is_taken_back_page_by_page() {
     const RECORDS: usize = 3_000;
-    let mut simulation = plain();
+    let mut simulation = plain(default_rules());
     let ids: Vec<RecordId> = (0..RECORDS).map(|number| create(&simulation, &format!("n{number}"))).collect();
     let first = run(&simulation).record.id;
     // Half of them are filled in by people, and stay.
@@ -139,7 +112,7 @@ fn e9_6_a_run_of_thousands_is_taken_back_page_by_page() {
 
 #[test]
 fn e9_6_one_record_and_one_field_are_taken_back() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let (ada, eda) = (create(&simulation, "ada"), create(&simulation, "eda"));
     run(&simulation);
     let (right, other) = (partner(&simulation, &ada), partner(&simulation, &eda));
@@ -175,7 +148,7 @@ fn e9_6_one_record_and_one_field_are_taken_back() {
 
 #[test]
 fn e9_6_an_undo_of_an_undo_brings_it_back() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, "ada");
     let created = run(&simulation).record.id;
     let undone = take_back(&simulation, &Undo::run(created)).record.id;
@@ -197,7 +170,7 @@ fn e9_6_an_undo_of_an_undo_brings_it_back() {
 
 #[test]
 fn e9_6_an_edit_that_no_run_has_carried_outlives_the_undo_of_its_field() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, "Ada");
     run(&simulation);
     let right = partner(&simulation, &ada);
@@ -215,7 +188,7 @@ fn e9_6_an_edit_that_no_run_has_carried_outlives_the_undo_of_its_field() {
 
 #[test]
 fn e9_6_a_plan_of_an_undo_writes_nothing() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let ada = create(&simulation, "ada");
     let created = run(&simulation).record.id;
     let plan = wait(plan_undo(&simulation.context, &simulation.setup, &Undo::run(created))).expect("it can be planned");
@@ -257,7 +230,7 @@ fn e9_6_a_created_record_that_was_filled_in_before_its_run_ended_is_kept() {
 
 #[test]
 fn e9_6_what_was_taken_back_on_one_side_differs_also_after_a_merge() {
-    let simulation = plain();
+    let simulation = plain(default_rules());
     let (ada, eve) = (create(&simulation, "ada"), create(&simulation, "eve"));
     run(&simulation);
     let right = partner(&simulation, &ada);
