@@ -132,6 +132,29 @@ mod tests {
         FieldType::Json,
     ];
 
+    #[test]
+    fn e2_6_options_that_one_side_does_not_tell_are_carried_as_they_are() {
+        let field = |name: &str, codes: &[&str]| Field {
+            name: name.into(),
+            label: name.to_owned(),
+            kind: FieldType::Choice,
+            traits: crate::Traits::default(),
+            options: codes.iter().map(|code| option(code)).collect(),
+            length_max: None,
+            group: None,
+            meaning: None,
+            slot_of: None,
+            refers_to: Vec::new(),
+            values_max: None,
+        };
+        let (told, untold) = (field("told", &["a", "b"]), field("untold", &[]));
+        let given = BTreeMap::new();
+        for (from, to) in [(&told, &untold), (&untold, &told), (&untold, &untold)] {
+            assert_eq!(steps(from, to, "UTC", &given), Some(Vec::new()), "{} to {}", from.name, to.name);
+        }
+        assert!(matches!(steps(&told, &told, "UTC", &given).as_deref(), Some([Step::Options(_)])));
+    }
+
     /// a.8: text-text, number-number, date-date, datetime-datetime, date-datetime in both orders, checkbox-boolean and
     /// choice-choice go both ways; nothing else does.
     #[test]

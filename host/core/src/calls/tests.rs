@@ -150,3 +150,28 @@ fn e7_the_finishing_time_goes_by_what_is_left_of_every_window() {
     assert_eq!([at(day(700), 100), at(day(700), 101)], [0, DAY as i64]);
     assert_eq!(at(window(1000, DAY, 80, 0, Some(5)), 6), MIDNIGHT - NOON);
 }
+
+#[test]
+fn e7_an_application_that_wants_to_be_left_alone_holds_every_call() {
+    let mut budget = CallBudget::new(Vec::new(), 8);
+    assert_eq!(budget.held_until(NOON), None);
+    budget.hold(NOON + 5_000);
+    budget.hold(NOON + 1_000);
+    assert_eq!(budget.held_until(NOON), Some(NOON + 5_000), "the longer one counts");
+    assert_eq!(budget.held_until(NOON + 5_000), None);
+    let last = |calls, now| budget.last_of(calls, &[], Caller::default(), now);
+    assert_eq!([last(0, NOON), last(1, NOON), last(1, NOON + 9_000)], [NOON, NOON + 5_000, NOON + 9_000]);
+}
+
+#[test]
+fn e7_calls_of_one_step_of_a_window_are_kept_as_one() {
+    let step_ms = (DAY / STEPS_PER_WINDOW) as i64;
+    let mut window = window(1000, DAY, SHARE_PERCENT, 300, None);
+    for at in [NOON + step_ms - 1, NOON + step_ms] {
+        window.send();
+        window.answer(at);
+    }
+    let day = DAY as i64;
+    assert_eq!(window.counted(NOON).spent, [((day + step_ms - 1) as u64, 301), ((day + step_ms) as u64, 1)]);
+    assert_eq!(window.used(NOON + day + step_ms - 1), 1, "all of a step are freed with its last");
+}
