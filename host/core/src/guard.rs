@@ -327,6 +327,26 @@ mod tests {
     use super::*;
     use crate::{Change, FieldChange, PairId, Value, Why};
 
+    #[test]
+    fn e8_2_a_list_is_far_from_the_one_before_when_it_shrank_much_more_than_doubled_or_names_nothing() {
+        let table = [
+            ((0, 0), false),
+            ((0, 500), false),
+            ((3, 0), true),
+            ((100, 80), false),
+            ((100, 79), true),
+            ((12, 2), false),
+            ((12, 1), true),
+            ((100, 200), false),
+            ((100, 201), true),
+            ((40, 140), false),
+            ((40, 141), true),
+        ];
+        for ((before, now), expected) in table {
+            assert_eq!(is_far(before, now), expected, "{before}, then {now}");
+        }
+    }
+
     fn item(kind: ChangeKind, id: &str) -> PlanItem {
         let blanked = FieldChange {
             field: FieldName::from("name"),

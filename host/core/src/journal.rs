@@ -125,3 +125,73 @@ impl JournalEntry {
         self.state == EntryState::Intent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChangeKind, FieldChange, Side, Why};
+
+    fn entry(create_key: Option<&str>) -> JournalEntry {
+        let written =
+            FieldChange { field: "name".into(), before: None, after: Value::Text("Ada".to_owned()), why: Why::Changed };
+        JournalEntry {
+            run: RunId(1),
+            number: 0,
+            sync: "contacts".into(),
+            pair: PairId(1),
+            change: Change {
+                side: Side::Right,
+                kind: if create_key.is_some() { ChangeKind::Create } else { ChangeKind::Update },
+                record: create_key.is_none().then(|| RecordId::new("r1")),
+                version: None,
+                fields: vec![written],
+            },
+            previous: None,
+            create_key: create_key.map(str::to_owned),
+            then: PairState::Linked,
+            at: 0,
+            announced: true,
+            state: EntryState::Intent,
+        }
+    }
+
+    fn refused(mut entry: JournalEntry) -> JournalEntry {
+        assert!(entry.settle(1, Settled::NotDone { reason: Reason::Retrying, detail: "it timed out".to_owned() }));
+        entry
+    }
+
+    /// What differs in an earlier entry, and whether the one after it still is another attempt at it.
+    type Case = (&'static str, fn(&mut JournalEntry), bool);
+
+    #[test]
+    fn e7_another_attempt_at_what_was_not_done_costs_no_task_of_its_own() {
+        let text = |entry: &mut JournalEntry| entry.change.fields[0].after = Value::Text("Eve".to_owned());
+        let done: fn(&mut JournalEntry) = |entry| {
+            let outcome = Settled::Written { record: RecordId::new("r1"), stored: Vec::new(), raw: None };
+            entry.state = EntryState::Settled { at: 1, outcome };
+        };
+        let cases: [Case; 7] = [
+            ("the same", |_| {}, true),
+            ("never sent", |entry| entry.announced = false, false),
+            ("done", done, false),
+            ("open", |entry| entry.state = EntryState::Intent, false),
+            ("of another pair", |entry| entry.pair = PairId(2), false),
+            ("on the other side", |entry| entry.change.side = Side::Left, false),
+            ("with other values", text, false),
+        ];
+        for (what, differ, expected) in cases {
+            for key in [None, Some("sl-1")] {
+                let mut earlier = refused(entry(key));
+                differ(&mut earlier);
+                // A create is one attempt, whatever was edited in between.
+                let expected = expected || (what == "with other values" && key.is_some());
+                assert_eq!(entry(key).retries(&earlier), expected, "{what}, create key {key:?}");
+            }
+        }
+        assert!(!entry(Some("sl-1")).retries(&refused(entry(Some("sl-2")))));
+        assert!(!entry(Some("sl-1")).retries(&refused(entry(None))));
+        let mut other = refused(entry(None));
+        other.change.record = Some(RecordId::new("r2"));
+        assert!(!entry(None).retries(&other));
+    }
+}
