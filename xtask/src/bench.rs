@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// The database of `read`, `quiet`, `cards` and `memory`
     #[arg(long, value_parser = ["sled", "fjall"], default_value = "sled")]
     engine: String,
+    /// Contacts a side for `memory`, beside 1,000
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    contacts: u32,
     /// Rows for `store`
     #[arg(long, value_name = "N")]
     rows: Option<u32>,
@@ -40,7 +43,7 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<(), Error> {
         plugins::plugins(&plugins::Arguments::default())?;
         run(cargo().args(["build", "--release", "--package", "syncline-cli", "--package", "syncline-bench"]))?;
         let mut bench = std::process::Command::new(root().join("target/release/syncline-bench"));
-        bench.args(on_servers).args(["--engine", &arguments.engine]);
+        bench.args(on_servers).args(["--engine", &arguments.engine, "--contacts", &arguments.contacts.to_string()]);
         bench.args(arguments.quick.then_some("--quick")).args(arguments.json.then_some("--json"));
         run(&mut bench)?;
     }

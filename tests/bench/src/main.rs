@@ -35,6 +35,9 @@ struct Arguments {
     /// Which database keeps the state
     #[arg(long, value_enum, default_value_t = Engine::Sled)]
     engine: Engine,
+    /// Contacts a side for `memory`, beside 1,000
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    contacts: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -179,18 +182,19 @@ fn go(arguments: &Arguments) -> Outcome<()> {
             let scale = Scale { quick: arguments.quick, engine: arguments.engine };
             let wanted = |name| arguments.names.is_empty() || arguments.names.contains(&name);
             for name in Name::value_variants().iter().copied().filter(|name| wanted(*name)) {
-                runtime.block_on(measure(name, scale, Results { json: arguments.json }))?;
+                runtime.block_on(measure(name, arguments, scale))?;
             }
         }
     }
     Ok(())
 }
 
-async fn measure(name: Name, scale: Scale, results: Results) -> Outcome<()> {
+async fn measure(name: Name, arguments: &Arguments, scale: Scale) -> Outcome<()> {
+    let results = Results { json: arguments.json };
     match name {
         Name::Read => read::measure(scale, results).await,
         Name::Quiet => quiet::measure(scale, results).await,
         Name::Cards => cards::measure(scale, results),
-        Name::Memory => memory::measure(scale, results).await,
+        Name::Memory => memory::measure(scale, arguments.contacts, results).await,
     }
 }

@@ -4,9 +4,9 @@ use crate::accounts::Accounts;
 use crate::installation::Installation;
 use crate::{Figure, Outcome, Results, Scale};
 
-/// Measures.
-pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
-    for contacts in [1_000, scale.of(200_000)] {
+/// Measures at 1,000 contacts a side and at `many`.
+pub(crate) async fn measure(scale: Scale, many: u64, results: Results) -> Outcome<()> {
+    for contacts in [1_000, scale.of(many)] {
         let accounts = Accounts::start(contacts, contacts).await?;
         let installation = Installation::new(&accounts.config(), scale.engine)?;
         let figure = |what: &str| Figure::new("memory", format!("{contacts} contacts a side, {what}"));
