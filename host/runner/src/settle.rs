@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Change, ChangeKind, Conflict, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState, Reason,
-    RecordId, Settled, Side, Tombstone, Value, Why,
+    Agreed, Base, Change, ChangeKind, Conflict, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState,
+    Reason, RecordId, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
@@ -222,6 +222,10 @@ fn take_over(
         ChangeKind::Create => {
             pair.set_id(side, Some(done.id.clone()));
             pair.generation += 1;
+            // What was agreed on with an earlier record tells nothing of this one; an undo makes it as that was.
+            if running.run.kind == RunKind::Sync {
+                pair.base = Base::default();
+            }
         }
         ChangeKind::Restore { .. } => pair.set_id(side, Some(done.id.clone())),
         ChangeKind::Delete => lesson.gone.push(Tombstone { id: done.id.clone(), fate: Fate::Deleted, at: None }),

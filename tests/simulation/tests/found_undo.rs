@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
-use syncline_core::{PairState, RecordId, RunId, Side};
+use syncline_core::{MappingRule, PairState, RecordId, RunId, Side, Value};
 use syncline_runner::{Undo, UndoReport, left_alone, undo};
-use syncline_simulation::steps::{partner, plain, rest, run};
-use syncline_simulation::{Simulation, default_rules};
+use syncline_simulation::steps::{partner, plain, rest, run, value, values};
+use syncline_simulation::{Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -60,5 +60,26 @@ fn e9_6_what_came_back_by_itself_is_not_brought_back_although_its_pair_had_anoth
     simulation.stage.lock().person_restores(RIGHT, &first);
     take_back(&simulation, undone);
     assert_eq!(reasons(&simulation), ["somebody brought it back already"]);
+    rest(&simulation);
+}
+
+#[test]
+fn design_5_7_a_record_that_is_made_anew_does_not_empty_what_it_was_not_given() {
+    let mut simulation = plain(default_rules());
+    let ada = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada"), ("phone", "1")]);
+    let made = run(&simulation).record.id;
+    let phone = |simulation: &mut Simulation, rule: MappingRule| {
+        let mappings = &mut simulation.setup.rules.mappings;
+        mappings.iter_mut().filter(|mapping| mapping.left.as_str() == "phone").for_each(|mapping| mapping.rule = rule);
+    };
+    phone(&mut simulation, MappingRule::Off);
+    take_back(&simulation, made);
+    simulation.stage.lock().person_edits(LEFT, &ada, "name", "Ada King");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    assert_eq!(value(&simulation, RIGHT, &right, "phone"), Some(Value::Clear), "phones are not mapped");
+    phone(&mut simulation, MappingRule::TwoWay);
+    run(&simulation);
+    assert_eq!(values(&simulation, &ada, &right, "phone"), [Some(text("1")), Some(text("1"))]);
     rest(&simulation);
 }
