@@ -35,8 +35,8 @@ pub(crate) struct Ran {
     pub(crate) used: Used,
 }
 
-/// Runs a program to its end; exit codes up to `exit_max` are no failure.
-pub(crate) fn run(command: &Command, exit_max: i32) -> Outcome<Ran> {
+/// Runs a program to its end; any exit code but those of `ends` is a failure.
+pub(crate) fn run(command: &Command, ends: &[i32]) -> Outcome<Ran> {
     let report = tempfile::NamedTempFile::new()?;
     let mut measured = Command::new("python3");
     measured.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("measure.py")).arg(report.path());
@@ -53,7 +53,7 @@ pub(crate) fn run(command: &Command, exit_max: i32) -> Outcome<Ran> {
         return Err(format!("{command:?} could not be measured: {stderr}").into());
     }
     let used: Used = serde_json::from_slice(&std::fs::read(report.path())?)?;
-    if used.exit < 0 || used.exit > exit_max {
+    if !ends.contains(&used.exit) {
         let printed = String::from_utf8_lossy(&output.stdout);
         return Err(format!("{command:?} ended with {}: {stderr}{printed}", used.exit).into());
     }

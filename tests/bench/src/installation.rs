@@ -27,7 +27,6 @@ impl Installation {
         let config = format!("{config}\n[store]\nengine = \"{}\"\n", engine.name());
         std::fs::write(installation.config(), config)?;
         installation.run(&["check"])?;
-
         Ok(installation)
     }
 
@@ -49,13 +48,13 @@ impl Installation {
     /// Runs `syncline`.
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome<Ran> {
         let mut command = self.command(&root().join("target/release/syncline"));
-        run(command.args(arguments), WITH_REJECTS)
+        run(command.args(arguments), &[0, WITH_REJECTS])
     }
 
     /// Runs this program in the place of `syncline`, with the same configuration and state.
     pub(crate) fn run_self(&self, arguments: &[&str]) -> Outcome<Ran> {
         let mut command = self.command(&std::env::current_exe()?);
-        run(command.args(arguments), 0)
+        run(command.args(arguments), &[0])
     }
 
     /// Runs until nothing is left to do, and waits until the window is past in which changes are read again.

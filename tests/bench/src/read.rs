@@ -22,9 +22,9 @@ pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
     // Turn by turn, so that what else runs on the machine meets all of them alike.
     for _ in 0..scale.repeats() {
         let url = accounts.left.base_url();
-        let floor = run(Command::new(std::env::current_exe()?).args(["floor", &url]), 0)?;
+        let floor = run(Command::new(std::env::current_exe()?).args(["floor", &url]), &[0])?;
         expect_records(&floor.stdout, contacts)?;
-        let python = run(&floor::in_python(&url), 0)?;
+        let python = run(&floor::in_python(&url), &[0])?;
         expect_records(&python.stdout, contacts)?;
         installation.forget()?;
         let read = installation.run_self(&["pull"])?;
