@@ -12,8 +12,8 @@ use crate::planning::{self, Planned};
 use crate::running::{BudgetWait, RunKind, RunOutcome, RunRecord, Running};
 use crate::setup::{Context, Event, SyncSetup};
 use crate::{
-    Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, creates, guards, index, lists, notice, pairing, pull, push,
-    recover, retention, waiting,
+    Answer, Batch, BoxFuture, Failure, Guarded, StoreTable, afresh, creates, guards, index, lists, notice, pairing,
+    pull, push, recover, retention, waiting,
 };
 
 /// Times that a run plans and pushes: what was refused for a change meanwhile is planned anew.
@@ -235,8 +235,8 @@ async fn set_aside(running: &mut Running<'_>, only: &BTreeSet<[u8; 16]>) -> Resu
     }
 }
 
-/// Waits for pairs that are tried again soon. Returns false if there are none.
-async fn wait_for_more(running: &Running<'_>) -> Result<bool, Failure> {
+/// Waits for pairs that are tried again soon, and reads them as they are then. Returns false if there are none.
+async fn wait_for_more(running: &mut Running<'_>) -> Result<bool, Failure> {
     let Some(due) = running.synced.next_due().await? else { return Ok(false) };
     let wait_ms = due - running.context.world.now();
     if wait_ms > WAIT_MS_MAX {
@@ -245,7 +245,10 @@ async fn wait_for_more(running: &Running<'_>) -> Result<bool, Failure> {
     if wait_ms > 0 {
         let for_ms = wait_ms.unsigned_abs();
         running.context.say(Event::Waiting { for_ms, reason: "something is tried again".to_owned() });
-        return Ok(pause(running.context, for_ms).await.is_ok());
+        if pause(running.context, for_ms).await.is_err() {
+            return Ok(false);
+        }
+        afresh::read(running).await?;
     }
     Ok(!running.context.stop.is_asked())
 }

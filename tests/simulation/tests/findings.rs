@@ -374,3 +374,28 @@ fn e10_4_a_field_that_changed_its_type_is_read_by_the_schema_as_it_is_now() {
         assert_eq!(value(&simulation, RIGHT, &right, "phone"), phone.parse().ok().map(Value::Integer));
     }
 }
+
+#[test]
+fn e8_1_what_is_tried_again_after_a_while_is_planned_from_what_it_is_by_then() {
+    let simulation = plain(default_rules());
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    edit(&simulation, LEFT, &ada, "name", "Ada King");
+    // Somebody works on the right record: at once with each of the first calls, and every few seconds from then on.
+    simulation.stage.lock().meanwhile = Some(|state| {
+        let Some(id) = state.ids(RIGHT).pop() else { return false };
+        let mut notes = state.edits.iter().filter(|edit| edit.side == RIGHT && edit.field.as_str() == "phone");
+        let (count, last) = (notes.clone().count(), notes.next_back().map_or(0, |edit| edit.at));
+        if count < 14 || state.now - last > 500 {
+            state.person_edits(RIGHT, &id, "phone", &format!("{count}"));
+        }
+        false
+    });
+    let report = run(&simulation);
+    simulation.stage.lock().meanwhile = None;
+    let right = partner(&simulation, &ada);
+    assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Ada King")), "{:?}", report.record);
+    let waited = simulation.stage.lock().now - report.record.started_at;
+    assert!(waited > 1_000, "it was refused until the run waited: {waited} ms");
+    rest(&simulation);
+}
