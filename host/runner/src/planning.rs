@@ -352,20 +352,14 @@ fn write_down(
     planned: &mut Planned,
 ) {
     if matches!(work.pair.state, PairState::Creating { .. }) {
-        return leave_creating(running, &work, batch);
+        return leave_creating(running, work, batch);
     }
     running.synced.unqueue(batch, work.due, work.id);
     if let Some(at) = work.before.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.unqueue(batch, at, work.id);
     }
     waiting::keep(&running.synced, work.id, &work.waiting, work.was_waiting, batch);
-    for taken in &work.swallowed {
-        running.synced.drop_pair(batch, &mut running.state.totals, (taken.id, taken.place));
-        if let Some((side, record)) = taken.left_behind.clone() {
-            let pair = running.synced.begin(batch, &mut running.state, side, record, true);
-            running.synced.queue(batch, 0, pair);
-        }
-    }
+    drop_swallowed(running, &work, batch);
     if let Some(trouble) = work.pair.trouble.clone().filter(|trouble| Some(trouble) != work.before.trouble.as_ref()) {
         // Waiting for something that is still to be read.
         if let Some(at) = trouble.next_at {
@@ -452,12 +446,29 @@ fn looked_up_at(pair: &Pair) -> Option<Instant> {
     pair.trouble.as_ref().filter(|_| matches!(pair.state, PairState::Creating { .. }))?.next_at
 }
 
-/// Leaves a pair alone until its create is looked up; its place on the list stays.
-fn leave_creating(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
+/// Leaves a pair alone until its create is looked up, but for what its record was merged into (E1.10): that is its own
+/// from now on, so that nothing is made for it beside what comes to light. Its place on the list stays.
+fn leave_creating(running: &mut Running<'_>, mut work: Work, batch: &mut Batch) {
+    work.pair.trouble = work.before.trouble.clone();
     if looked_up_at(&work.pair) != Some(work.due) {
         running.synced.unqueue(batch, work.due, work.id);
     }
     running.count(work.id, Some(work.pair.standing()));
+    if work.pair != work.before {
+        drop_swallowed(running, &work, batch);
+        put(running, &work, batch);
+    }
+}
+
+/// Ends the pairs that this one has taken the record of; what they leave behind begins anew.
+fn drop_swallowed(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
+    for taken in &work.swallowed {
+        running.synced.drop_pair(batch, &mut running.state.totals, (taken.id, taken.place));
+        if let Some((side, record)) = taken.left_behind.clone() {
+            let pair = running.synced.begin(batch, &mut running.state, side, record, true);
+            running.synced.queue(batch, 0, pair);
+        }
+    }
 }
 
 /// Takes over a decision that needs no write.

@@ -376,3 +376,23 @@ fn e1_10_what_a_create_may_have_made_goes_on_with_what_its_source_was_merged_int
     assert_eq!(made.len(), 1, "{made:?}");
     assert_eq!(partner(&simulation, &made[0]), king);
 }
+
+#[test]
+fn e1_10_what_a_record_was_merged_into_is_written_also_when_its_create_made_nothing() {
+    let simulation = plain(default_rules());
+    let ada = create(&simulation, RIGHT, "ada@x", "Ada");
+    simulation.stage.lock().blind = true;
+    simulation.stage.lock().tricks = vec![(LEFT, Trick::LoseAnswer)];
+    run(&simulation);
+    let made = simulation.stage.lock().ids(LEFT).pop().expect("it was made");
+    let king = create(&simulation, RIGHT, "king@x", "A. King");
+    simulation.stage.lock().person_merges(RIGHT, &ada, &king);
+    run(&simulation);
+    // What was made is gone before anybody saw it: the create is one that made nothing.
+    simulation.stage.lock().person_deletes(LEFT, &made);
+    simulation.stage.lock().blind = false;
+    rest(&simulation);
+    let left = simulation.stage.lock().ids(LEFT);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(partner(&simulation, &left[0]), king);
+}
