@@ -148,19 +148,21 @@ pub(crate) async fn weigh(running: &mut Running<'_>) -> Result<Guarded, Failure>
         let page = planned_page(running.synced.store, space, after).await?;
         let Some((last, _)) = page.last() else { break };
         after = *last;
-        let pairs = pairs_of(running, page.iter().filter(|(_, item)| matters(item))).await?;
+        let mut pairs = pairs_of(running, page.iter().filter(|(_, item)| matters(item))).await?;
         let mut batch = Batch::default();
         for (number, item) in &page {
-            let pair = pairs.get(&item.pair);
-            let asked = pair.map_or(Asked::NotAsked, |pair| asked(item, &pair.state));
-            if let (Asked::Ruled(Ruling::Rejected), Some(pair)) = (asked, pair) {
-                batch.delete(codec::plan(space, *number));
-                running.leave(item.pair, pair.standing());
-                continue;
+            let pair = pairs.get_mut(&item.pair);
+            let asked = pair.as_ref().map_or(Asked::NotAsked, |pair| asked(item, &pair.state));
+            match (asked, pair) {
+                (Asked::Ruled(Ruling::Rejected), Some(pair)) => {
+                    batch.delete(codec::plan(space, *number));
+                    rest(running, item.pair, pair, &mut batch);
+                }
+                (_, pair) => count.add(item, asked, pair.is_some_and(|pair| pair.trouble.is_some())),
             }
-            count.add(item, asked, pair.is_some_and(|pair| pair.trouble.is_some()));
         }
         if !batch.writes.is_empty() {
+            codec::put(&mut batch, running.synced.state_key(), &running.state);
             running.synced.store.commit(batch).await?;
         }
     }
@@ -177,6 +179,15 @@ pub(crate) async fn weigh(running: &mut Running<'_>) -> Result<Guarded, Failure>
         is_later: false,
         items: count.items,
     })
+}
+
+/// Leaves a pair as it is, since nothing of it is to be written; what went wrong with an earlier write is over.
+fn rest(running: &mut Running<'_>, id: PairId, pair: &mut Pair, batch: &mut Batch) {
+    let before = Place::of(pair);
+    if pair.trouble.take().is_some() {
+        running.synced.put(batch, &mut running.state.totals, id, (Some(before), pair));
+    }
+    running.leave(id, pair.standing());
 }
 
 /// True if guards look at the pair of an item too: it makes, takes away, or empties something.
