@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syncline_core::{FieldName, Pair, RecordId, Side, SyncName, Value};
 use syncline_runner::{Store, StoreTable, sync_space};
 
-use crate::application::{By, Entry, loosely};
+use crate::application::{By, Entry, Snapshot, loosely};
 use crate::crash::CrashStore;
 use crate::stage::{State, identity, wait};
 
@@ -30,8 +30,10 @@ pub(crate) fn notice(state: &mut State, side: Side, key: &str, sent: &BTreeMap<F
     let now = state.now;
     let app = state.app(side);
     let lag_ms = app.manner.lag_ms;
+    // A source that went a moment ago may not be known to be gone: what it said last counts.
     let same = |field: &str, entry: &Entry| {
-        let (value, sent) = (entry.cells().and_then(|cells| cells.get(field)), sent.get(field));
+        let last = entry.past.iter().rev().find_map(|snapshot| snapshot.cells.as_ref());
+        let (value, sent) = (last.and_then(|cells| cells.get(field)), sent.get(field));
         value.zip(sent).is_some_and(|(value, sent)| !sent.is_blank() && loosely(value) == loosely(sent))
     };
     let (mut breaches, mut seconds) = (Vec::new(), Vec::new());
@@ -42,7 +44,8 @@ pub(crate) fn notice(state: &mut State, side: Side, key: &str, sent: &BTreeMap<F
         }
         let is_resent = entry.by == By::Sync(key.to_owned());
         if is_resent || (entry.by != By::Person && same(serial, entry)) {
-            let sources = state.app(side.other()).live().filter(|source| was_away(source) && same(serial, source));
+            let sources =
+                state.app(side.other()).entries.values().filter(|source| was_away(source) && same(serial, source));
             let restored = sources.map(|source| source.id.clone()).find(|_| !is_resent);
             seconds.push(Second { side, first: entry.id.clone(), restored, told: format!("{sent:?}") });
         }
@@ -57,7 +60,8 @@ pub(crate) fn notice(state: &mut State, side: Side, key: &str, sent: &BTreeMap<F
 
 /// True if a person took the record away and brought it back.
 fn was_away(entry: &Entry) -> bool {
-    entry.taken_by_person && entry.past.iter().any(|snapshot| snapshot.cells.is_none())
+    let is_here = |snapshot: &Snapshot| snapshot.cells.is_some();
+    entry.taken_by_person && entry.past.windows(2).any(|two| !is_here(&two[0]) && is_here(&two[1]))
 }
 
 /// Makes breaches of the second records for one source.

@@ -1,5 +1,7 @@
 //! What waits for a person, and what is never written unseen (E4.3, E4.5, E4.6), as small histories.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use syncline_core::{DeletePolicy, EditDelete, Guards, PairState, Reason, RecordId, Ruling, Side, Standing, TRASH_TAG};
 use syncline_runner::{Answer, Guarded, RunOutcome, RunReport};
 use syncline_simulation::steps::rest;
@@ -163,6 +165,32 @@ fn e4_5_a_rejection_is_remembered_until_the_record_changes() {
     // What it says now is not what was asked about; a field that only the right knows is no edit beside a delete.
     simulation.stage.lock().person_edits(RIGHT, &right, "note", "other");
     assert_eq!(waits(&run(&simulation).guarded).0, 1);
+}
+
+#[test]
+fn e4_5_e8_a_rejected_delete_leaves_nothing_to_try_again() {
+    let (mut simulation, left) = with_pairs(3, DeletePolicy::Delete, Guards::default());
+    simulation.setup.rules.edit_delete = EditDelete::DeleteWins;
+    let right = simulation.pair_of(LEFT, &left[0]).and_then(|pair| pair.right).expect("it has a counterpart");
+    simulation.stage.lock().person_edits(RIGHT, &right, "phone", "2");
+    delete(&simulation, LEFT, &left[..1]);
+    let digest = waits(&run(&simulation).guarded).1;
+    say(&simulation, Some((&digest, false)));
+    // It comes back, and is gone again before the edit is carried to it: both sides were read by then.
+    simulation.stage.lock().person_restores(LEFT, &left[0]);
+    simulation.stage.lock().meanwhile = Some(|state| {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let is_time = CALLS.fetch_add(1, Ordering::Relaxed) == 2;
+        if let Some(id) = state.ids(LEFT).into_iter().min().filter(|_| is_time) {
+            state.person_deletes(LEFT, &id);
+        }
+        is_time
+    });
+    let report = run(&simulation);
+    assert_eq!((report.record.tally.excluded, report.record.tally.failed), (1, 0), "{:?}", report.record);
+    let trouble = simulation.pair_of(LEFT, &left[0]).and_then(|pair| pair.trouble);
+    assert_eq!(trouble, None);
+    rest(&simulation);
 }
 
 #[test]
