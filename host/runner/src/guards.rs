@@ -187,7 +187,7 @@ fn rest(running: &mut Running<'_>, id: PairId, pair: &mut Pair, batch: &mut Batc
     if pair.trouble.take().is_some() {
         running.synced.put(batch, &mut running.state.totals, id, (Some(before), pair));
     }
-    running.leave(id, pair.standing());
+    running.count(id, Some(pair.standing()));
 }
 
 /// True if guards look at the pair of an item too: it makes, takes away, or empties something.
@@ -248,7 +248,7 @@ async fn rule(running: &mut Running<'_>, ruling: Ruling) -> Result<(), Failure> 
             }
             if ruling != Ruling::Approved {
                 batch.delete(codec::plan(space, *number));
-                running.leave(item.pair, pair.standing());
+                running.count(item.pair, Some(pair.standing()));
             }
         }
         if !batch.writes.is_empty() {
