@@ -2,7 +2,7 @@
 //!
 //! Invariant: what was read back from a write becomes base (E6.1), whatever becomes of the other side.
 
-use syncline_core::{Change, Conflict, FieldName, PlanItem, Side};
+use syncline_core::{Conflict, FieldName, PlanItem, Side};
 
 use crate::push::Pending;
 use crate::running::RunKind;
@@ -27,19 +27,14 @@ pub(crate) fn rest(item: &PlanItem, sent: &[Sent]) -> Option<PlanItem> {
         let mut changes = told.iter().filter(|(change, _)| change.side == side);
         changes.any(|(change, _)| change.fields.iter().any(|told| told.field == *field))
     };
-    // What the sides agree on in these fields is settled with what was told.
-    let stays = |index: usize| {
-        let agreed = &item.agreed[index];
-        !is_told(Side::Left, &agreed.left) && !is_told(Side::Right, &agreed.right)
-    };
     // A conflict is told with the write that covers the value that lost.
     let is_lost = |conflict: &Conflict| told.iter().any(|(change, _)| conflict.decided.covers(change.side));
-    let stays: Vec<usize> = (0..item.agreed.len()).filter(|&index| stays(index)).collect();
-    Some(PlanItem {
-        changes: open.into_iter().map(|(change, _): (&Change, _)| change.clone()).collect(),
-        agreed: stays.iter().map(|&index| item.agreed[index].clone()).collect(),
+    let mut rest = PlanItem {
+        changes: open.into_iter().map(|(change, _)| change.clone()).collect(),
         conflicts: item.conflicts.iter().filter(|conflict| !is_lost(conflict)).cloned().collect(),
-        seen: stays.iter().filter_map(|&index| item.seen.get(index).copied()).collect(),
         ..item.clone()
-    })
+    };
+    // What the sides agree on in these fields is settled with what was told.
+    rest.retain_agreed(|agreed| !is_told(Side::Left, &agreed.left) && !is_told(Side::Right, &agreed.right));
+    Some(rest)
 }
