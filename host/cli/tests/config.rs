@@ -95,17 +95,11 @@ const BOOK: [Line; 10] = [
 fn schema(connection: &str) -> Schema {
     let lines: &[Line] = if connection == "crm" { &CRM } else { &BOOK };
     let field = |(name, kind, meaning, slot_of, read_only): &Line| Field {
-        name: (*name).into(),
-        label: (*name).to_owned(),
-        kind: *kind,
         traits: Traits { read_only: *read_only, ..Traits::default() },
-        options: Vec::new(),
-        length_max: None,
-        group: None,
         meaning: meaning.map(str::to_owned),
         slot_of: slot_of.map(Into::into),
         refers_to: Vec::from_iter(["companies", "orgs"].contains(name).then(|| (*name).into())),
-        values_max: None,
+        ..Field::new(*name, *kind)
     };
     Schema { fields: lines.iter().map(field).collect(), fingerprint: String::new() }
 }

@@ -135,17 +135,8 @@ mod tests {
     #[test]
     fn e2_6_options_that_one_side_does_not_tell_are_carried_as_they_are() {
         let field = |name: &str, codes: &[&str]| Field {
-            name: name.into(),
-            label: name.to_owned(),
-            kind: FieldType::Choice,
-            traits: crate::Traits::default(),
             options: codes.iter().map(|code| option(code)).collect(),
-            length_max: None,
-            group: None,
-            meaning: None,
-            slot_of: None,
-            refers_to: Vec::new(),
-            values_max: None,
+            ..Field::new(name, FieldType::Choice)
         };
         let (told, untold) = (field("told", &["a", "b"]), field("untold", &[]));
         let given = BTreeMap::new();

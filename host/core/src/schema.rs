@@ -111,6 +111,26 @@ pub struct Field {
     pub values_max: Option<u32>,
 }
 
+impl Field {
+    /// Returns a writable field whose label is its name, and of which nothing else is known.
+    pub fn new(name: impl Into<FieldName>, kind: FieldType) -> Self {
+        let name = name.into();
+        Self {
+            label: name.to_string(),
+            name,
+            kind,
+            traits: Traits::default(),
+            options: Vec::new(),
+            length_max: None,
+            group: None,
+            meaning: None,
+            slot_of: None,
+            refers_to: Vec::new(),
+            values_max: None,
+        }
+    }
+}
+
 /// The fields of an endpoint's object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {

@@ -68,27 +68,20 @@ fn the_day_is_over() -> Fault {
 
 /// The fields of an application.
 pub(crate) fn schema(manner: &Manner, side: Side) -> Schema {
+    let kind = |name: &str| match name {
+        LINKS => FieldType::References,
+        "phone" if manner.says_numeric_phones => FieldType::Integer,
+        _ => FieldType::Text,
+    };
     let field = |name: &str| Field {
-        name: FieldName::from(name),
-        label: name.to_owned(),
-        kind: match name {
-            LINKS => FieldType::References,
-            "phone" if manner.says_numeric_phones => FieldType::Integer,
-            _ => FieldType::Text,
-        },
         traits: Traits {
             unique: name == "email" && manner.unique_email,
             findable: name == "email" && manner.findable_email,
             unreported: name == LINKS && manner.silent_links,
             ..Traits::default()
         },
-        options: Vec::new(),
-        length_max: None,
-        group: None,
         meaning: (manner.identity && name == identity(side)).then(|| "identity".to_owned()),
-        slot_of: None,
-        refers_to: Vec::new(),
-        values_max: None,
+        ..Field::new(name, kind(name))
     };
     Schema { fields: FIELDS.iter().chain(&[LINKS]).map(|name| field(name)).collect(), fingerprint: "1".to_owned() }
 }

@@ -118,17 +118,9 @@ impl Application {
 
     pub(crate) fn schema(&self) -> Schema {
         let field = |(name, meaning, sensitive): &Sort| Field {
-            name: FieldName::from(*name),
-            label: (*name).to_owned(),
-            kind: FieldType::Text,
             traits: Traits { sensitive: *sensitive, ..Traits::default() },
-            options: Vec::new(),
-            length_max: None,
-            group: None,
             meaning: Some((*meaning).to_owned()),
-            slot_of: None,
-            refers_to: Vec::new(),
-            values_max: None,
+            ..Field::new(*name, FieldType::Text)
         };
         Schema { fields: self.fields.iter().map(field).collect(), fingerprint: "1".to_owned() }
     }

@@ -10,7 +10,7 @@ use syncline_core::{
     Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Exclusion,
     Fate, Field, FieldName, FieldType, InclusionList, Index, KeyField, KeyForm, KeyTuple, Leave, ListId, Mapping,
     MappingRule, MergeForm, OnInvalid, PairState, ParsedFilter, RecordId, Ruling, RunId, Schema, Scope, Side,
-    SideTimes, Step, Taken, TargetDrift, Times, Traits, TransformUse, Value, Why, Writable,
+    SideTimes, Step, Taken, TargetDrift, Times, TransformUse, Value, Why, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -174,19 +174,7 @@ fn set_filter(scope: &mut Scope, words: &[&str]) {
 
 /// Fields that filters of cases may name; all are texts.
 fn schema() -> Schema {
-    let field = |name: &str| Field {
-        name: name.into(),
-        label: name.to_owned(),
-        kind: FieldType::Text,
-        traits: Traits::default(),
-        options: Vec::new(),
-        length_max: None,
-        group: None,
-        meaning: None,
-        slot_of: None,
-        refers_to: Vec::new(),
-        values_max: None,
-    };
+    let field = |name: &str| Field::new(name, FieldType::Text);
     Schema { fields: ["name", "city", "owner", "email"].map(field).into(), fingerprint: String::new() }
 }
 

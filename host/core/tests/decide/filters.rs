@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use syncline_core::{
     ChoiceOption, FILTER_BYTES_MAX, FILTER_DEPTH_MAX, Field, FieldName, FieldType, Filter, FilterFault, ListId,
-    Members, Operator, ParsedFilter, Reference, Schema, Test, Traits, Truth, Value,
+    Members, Operator, ParsedFilter, Reference, Schema, Test, Truth, Value,
 };
 
 const FIELDS: [(&str, FieldType); 14] = [
@@ -30,17 +30,8 @@ fn schema() -> Schema {
         active: true,
     });
     let field = |(name, kind): (&str, FieldType)| Field {
-        name: name.into(),
-        label: name.to_owned(),
-        kind,
-        traits: Traits::default(),
         options: if kind == FieldType::Choice { options.to_vec() } else { Vec::new() },
-        length_max: None,
-        group: None,
-        meaning: None,
-        slot_of: None,
-        refers_to: Vec::new(),
-        values_max: None,
+        ..Field::new(name, kind)
     };
     Schema { fields: FIELDS.map(field).into(), fingerprint: String::new() }
 }

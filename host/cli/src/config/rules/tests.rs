@@ -35,17 +35,13 @@ fn side(fields: &str, keys: &[&[&str]]) -> (Object, Schema) {
         let kind = kinds.iter().find(|(known, _)| *known == word).expect("a type").1;
         let is_reference = kind == FieldType::References;
         Field {
-            name: name.into(),
-            label: name.to_owned(),
-            kind,
             traits: Traits { read_only, ..Traits::default() },
             options: words().filter(|_| !is_reference).map(option).collect(),
-            length_max: None,
-            group: None,
             meaning: meaning.map(str::to_owned),
             slot_of: slot_of.map(FieldName::from),
             refers_to: words().filter(|_| is_reference).map(ObjectName::from).collect(),
             values_max,
+            ..Field::new(name, kind)
         }
     };
     let object = Object {
