@@ -27,6 +27,14 @@ async fn put(store: &DiskStore, rows: u32, round: u8) {
     }
 }
 
+/// Fills a store, closes it, and returns what it holds.
+async fn filled(dir: &Path, engine: Engine, rows: u32) -> Vec<u8> {
+    let store = DiskStore::open(dir, options(engine)).expect("opened");
+    put(&store, rows, 1).await;
+    store.close().await.expect("closed");
+    contents(dir, engine).await
+}
+
 async fn contents(dir: &Path, engine: Engine) -> Vec<u8> {
     let store = DiskStore::open(dir, options(engine)).expect("opened");
     let mut bytes = Vec::new();
@@ -82,10 +90,7 @@ async fn sled_gives_space_back_and_keeps_every_row() {
 #[tokio::test]
 async fn fjall_frees_its_space_by_itself() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let store = DiskStore::open(dir.path(), options(Engine::Fjall)).expect("opened");
-    put(&store, 500, 1).await;
-    store.close().await.expect("closed");
-    let before = contents(dir.path(), Engine::Fjall).await;
+    let before = filled(dir.path(), Engine::Fjall, 500).await;
     // Whatever engine is asked for: the folder knows its own.
     let compacted = compact(dir.path(), &options(Engine::Sled)).expect("looked at");
     assert_eq!((compacted.engine, compacted.live_bytes), (Engine::Fjall, None));
@@ -106,10 +111,7 @@ async fn what_stands_in_the_way_changes_nothing() {
     if !mounted.is_ok_and(|status| status.success()) {
         return println!("skipped: mounting a small disk is not permitted here");
     }
-    let store = DiskStore::open(&dir.join("store"), options(Engine::Sled)).expect("opened");
-    put(&store, 20_000, 1).await;
-    store.close().await.expect("closed");
-    let before = contents(&dir.join("store"), Engine::Sled).await;
+    let before = filled(&dir.join("store"), Engine::Sled, 20_000).await;
     let refused = compact(&dir.join("store"), &options(Engine::Sled));
     let is_kept = contents(&dir.join("store"), Engine::Sled).await == before;
     let left = names(&dir.join("store"));
@@ -124,10 +126,7 @@ async fn what_stands_in_the_way_changes_nothing() {
 #[tokio::test]
 async fn what_a_crash_leaves_is_taken_up() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let store = DiskStore::open(dir.path(), options(Engine::Sled)).expect("opened");
-    put(&store, 300, 1).await;
-    store.close().await.expect("closed");
-    let before = contents(dir.path(), Engine::Sled).await;
+    let before = filled(dir.path(), Engine::Sled, 300).await;
     let at = |name: &str| dir.path().join(name);
     let rename = |from: &str, to: &str| fs::rename(at(from), at(to)).expect("renamed");
     let half = |name: &str| fs::create_dir_all(at(name).join("sled")).expect("made");
