@@ -8,7 +8,8 @@ use syncline_core::{
 use syncline_runner::{Space, Store, StoreTable};
 
 use crate::application::{By, Entry, loosely};
-use crate::stage::{Simulation, State, identity, wait};
+use crate::stage::{Simulation, State, identity};
+use crate::steps::wait;
 
 /// Returns what was done again.
 pub(crate) fn nothing_is_done_again(simulation: &Simulation) -> Vec<String> {

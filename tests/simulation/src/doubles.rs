@@ -7,7 +7,8 @@ use syncline_runner::{Store, StoreTable, sync_space};
 
 use crate::application::{By, Entry, Snapshot, loosely};
 use crate::crash::CrashStore;
-use crate::stage::{State, identity, wait};
+use crate::stage::{State, identity};
+use crate::steps::wait;
 
 /// A create may be sent this long after the last look for doubles, in milliseconds.
 const LOOK_AGE_MS_MAX: i64 = 6_000;

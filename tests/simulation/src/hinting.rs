@@ -4,7 +4,8 @@ use syncline_core::{RecordId, Side};
 use syncline_runner::{Hinted, hint};
 
 use crate::chance::mix;
-use crate::stage::{Simulation, wait};
+use crate::stage::Simulation;
+use crate::steps::wait;
 
 impl Simulation {
     /// Tells the sync that records of a side may have changed.

@@ -5,7 +5,7 @@ use syncline_core::{JournalEntry, Side};
 use syncline_runner::{Action, Operation, Space, Store, StoreTable};
 
 use crate::crash::CrashStore;
-use crate::stage::wait;
+use crate::steps::wait;
 
 /// Returns the operations of a write that no open intent in the store announces.
 pub(crate) fn without_intent(store: &CrashStore, side: Side, operations: &[Operation]) -> Vec<String> {

@@ -6,7 +6,8 @@ use syncline_core::{ChangeKind, Guards, RecordId, Share, Side};
 use syncline_runner::{Answer, Failure, RunReport, StoreError, Undo, UndoReport, plan, planned_items, resolve, undo};
 
 use crate::chance::Chance;
-use crate::stage::{FIELDS, Simulation, wait};
+use crate::stage::{FIELDS, Simulation};
+use crate::steps::wait;
 
 /// Something that the person does before a run.
 #[derive(Clone, Debug)]

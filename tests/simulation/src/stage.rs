@@ -22,6 +22,7 @@ use crate::crash::CrashStore;
 use crate::doubles::Second;
 use crate::operator::{self, Agreed};
 use crate::people::Edit;
+use crate::steps::wait;
 use crate::tidy;
 
 /// The fields of both applications.
@@ -464,9 +465,4 @@ impl Simulation {
             store.scan(space, table, Vec::new(), usize::MAX).await
         })
     }
-}
-
-/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
 }

@@ -4,7 +4,8 @@
 use syncline_core::{JournalEntry, Period};
 use syncline_runner::{Space, Store, StoreTable, task_count};
 
-use crate::stage::{Simulation, wait};
+use crate::stage::Simulation;
+use crate::steps::wait;
 
 impl Simulation {
     /// Returns how many tasks the journal holds, of every month.

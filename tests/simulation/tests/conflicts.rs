@@ -7,7 +7,7 @@ use syncline_core::{
     Standing, TransformUse, Value,
 };
 use syncline_runner::{BoxFuture, Fault, Transform, TransformedRow};
-use syncline_simulation::steps::{edit, plain, rest, run, values};
+use syncline_simulation::steps::{edit, plain, rest, run, take_back, values, wait};
 use syncline_simulation::{Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -144,12 +144,7 @@ fn e3_6_delete_wins_and_the_edit_is_in_the_journal() {
     let report = run(&simulation);
     assert_eq!(report.record.tally.left.deleted, 1);
     rest(&simulation);
-    let undone = futures_util::FutureExt::now_or_never(syncline_runner::undo(
-        &simulation.context,
-        &simulation.setup,
-        &syncline_runner::Undo::run(report.record.id),
-    ));
-    undone.expect("nothing waits").expect("it can be undone");
+    take_back(&simulation, &syncline_runner::Undo::run(report.record.id));
     assert_eq!(simulation.stage.lock().value(LEFT, &left, "name"), Some(text("Eda")));
 }
 
@@ -237,8 +232,7 @@ fn e3_4_a_side_is_taken_against_a_decision_unless_the_group_has_moved_on() {
             run(&simulation);
         }
         let numbers = [simulation.conflicts()[0].number];
-        let resolved = syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, RIGHT);
-        let resolved = futures_util::FutureExt::now_or_never(resolved).expect("nothing waits");
+        let resolved = wait(syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, RIGHT));
         let is_beside = moved == Some("name");
         assert_eq!(resolved.is_ok(), moved.is_none() || is_beside, "{moved:?}: {resolved:?}");
         if resolved.is_ok() {
@@ -264,8 +258,7 @@ fn e3_4_an_edit_that_a_dry_run_took_in_is_one_since_the_decision() {
     edit(&simulation, LEFT, &left, "name", "ADA KING");
     simulation.plan();
     let numbers = [simulation.conflicts()[0].number];
-    let resolved = syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, LEFT);
-    let resolved = futures_util::FutureExt::now_or_never(resolved).expect("nothing waits");
+    let resolved = wait(syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, LEFT));
     assert!(resolved.is_err(), "{resolved:?}");
     assert_eq!(values(&simulation, &left, &right, "name"), [Some(text("ADA KING")), Some(text("Ada King"))]);
     rest(&simulation);

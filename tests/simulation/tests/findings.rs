@@ -1,6 +1,5 @@
 //! Histories in which something was lost once: each shows one gap that is closed, named by the rule that it broke.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use syncline_core::{
@@ -8,26 +7,14 @@ use syncline_core::{
     TransformUse, Value,
 };
 use syncline_runner::{
-    BoxFuture, Dispute, Fault, RunOutcome, Store, Transform, TransformedRow, Undo, UndoReport, find_conflicts,
-    left_alone,
+    BoxFuture, Dispute, Fault, RunOutcome, Store, Transform, TransformedRow, Undo, find_conflicts,
     report::{self, ErrorsFrom},
 };
-use syncline_simulation::steps::{create, edit, partner, plain, rest, run, value};
+use syncline_simulation::steps::{create, edit, left_by_undo, partner, plain, rest, run, take_back, value, wait};
 use syncline_simulation::{Manner, Simulation, Trick, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
-
-fn undo(simulation: &Simulation, run: RunId) -> UndoReport {
-    simulation.stage.lock().now += 5_000;
-    wait(syncline_runner::undo(&simulation.context, &simulation.setup, &Undo::run(run)))
-        .expect("nothing goes wrong in this undo")
-}
 
 #[test]
 fn e9_6_a_created_record_that_people_filled_in_is_not_undone() {
@@ -41,9 +28,9 @@ fn e9_6_a_created_record_that_people_filled_in_is_not_undone() {
         if synced {
             run(&simulation);
         }
-        undo(&simulation, first);
-        let left = wait(left_alone(&simulation.context, &simulation.setup, 0)).expect("the store is up");
-        let skipped: Vec<_> = left.into_iter().map(|(_, skip)| (skip.record, skip.field)).collect();
+        take_back(&simulation, &Undo::run(first));
+        let left = left_by_undo(&simulation);
+        let skipped: Vec<_> = left.into_iter().map(|skip| (skip.record, skip.field)).collect();
         assert_eq!(skipped, [(Some(right.clone()), Some("phone".into()))], "synced {synced}");
         assert_eq!(value(&simulation, RIGHT, &right, "phone"), Some(text("123")), "synced {synced}");
         assert_eq!(simulation.stage.lock().ids(RIGHT), [right], "what nobody touched is taken back: {other}");
@@ -187,7 +174,7 @@ fn e9_6_an_undo_hides_no_conflict() {
     edit(&simulation, LEFT, &ada, "name", "Eda");
     let renamed = run(&simulation).record.id;
     assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Eda")));
-    undo(&simulation, renamed);
+    take_back(&simulation, &Undo::run(renamed));
     assert_eq!(value(&simulation, RIGHT, &right, "name"), Some(text("Ada")));
     assert_eq!(open_fields(&simulation, &ada), ["city", "phone"]);
 }

@@ -1,28 +1,15 @@
 //! Small histories cut out of seeded ones in which taking a run back broke a promise once (E9.6).
 
-use std::future::Future;
-
 use syncline_core::{MappingRule, PairState, RecordId, RunId, Side, Value};
-use syncline_runner::{Undo, UndoReport, left_alone, undo};
-use syncline_simulation::steps::{partner, plain, rest, run, value, values};
+use syncline_runner::Undo;
+use syncline_simulation::steps::{left_by_undo, partner, plain, rest, run, take_back, value, values};
 use syncline_simulation::{Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
 
-/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
-
-fn take_back(simulation: &Simulation, run: RunId) -> UndoReport {
-    simulation.stage.lock().now += 5_000;
-    wait(undo(&simulation.context, &simulation.setup, &Undo::run(run))).expect("nothing goes wrong in this undo")
-}
-
 fn reasons(simulation: &Simulation) -> Vec<String> {
-    let page = wait(left_alone(&simulation.context, &simulation.setup, 0)).expect("the store is up");
-    page.into_iter().map(|(_, thing)| thing.reason).collect()
+    left_by_undo(simulation).into_iter().map(|thing| thing.reason).collect()
 }
 
 /// A record that an undo took away, and whose counterpart was edited, made another one, and lost that to a person.
@@ -31,7 +18,7 @@ fn made_anew_and_lost() -> (Simulation, RecordId, RecordId, RunId) {
     let ada = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada")]);
     let made = run(&simulation).record.id;
     let first = partner(&simulation, &ada);
-    let undone = take_back(&simulation, made).record.id;
+    let undone = take_back(&simulation, &Undo::run(made)).record.id;
     simulation.stage.lock().person_edits(LEFT, &ada, "name", "Ada King");
     run(&simulation);
     let second = partner(&simulation, &ada);
@@ -47,7 +34,7 @@ fn e9_6_what_came_back_by_itself_and_has_a_pair_of_its_own_is_not_brought_back_i
     simulation.stage.lock().person_restores(RIGHT, &first);
     simulation.stage.lock().person_edits(RIGHT, &first, "email", "eve@x");
     run(&simulation);
-    take_back(&simulation, undone);
+    take_back(&simulation, &Undo::run(undone));
     assert_eq!(reasons(&simulation), ["it came back, and belongs to another pair since"]);
     let pair = simulation.pair_of(LEFT, &ada).expect("it has a pair");
     assert_eq!(pair.state, PairState::Tombstone { gone: Some(RIGHT), undone: false });
@@ -58,7 +45,7 @@ fn e9_6_what_came_back_by_itself_and_has_a_pair_of_its_own_is_not_brought_back_i
 fn e9_6_what_came_back_by_itself_is_not_brought_back_although_its_pair_had_another_since() {
     let (simulation, _, first, undone) = made_anew_and_lost();
     simulation.stage.lock().person_restores(RIGHT, &first);
-    take_back(&simulation, undone);
+    take_back(&simulation, &Undo::run(undone));
     assert_eq!(reasons(&simulation), ["somebody brought it back already"]);
     rest(&simulation);
 }
@@ -73,7 +60,7 @@ fn design_5_7_a_record_that_is_made_anew_does_not_empty_what_it_was_not_given() 
         mappings.iter_mut().filter(|mapping| mapping.left.as_str() == "phone").for_each(|mapping| mapping.rule = rule);
     };
     phone(&mut simulation, MappingRule::Off);
-    take_back(&simulation, made);
+    take_back(&simulation, &Undo::run(made));
     simulation.stage.lock().person_edits(LEFT, &ada, "name", "Ada King");
     run(&simulation);
     let right = partner(&simulation, &ada);

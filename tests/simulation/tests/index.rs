@@ -5,7 +5,7 @@ use syncline_core::{
     Scope, Side,
 };
 use syncline_runner::{StoreTable, index_costs};
-use syncline_simulation::steps::{create, edit, rest, run};
+use syncline_simulation::steps::{create, edit, rest, run, wait};
 use syncline_simulation::{Manner, Simulation, default_rules, filter, text};
 
 const LEFT: Side = Side::Left;
@@ -214,8 +214,8 @@ fn e1_2_what_each_index_costs_is_told() {
     }
     simulation.stage.lock().now += 60_000;
     simulation.plan();
-    let costs = index_costs(&simulation.context, &simulation.setup);
-    let [left, right] = futures_util::FutureExt::now_or_never(costs).expect("nothing waits").expect("the store is up");
+    let costs = wait(index_costs(&simulation.context, &simulation.setup));
+    let [left, right] = costs.expect("the store is up");
     assert_eq!((left.index, left.records, left.calls, left.looked_up), (Index::Full, 250, 3, 0));
     assert_eq!((right.index, right.records, right.calls), (Index::Scoped, 125, 2));
     assert_eq!((right.looked_up, right.look_up_calls), (250, 3));

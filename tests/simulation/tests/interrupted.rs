@@ -1,11 +1,9 @@
 //! An undo, or a person's decision, that stops at any of its commits, and is asked for again: nothing is doubled,
 //! nothing is lost, and it ends as if nobody had stopped it (E3.4, E8.4, E9.6).
 
-use std::future::Future;
-
 use syncline_core::{Decided, DeletePolicy, RecordId, Rules, RunId, Side};
-use syncline_runner::{Failure, Undo, resolve, undo};
-use syncline_simulation::steps::{edit, partner};
+use syncline_runner::{Failure, Undo, resolve};
+use syncline_simulation::steps::{edit, partner, wait};
 use syncline_simulation::{Manner, Simulation, check, default_rules};
 
 const LEFT: Side = Side::Left;
@@ -13,11 +11,6 @@ const RIGHT: Side = Side::Right;
 
 /// Commits after which nothing that is done here is still under way.
 const COMMITS_MAX: u64 = 200;
-
-/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
 
 fn simulation(batch_max: u32) -> Simulation {
     let manner = Manner { batch_max, ..Manner::PLAIN };
@@ -131,7 +124,7 @@ fn about_everything(batch_max: u32) -> (Simulation, u64) {
 
 fn take_back(simulation: &Simulation, run: u64) -> Result<(), Box<Failure>> {
     simulation.stage.lock().now += 5_000;
-    wait(undo(&simulation.context, &simulation.setup, &Undo::run(RunId(run)))).map(drop).map_err(Box::new)
+    simulation.undo(&Undo::run(RunId(run))).map(drop)
 }
 
 #[test]

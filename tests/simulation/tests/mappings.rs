@@ -1,6 +1,5 @@
 //! Mappings at work: new and changed ones, drift, options, chains and lists, over several runs.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use syncline_core::{
@@ -8,15 +7,11 @@ use syncline_core::{
     TransformUse, Value, Why,
 };
 use syncline_runner::{BoxFuture, Fault, Transform, TransformedRow, planned_items};
-use syncline_simulation::steps::{edit, partner, plain, run, value};
+use syncline_simulation::steps::{edit, partner, plain, run, value, wait};
 use syncline_simulation::{Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
 
 fn create(simulation: &Simulation, side: Side, fields: &[(&str, &str)]) -> RecordId {
     simulation.stage.lock().person_creates(side, fields)

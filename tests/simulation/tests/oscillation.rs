@@ -2,7 +2,7 @@
 
 use syncline_core::{Caps, Decided, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value};
 use syncline_runner::{ApproveAll, Dispute, RunReport, RunRequest, SideSetup, SyncSetup, find_conflicts, report};
-use syncline_simulation::steps::{plain, values};
+use syncline_simulation::steps::{plain, values, wait};
 use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -34,8 +34,7 @@ fn writes_of(simulation: &Simulation, side: Side, field: &str) -> usize {
 
 fn resolve(simulation: &Simulation, keep: Side) -> Result<(), String> {
     let numbers = [simulation.conflicts().last().expect("there is a conflict").number];
-    let resolved = syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, keep);
-    let resolved = futures_util::FutureExt::now_or_never(resolved).expect("nothing waits");
+    let resolved = wait(syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, keep));
     resolved.map(|_| ()).map_err(|failure| failure.to_string())
 }
 
@@ -72,7 +71,7 @@ fn e6_4_a_tug_of_war_ends_in_quarantine_and_a_person_releases_it() {
     run_after(&simulation, 600_000);
     assert_eq!(values(&simulation, &left, &right, "phone"), [Some(text("2")), Some(text("2"))], "other fields go on");
     let shown = report::conflicts(simulation.store.as_ref(), &simulation.setup.name, false, None, 10);
-    let shown = futures_util::FutureExt::now_or_never(shown).expect("nothing waits").expect("the store is up");
+    let shown = wait(shown).expect("the store is up");
     assert_eq!((shown.conflicts.len(), shown.conflicts[0].rule), (1, "quarantined"));
 
     simulation.stage.lock().automations.clear();
@@ -215,8 +214,7 @@ impl Circle {
         self.second.stage.lock().now = now;
         let request = RunRequest { approve: &ApproveAll, only: None, answer: None };
         let run = syncline_runner::run(&self.first.context, &self.syncs[number], &request);
-        let report = futures_util::FutureExt::now_or_never(run).expect("nothing waits");
-        report.expect("nothing goes wrong in this run").record.tally.writes()
+        wait(run).expect("nothing goes wrong in this run").record.tally.writes()
     }
 
     /// Runs the three in turn until a whole turn writes nothing; returns the turns that wrote.
@@ -281,7 +279,7 @@ fn e6_5_e3_4_an_edit_that_meets_its_own_older_value_in_a_circle_is_kept_with_the
     circle.run(1);
     circle.run(2);
     let found = find_conflicts(circle.first.store.as_ref(), &circle.syncs[2].name, &id, None, Dispute::Decided);
-    let found = futures_util::FutureExt::now_or_never(found).expect("nothing waits").expect("a conflict is kept");
+    let found = wait(found).expect("a conflict is kept");
     let [kept] = &found[..] else { panic!("one conflict: {found:?}") };
     assert_eq!(kept.conflict.decided.winner(), Some(LEFT), "C, which was written last");
     let [field] = &kept.conflict.fields[..] else { panic!("one field: {kept:?}") };

@@ -2,7 +2,8 @@
 
 use syncline_core::{Reason, RunId, Side, Standing, TaskBudget};
 use syncline_runner::outbox::{NoticeKind, undelivered};
-use syncline_runner::{RunOutcome, RunReport, Undo, limit_changes, task_count, undo};
+use syncline_runner::{RunOutcome, RunReport, Undo, limit_changes, task_count};
+use syncline_simulation::steps::{take_back, wait};
 use syncline_simulation::{Manner, Simulation, Trick, check, default_rules};
 
 const MONTH_MS: i64 = 31 * 24 * 60 * 60 * 1000;
@@ -54,10 +55,6 @@ fn waits_for(report: &RunReport) -> Option<Reason> {
 
 fn right(simulation: &Simulation) -> usize {
     simulation.stage.lock().ids(Side::Right).len()
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
 }
 
 #[test]
@@ -122,8 +119,7 @@ fn e7_retries_and_quiet_runs_cost_nothing_and_an_undo_costs_one_each() {
     assert!(simulation.settle().is_some());
     assert_eq!((used_ever(&simulation), right(&simulation)), (2, 2));
     let made = simulation.runs().into_iter().rev().find(|run| run.tally.right.created > 0).expect("a run made them");
-    let undone = wait(undo(&simulation.context, &simulation.setup, &Undo::run(RunId(made.run.0))));
-    let undone = undone.expect("it is taken back").record.tally.right.deleted;
+    let undone = take_back(&simulation, &Undo::run(RunId(made.run.0))).record.tally.right.deleted;
     assert_eq!(used_ever(&simulation), 2 + undone);
     assert!(undone > 0);
 }
@@ -140,7 +136,7 @@ fn e7_an_undo_waits_too() {
     let simulation = with_limit(3);
     create(&simulation, 3);
     let made = run(&simulation).record.id;
-    let refused = wait(undo(&simulation.context, &simulation.setup, &Undo::run(made)));
+    let refused = simulation.undo(&Undo::run(made));
     let failure = refused.expect_err("there is no task left");
     assert!(failure.to_string().contains("the month's 3 tasks are used up"), "{failure}");
     assert_eq!(right(&simulation), 3);

@@ -8,6 +8,7 @@ use syncline_core::{
 };
 use syncline_runner::report::Asked;
 use syncline_runner::{Remedy, SideSetup, StoreTable};
+use syncline_simulation::steps::wait;
 use syncline_simulation::{Chance, LINKS, Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -244,7 +245,7 @@ fn e10_1_what_is_created_again_keeps_its_links_and_waits_for_those_without_count
     let Simulation { context, setup, .. } = &both.contacts;
     let asked = Asked::Record(contact.clone());
     let remedy = syncline_runner::remedy(context, setup, &asked, Remedy::Recreate, None);
-    futures_util::FutureExt::now_or_never(remedy).expect("nothing in a simulation waits").expect("it can be done");
+    wait(remedy).expect("it can be done");
     let there = counterpart(&both.contacts, LEFT, &contact);
     assert_eq!(links(&both.contacts, RIGHT, &there), [counterpart(&both.companies, LEFT, &known).to_string()]);
     assert_eq!(both.contacts.rows(StoreTable::Waiting).len(), 1, "written down with what was decided");

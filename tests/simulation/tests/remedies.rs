@@ -3,16 +3,12 @@
 use syncline_core::{DeletePolicy, Direction, Pair, PairState, Reason, RecordId, Rules, Side, Standing};
 use syncline_runner::report::Asked;
 use syncline_runner::{Failure, Remedy, RemedyPlan, RunOutcome, RunRecord};
-use syncline_simulation::steps::{edit, rest, run};
+use syncline_simulation::steps::{edit, rest, run, take_back, wait};
 use syncline_simulation::{Manner, Simulation, Trick, default_rules};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
 const ALL: [Remedy; 3] = [Remedy::Recreate, Remedy::Unpair, Remedy::Delete];
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
 
 fn pair(simulation: &Simulation, left: &RecordId) -> Pair {
     simulation.pair_of(LEFT, left).expect("it has a pair")
@@ -99,8 +95,7 @@ fn e4_4_a_record_is_deleted_too_and_an_undo_brings_it_back() {
     assert!(ids(&simulation, LEFT).is_empty());
     assert_eq!(pair(&simulation, &left).standing(), Standing::Ended);
     rest(&simulation);
-    let undo = syncline_runner::Undo::run(record.id);
-    wait(syncline_runner::undo(&simulation.context, &simulation.setup, &undo)).expect("it can be undone");
+    take_back(&simulation, &syncline_runner::Undo::run(record.id));
     assert_eq!(ids(&simulation, LEFT).len(), 1);
 }
 

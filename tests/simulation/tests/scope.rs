@@ -2,7 +2,7 @@
 
 use syncline_core::{DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, Scope, Side, Value};
 use syncline_runner::rules_version;
-use syncline_simulation::steps::{edit, rest, run, value};
+use syncline_simulation::steps::{edit, rest, run, value, wait};
 use syncline_simulation::{Manner, Simulation, default_rules, filter, list, text};
 
 const LEFT: Side = Side::Left;
@@ -160,8 +160,7 @@ fn e5_7_b13_a_changed_filter_is_previewed_and_un_pairs_nothing() {
     assert_eq!(why(&simulation, LEFT, &ada), Some(Exclusion::Filter));
     let versions = |number| {
         let name = &simulation.setup.name;
-        futures_util::FutureExt::now_or_never(rules_version(simulation.context.store.as_ref(), name, number))
-            .expect("nothing waits")
+        wait(rules_version(simulation.context.store.as_ref(), name, number))
             .expect("it reads")
             .map(|version| version.rules.scope.left.map(|filter| filter.to_string()))
     };

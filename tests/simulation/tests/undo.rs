@@ -1,34 +1,18 @@
 //! Small histories about taking back (E9.6): whole runs of any size, one record, one field, and an undo itself.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use syncline_core::{FieldName, PairState, Reason, RecordId, RunId, Side, Standing, Value};
 use syncline_runner::{
-    Batch, BoxFuture, Committed, Key, NotUndone, Space, Stats, Store, StoreError, StoreTable, Undo, UndoReport,
-    Verified, left_alone, plan_undo, planned_items,
+    Batch, BoxFuture, Committed, Key, Space, Stats, Store, StoreError, StoreTable, Undo, Verified, plan_undo,
+    planned_items,
 };
-use syncline_simulation::steps::{edit, partner, plain, rest, run, value};
+use syncline_simulation::steps::{edit, left_by_undo, partner, plain, rest, run, take_back, value, wait};
 use syncline_simulation::{Manner, Simulation, Trick, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
-
-/// Runs a future that waits for nothing: time is simulated, and everything else is in memory.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    futures_util::FutureExt::now_or_never(future).expect("nothing in a simulation waits")
-}
-
-fn take_back(simulation: &Simulation, asked: &Undo) -> UndoReport {
-    simulation.stage.lock().now += 5_000;
-    simulation.undo(asked).expect("nothing goes wrong in this undo")
-}
-
-fn left(simulation: &Simulation) -> Vec<NotUndone> {
-    let page = wait(left_alone(&simulation.context, &simulation.setup, 0)).expect("the store is up");
-    page.into_iter().map(|(_, thing)| thing).collect()
-}
 
 fn create(simulation: &Simulation, name: &str) -> RecordId {
     let email = format!("{name}@x");
@@ -138,11 +122,11 @@ fn e9_6_one_record_and_one_field_are_taken_back() {
     assert_eq!(value(&simulation, RIGHT, &other, "name"), Some(text("eda")));
     // What is taken back already is left alone, with the reason.
     take_back(&simulation, &of(&ada, Some("phone")));
-    let reasons: Vec<String> = left(&simulation).into_iter().map(|thing| thing.reason).collect();
+    let reasons: Vec<String> = left_by_undo(&simulation).into_iter().map(|thing| thing.reason).collect();
     assert_eq!(reasons, ["it was edited since"]);
     for nothing in [of(&ada, Some("city")), Undo { run: RunId(1), ..of(&ada, Some("city")) }] {
         let refused = wait(plan_undo(&simulation.context, &simulation.setup, &nothing));
-        assert!(refused.is_err() || left(&simulation).len() == 1, "{nothing:?}: {refused:?}");
+        assert!(refused.is_err() || left_by_undo(&simulation).len() == 1, "{nothing:?}: {refused:?}");
     }
 }
 
@@ -222,7 +206,7 @@ fn e9_6_a_created_record_that_was_filled_in_before_its_run_ended_is_kept() {
     let made_for = simulation.pair_of(RIGHT, &right).and_then(|pair| pair.left).expect("it was made for somebody");
     assert_eq!(value(&simulation, LEFT, &made_for, "street"), Some(text("Dorset Street")));
     let undone = take_back(&simulation, &Undo::run(report.record.id));
-    let reasons: Vec<String> = left(&simulation).into_iter().map(|thing| thing.reason).collect();
+    let reasons: Vec<String> = left_by_undo(&simulation).into_iter().map(|thing| thing.reason).collect();
     assert!(reasons.contains(&"it was edited since it was created".to_owned()), "{undone:?} {reasons:?}");
     assert_eq!(value(&simulation, RIGHT, &right, "street"), Some(text("Dorset Street")));
     rest(&simulation);
