@@ -59,6 +59,14 @@ enum Look {
     Changed,
 }
 
+/// What was sent and is not settled yet, by position in the batch.
+#[derive(Default)]
+struct Sent {
+    looks: Vec<(usize, String, Look)>,
+    /// The `UID`s that another card has.
+    doubles: Vec<(usize, String)>,
+}
+
 /// Writes a batch into `collection`.
 pub(crate) fn write(collection: &Collection, request: &WriteRequest) -> Result<WriteAnswer, Fault> {
     rows::check_fields(&request.columns)?;
@@ -261,53 +269,68 @@ impl Batch<'_> {
     }
 
     /// Sends all requests at once, settles what the answers settle, and returns what must be looked at.
+    ///
+    /// Some servers (Xandikos) lock the whole address book for a write and refuse what comes beside it: that is sent again,
+    /// one after another.
     fn send(&mut self, jobs: Vec<Job>) -> Vec<(usize, String, Look)> {
         let requests = jobs.iter().map(|job| job.request.clone()).collect();
-        let mut looks = Vec::new();
-        let mut doubles = Vec::new();
+        let mut sent = Sent::default();
+        let mut locked = Vec::new();
         for (job, answer) in jobs.into_iter().zip(http::send_all(requests)) {
-            let Job { at, id, kind, .. } = job;
-            let refusal = match answer {
-                Ok(response) if response.is_success() => {
-                    self.may_be_done = true;
-                    match kind {
-                        Kind::Delete { raw } => self.answer.settle(at, Outcome::removed(id, Some(raw))),
-                        Kind::Create { card, .. } | Kind::Update { card } => {
-                            looks.push((at, id, Look::Written { etag: strong_etag(&response), card }));
-                        }
-                    }
-                    continue;
-                }
-                Ok(response) => refusal::of_response(self.collection, &response),
-                Err(error) => refusal_of_error(error),
-            };
-            match (refusal, kind) {
-                (Refusal::Failed(outcome), _) => {
-                    self.may_be_done |= matches!(outcome, Outcome::Unknown(_));
-                    self.answer.settle(at, outcome);
-                }
-                (Refusal::Precondition, Kind::Create { uid, .. }) => {
-                    // An earlier attempt may have made it.
-                    self.may_be_done = true;
-                    looks.push((at, id, Look::Occupied { uid }));
-                }
-                (Refusal::Precondition, Kind::Update { .. } | Kind::Delete { .. }) => {
-                    looks.push((at, id, Look::Changed));
-                }
-                (Refusal::Gone, _) => self.answer.settle(at, Outcome::NotFound),
-                (Refusal::SameUid(Some(other)), _) => self.answer.settle(at, Outcome::DuplicateOf(Some(other))),
-                (Refusal::SameUid(None), Kind::Create { uid, .. }) => doubles.push((at, uid)),
-                (Refusal::SameUid(None), _) => self.answer.settle(at, Outcome::DuplicateOf(None)),
-                (Refusal::SignedOut, _) => {
-                    self.is_signed_out = true;
-                    // It was not done; with the next batch the credential is the fault of the whole call.
-                    let reason = "the server does not accept the credential";
-                    self.answer.settle(at, Outcome::wait(api::LOCKED_WAIT_MS, reason));
-                }
+            match answer {
+                Ok(response) if response.status() == 423 && job.unguarded.is_none() => locked.push(job),
+                answer => self.take(job, answer, &mut sent),
             }
         }
-        self.find_doubles(&doubles);
-        looks
+        for job in locked {
+            let answer = job.request.clone().send();
+            self.take(job, answer, &mut sent);
+        }
+        self.find_doubles(&sent.doubles);
+        sent.looks
+    }
+
+    /// Settles what the answer to a request settles, and notes what must be looked at.
+    fn take(&mut self, job: Job, answer: Result<Response, HttpError>, sent: &mut Sent) {
+        let Job { at, id, kind, .. } = job;
+        let refusal = match answer {
+            Ok(response) if response.is_success() => {
+                self.may_be_done = true;
+                match kind {
+                    Kind::Delete { raw } => self.answer.settle(at, Outcome::removed(id, Some(raw))),
+                    Kind::Create { card, .. } | Kind::Update { card } => {
+                        sent.looks.push((at, id, Look::Written { etag: strong_etag(&response), card }));
+                    }
+                }
+                return;
+            }
+            Ok(response) => refusal::of_response(self.collection, &response),
+            Err(error) => refusal_of_error(error),
+        };
+        match (refusal, kind) {
+            (Refusal::Failed(outcome), _) => {
+                self.may_be_done |= matches!(outcome, Outcome::Unknown(_));
+                self.answer.settle(at, outcome);
+            }
+            (Refusal::Precondition, Kind::Create { uid, .. }) => {
+                // An earlier attempt may have made it.
+                self.may_be_done = true;
+                sent.looks.push((at, id, Look::Occupied { uid }));
+            }
+            (Refusal::Precondition, Kind::Update { .. } | Kind::Delete { .. }) => {
+                sent.looks.push((at, id, Look::Changed));
+            }
+            (Refusal::Gone, _) => self.answer.settle(at, Outcome::NotFound),
+            (Refusal::SameUid(Some(other)), _) => self.answer.settle(at, Outcome::DuplicateOf(Some(other))),
+            (Refusal::SameUid(None), Kind::Create { uid, .. }) => sent.doubles.push((at, uid)),
+            (Refusal::SameUid(None), _) => self.answer.settle(at, Outcome::DuplicateOf(None)),
+            (Refusal::SignedOut, _) => {
+                self.is_signed_out = true;
+                // It was not done; with the next batch the credential is the fault of the whole call.
+                let reason = "the server does not accept the credential";
+                self.answer.settle(at, Outcome::wait(api::LOCKED_WAIT_MS, reason));
+            }
+        }
     }
 
     /// Looks up which cards have the `UID`s that the server would not take twice.

@@ -9,10 +9,12 @@ mod mail;
 mod process;
 mod radicale;
 mod wire;
+mod xandikos;
 
 pub use cyrus::Cyrus;
 pub use mail::MailServer;
 pub use radicale::Radicale;
+pub use xandikos::Xandikos;
 
 /// The user that every server knows.
 pub const USER: &str = "user";

@@ -170,13 +170,19 @@ impl Book {
 
     fn ask(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response<ureq::Body> {
         let credential = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
-        let mut request =
-            Request::builder().method(method).uri(url).header("Authorization", format!("Basic {credential}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        loop {
+            let mut request =
+                Request::builder().method(method).uri(url).header("Authorization", format!("Basic {credential}"));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(body.to_owned()).expect("a request");
+            let answer = self.agent.run(request).unwrap_or_else(|error| panic!("{method} {url}: {error}"));
+            // The sync writes at this very moment, and has the whole book to itself.
+            if answer.status() != 423 {
+                return answer;
+            }
         }
-        let request = request.body(body.to_owned()).expect("a request");
-        self.agent.run(request).unwrap_or_else(|error| panic!("{method} {url}: {error}"))
     }
 }
 

@@ -152,10 +152,14 @@ fn a_broken_answer_leaves_the_outcome_unknown() {
 
 /// Deletes two cards, of which the server refuses the second one's credential.
 fn signed_out_behind(first: u16) -> Result<WriteAnswer, Fault> {
+    two_deleted(move |url| if url.ends_with("1.vcf") { first } else { 401 })
+}
+
+/// Deletes two cards at a server that answers with this status.
+fn two_deleted(status: impl Fn(&str) -> u16 + 'static) -> Result<WriteAnswer, Fault> {
     let host = TestHost::new(move |request| {
-        let status = if request.url().ends_with("1.vcf") { first } else { 401 };
         if request.method() != "REPORT" {
-            return Ok(Response::new(status, ""));
+            return Ok(Response::new(status(request.url()), ""));
         }
         let card = |id: u8| {
             format!(
@@ -185,6 +189,21 @@ fn a_credential_that_ends_in_the_midst_of_a_batch_hides_nothing_that_was_done() 
     for first in [401, 403, 412, 423] {
         assert!(matches!(signed_out_behind(first), Err(Fault::Auth(_))), "{first}: nothing was done");
     }
+}
+
+#[test]
+fn what_is_refused_while_the_book_is_locked_is_sent_again_by_itself() {
+    let told = |refusals: usize| {
+        let asked = RefCell::new(Vec::new());
+        let answer = two_deleted(move |url| {
+            let before = asked.borrow().iter().filter(|other| *other == url).count();
+            asked.borrow_mut().push(url.to_owned());
+            if url.ends_with("2.vcf") && before < refusals { 423 } else { 204 }
+        });
+        answer.expect("the batch was sent").outcomes
+    };
+    assert!(matches!(told(1)[..], [Outcome::Written(_), Outcome::Written(_)]), "{:?}", told(1));
+    assert!(matches!(told(2)[..], [Outcome::Written(_), Outcome::RetryLater(_)]), "once: {:?}", told(2));
 }
 
 #[test]

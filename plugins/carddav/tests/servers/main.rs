@@ -1,4 +1,4 @@
-//! The connector against real servers: Radicale from PyPI and Cyrus from Debian.
+//! The connector against real servers: Radicale and Xandikos from PyPI, and Cyrus from Debian.
 
 mod host;
 mod suite;
@@ -6,9 +6,9 @@ mod suite;
 use std::rc::Rc;
 
 use host::{RealHost, Sync};
-use suite::{Peer, run};
+use suite::{Peer, Times, run};
 use syncline_sdk::testing::with_host;
-use syncline_test_servers::{Cyrus, Radicale};
+use syncline_test_servers::{Cyrus, Radicale, Xandikos};
 
 fn radicale() -> (Radicale, String) {
     let server = Radicale::start().expect("Radicale starts");
@@ -19,6 +19,12 @@ fn radicale() -> (Radicale, String) {
 fn cyrus() -> (Cyrus, String) {
     let server = Cyrus::start().expect("Cyrus starts");
     let book = server.address_book("Default").expect("every user has this address book");
+    (server, book)
+}
+
+fn xandikos() -> (Xandikos, String) {
+    let server = Xandikos::start().expect("Xandikos starts");
+    let book = server.address_book("contacts").expect("the address book is made");
     (server, book)
 }
 
@@ -37,7 +43,7 @@ fn radicale_keeps_every_promise() {
     whole_suite(
         &server.url(),
         &book,
-        Peer { keeps_order: true, refuses_same_uid: true, tells_times: false, finds_grouped: true },
+        Peer { keeps_order: true, refuses_same_uid: true, tells_times: Times::WithChanges, finds_grouped: true },
     );
 }
 
@@ -47,7 +53,17 @@ fn cyrus_keeps_every_promise() {
     whole_suite(
         &server.url(),
         &book,
-        Peer { keeps_order: true, refuses_same_uid: false, tells_times: true, finds_grouped: false },
+        Peer { keeps_order: true, refuses_same_uid: false, tells_times: Times::Everywhere, finds_grouped: false },
+    );
+}
+
+#[test]
+fn xandikos_keeps_every_promise() {
+    let (server, book) = xandikos();
+    whole_suite(
+        &server.url(),
+        &book,
+        Peer { keeps_order: true, refuses_same_uid: false, tells_times: Times::Nowhere, finds_grouped: true },
     );
 }
 

@@ -15,8 +15,17 @@ pub(crate) struct Peer {
     pub(crate) refuses_same_uid: bool,
     /// Finds properties that have a group: `item1.EMAIL`.
     pub(crate) finds_grouped: bool,
-    /// Says in a multiget when a card was last changed.
-    pub(crate) tells_times: bool,
+    /// Says when a card was last changed.
+    pub(crate) tells_times: Times,
+}
+
+/// Where a server says when a card was last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Times {
+    Everywhere,
+    /// In the report of changes and in listings, and not in a multiget.
+    WithChanges,
+    Nowhere,
 }
 
 /// A card with everything that a rewrite from mapped fields would lose. The lines are of the length that servers fold at.
@@ -147,7 +156,7 @@ pub(crate) fn run(host: &RealHost, book: &str, peer: Peer) {
     let start = renaming(host, book, start);
     same_uid(host, book, peer);
     finding(peer);
-    paging(host, &start);
+    paging(host, peer, &start);
 }
 
 fn check() {
@@ -177,7 +186,7 @@ fn creating(peer: Peer, start: String) -> String {
         assert_eq!(cell(row, "fn"), &Value::from("Ada"));
         assert_eq!(cell(row, "birthday"), &Value::Date("1815-12-10".into()));
         assert_eq!(cell(row, "categories"), &Value::Texts(vec!["vip".into(), "a, b".into()]));
-        assert_eq!((row.version.is_some(), row.modified_at.is_some()), (true, peer.tells_times));
+        assert_eq!((row.version.is_some(), row.modified_at.is_some()), (true, peer.tells_times == Times::Everywhere));
     }
     let again = write(creates(), &cells);
     assert_eq!(again.outcomes, first.outcomes, "a repeated create adopts what the first one made");
@@ -198,7 +207,8 @@ fn creating(peer: Peer, start: String) -> String {
     assert_eq!((rows.len(), gone.len()), (3, 0));
     let mut written = first.records.rows;
     written.sort_by(|left, right| left.id.cmp(&right.id));
-    assert!(rows.iter().all(|row| row.modified_at.is_some()), "the times of changes are known");
+    let tells_times = peer.tells_times != Times::Nowhere;
+    assert!(rows.iter().all(|row| row.modified_at.is_some() == tells_times), "the times of changes are known");
     for (row, written) in rows.iter().zip(&mut written) {
         written.modified_at = row.modified_at;
     }
@@ -339,9 +349,10 @@ fn finding(peer: Peer) {
     assert_eq!(ids(&found.rows), ["nasty%20card.vcf"]);
 }
 
-fn paging(host: &RealHost, since: &str) {
+fn paging(host: &RealHost, peer: Peer, since: &str) {
     let (rows, _, cursor) = read_all(ReadMode::Full, None, 2);
-    assert!(rows.iter().all(|row| row.modified_at.is_some()), "the times of all cards are known");
+    let tells_times = peer.tells_times != Times::Nowhere;
+    assert!(rows.iter().all(|row| row.modified_at.is_some() == tells_times), "the times of all cards are known");
     let (listed, _, _) = read_all(ReadMode::Ids, None, 2);
     assert_eq!((rows.len(), ids(&rows)), (5, ids(&listed)));
     let versions = |rows: &[Row]| rows.iter().map(|row| row.version.clone()).collect::<Vec<_>>();

@@ -2,7 +2,7 @@
 
 use syncline_sandbox::{HubSpot, Limits};
 use syncline_stories::{Book, Card, SYNC, World, carddav, hubspot, sync};
-use syncline_test_servers::{Cyrus, Radicale};
+use syncline_test_servers::{Cyrus, Radicale, Xandikos};
 
 /// Marks, joiners, both directions, the last plane, and spaces that are none.
 const UNICODE: &[&str] = &[
@@ -154,4 +154,10 @@ fn odd_cards_are_kept_by_cyrus() {
         Ok(cyrus) => odd_cards_are_kept(&cyrus.address_book("Default").expect("an address book")),
         Err(error) => println!("skipped: Cyrus cannot be had here: {error}"),
     }
+}
+
+#[test]
+fn odd_cards_are_kept_by_xandikos() {
+    let xandikos = Xandikos::start().expect("Xandikos starts");
+    odd_cards_are_kept(&xandikos.address_book("people").expect("an address book"));
 }

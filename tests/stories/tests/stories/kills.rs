@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syncline_sandbox::{HubSpot, Limits};
 use syncline_stories::{Account, Book, Busy, Chance, Crowd, NO_CAPS, SYNC, World, carddav, hubspot, sync};
-use syncline_test_servers::{Cyrus, Radicale};
+use syncline_test_servers::{Cyrus, Radicale, Xandikos};
 
 /// How late the CRM's search shows a write.
 const LAG_MS: i64 = 700;
@@ -101,4 +101,11 @@ fn sigkill_loses_nothing_and_doubles_nothing_with_cyrus() {
         }
         Err(error) => println!("skipped: Cyrus cannot be had here: {error}"),
     }
+}
+
+#[test]
+fn sigkill_loses_nothing_and_doubles_nothing_with_xandikos() {
+    let xandikos = Xandikos::start().expect("Xandikos starts");
+    let book = xandikos.address_book("people").expect("an address book");
+    killed_at_any_moment(&book, if is_long() { 200 } else { 10 });
 }
