@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use syncline_core::{ConnectionName, Endpoint, Index, Instant, Lane, Rules, Side, SyncName};
-use syncline_net::{Gateway, NetError, Outlet, OutletConfig, Secret, Url};
-use syncline_registry::{Digest, Limits, Places, PluginName, PluginStore};
+use syncline_net::{Gateway, NetError};
+use syncline_registry::{Places, PluginName, PluginStore};
 use syncline_runner::{
-    BoxFuture, BudgetOwner, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop,
-    StoreError, SyncSetup, TaskLimit, Transform, World,
+    BoxFuture, Connector, Context, Described, Failure, Listener, PluginVersion, Plugins, SideSetup, Stop, StoreError,
+    SyncSetup, TaskLimit, World,
 };
 use syncline_store::DiskStore;
 use syncline_wasm::{ConnectionContext, LoadError, Runtime, RuntimeError, RuntimeOptions, WrongKind};
@@ -21,12 +21,16 @@ use crate::compiling;
 use crate::config::plugins::{Admitted, admit};
 use crate::config::rules::{Facts, rules};
 use crate::config::store::StoreConfig;
-use crate::config::{Config, ConfigError, Connection, Mistake, Sync, minimum, secrets};
+use crate::config::{Config, ConfigError, Mistake, Sync, minimum, secrets};
 
 mod budgets;
+mod loading;
+mod outlets;
 mod referring;
 
 pub use budgets::Pace;
+use loading::LoadKey;
+use outlets::Way;
 
 /// Where a user's files are.
 #[derive(Clone, Debug)]
@@ -151,19 +155,6 @@ impl World for RealWorld {
         Box::pin(tokio::time::sleep(Duration::from_millis(duration_ms)))
     }
 }
-
-/// The way out of a connection.
-#[derive(Clone)]
-struct Way {
-    outlet: Outlet,
-    /// Of the secret it signs in with.
-    mark: Option<Digest>,
-    /// Whose budget it goes by.
-    owner: BudgetOwner,
-}
-
-/// What a loaded plugin depends on: two connections of one plugin may have limits of their own.
-type LoadKey = (PluginName, syncline_wasm::Limits);
 
 /// The parts, put together for one configuration.
 pub struct Session {
@@ -350,100 +341,6 @@ impl Session {
         let kind = |source| SessionError::Kind { name: admitted.plugin.manifest.name.clone(), source };
         Ok(Arc::new(plugin.connector(context).map_err(kind)?))
     }
-
-    /// Returns how many requests each connection has made so far.
-    pub fn requests(&self) -> BTreeMap<ConnectionName, u64> {
-        lock(&self.outlets).iter().map(|(name, way)| (name.clone(), way.outlet.counters().requests)).collect()
-    }
-
-    async fn outlet(&self, name: &ConnectionName) -> Result<Outlet, SessionError> {
-        let connection = self.config.connection(name).expect("only connections of the configuration are admitted");
-        let found = secrets::find_marked(connection).map_err(|mistake| mistaken(&self.config, vec![mistake]))?;
-        let (secret, mark) = found.unzip();
-        let known = lock(&self.outlets).get(name).cloned();
-        if let Some(way) = known.as_ref().filter(|way| way.mark == mark) {
-            // A secret that was renewed in its file counts from the next command on.
-            return Ok(way.outlet.clone());
-        }
-        let outlet = self.gateway.outlet(self.outlet_config(connection, secret)?)?;
-        let owner = self.budget_owner(name).await?;
-        match known {
-            Some(way) => outlet.share(&way.outlet),
-            None => self.take_up_budget(&outlet, &owner).await?,
-        }
-        lock(&self.outlets).insert(name.clone(), Way { outlet: outlet.clone(), mark, owner });
-        Ok(outlet)
-    }
-
-    fn outlet_config(&self, connection: &Connection, secret: Option<Secret>) -> Result<OutletConfig, SessionError> {
-        let name = connection.name();
-        let admitted = &self.admitted.connections[name];
-        let base_url: Url = admitted.reach.base_url.clone().ok_or_else(|| SessionError::NoAddress(name.clone()))?;
-        let mut config = OutletConfig::new(name.as_str(), base_url)?;
-        config.grants = admitted.reach.grants.clone();
-        config.credential_grants = admitted.reach.grants.clone();
-        config.allow_private_network = connection.allow_private_network;
-        if let Some(auth) = &connection.auth {
-            let wish = admitted.plugin.manifest.auth_wish(auth.scheme());
-            config.credential = secret.map(|secret| auth.credential(secret, wish)).unwrap_or_default();
-        }
-        if let Some(path) = &connection.root_certificate {
-            let path = path.get_ref();
-            let read = std::fs::read_to_string(path);
-            config.extra_roots_pem = Some(read.map_err(|source| {
-                let path = path.display().to_string();
-                SessionError::Certificate { connection: name.clone(), path, source }
-            })?);
-        }
-        let limits = &admitted.limits;
-        config.limits.rates = limits.windows();
-        config.limits.usage = Limits::usage(&admitted.plugin.manifest.usage, &connection.limits);
-        if let Some(share_percent) = limits.share_percent {
-            config.limits.share_percent = share_percent;
-        }
-        if let Some(concurrent) = limits.concurrent {
-            config.limits.at_once_max = concurrent as usize;
-        }
-        if let Some(response_mib) = limits.response_mib {
-            config.limits.response_bytes_max = u64::from(response_mib) * 1024 * 1024;
-        }
-        if let Some(calls) = limits.http_calls {
-            config.limits.calls_per_errand_max = calls;
-        }
-        Ok(config)
-    }
-
-    async fn transforms(
-        &self,
-        rules: &Rules,
-    ) -> Result<BTreeMap<syncline_core::TransformUse, Arc<dyn Transform>>, SessionError> {
-        let mut transforms: BTreeMap<_, Arc<dyn Transform>> = BTreeMap::new();
-        for used in rules.components() {
-            let found = self.admitted.transforms.values().find(|plugin| plugin.manifest.name.as_str() == used.name);
-            let Some(plugin) = found else { continue };
-            let loaded = self.load(plugin, &plugin.manifest.limits).await?;
-            let kind = |source| SessionError::Kind { name: plugin.manifest.name.clone(), source };
-            let transform = loaded.transform(used.name.clone(), clock()).map_err(kind)?;
-            transforms.insert(used.clone(), Arc::new(transform));
-        }
-        Ok(transforms)
-    }
-
-    async fn load(
-        &self,
-        plugin: &syncline_registry::Plugin,
-        limits: &Limits,
-    ) -> Result<syncline_wasm::Plugin, SessionError> {
-        let name = &plugin.manifest.name;
-        let key = load_key(name, limits);
-        if let Some(loaded) = lock(&self.loaded).get(&key) {
-            return Ok(loaded.clone());
-        }
-        let failed = |source| SessionError::Plugin { name: name.clone(), source };
-        let loaded = self.runtime.load(plugin.bytes.clone(), key.1).await.map_err(failed)?;
-        lock(&self.loaded).insert(key, loaded.clone());
-        Ok(loaded)
-    }
 }
 
 fn facts(described: &Described) -> Facts<'_> {
@@ -473,21 +370,6 @@ fn whoami() -> String {
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
 
-fn load_key(name: &PluginName, limits: &Limits) -> LoadKey {
-    (name.clone(), wasm_limits(limits))
-}
-
-fn wasm_limits(limits: &Limits) -> syncline_wasm::Limits {
-    let default = syncline_wasm::Limits::default();
-    syncline_wasm::Limits {
-        memory_mib: limits.memory_mib.unwrap_or(default.memory_mib),
-        cpu_ms: limits.cpu_ms.unwrap_or(default.cpu_ms),
-        wall_ms: limits.wall_ms.unwrap_or(default.wall_ms),
-        http_calls: limits.http_calls.unwrap_or(default.http_calls),
-        ..default
-    }
-}
-
 fn clock() -> syncline_wasm::Clock {
     Arc::new(|| RealWorld.now())
 }
@@ -501,19 +383,4 @@ fn mistaken(config: &Config, mistakes: Vec<Mistake>) -> SessionError {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Limits, load_key};
-
-    #[test]
-    fn connections_of_one_plugin_keep_their_own_limits() {
-        let name = "carddav".parse().expect("a name");
-        let key = |memory_mib| load_key(&name, &Limits { memory_mib, ..Limits::default() });
-        assert_ne!(key(Some(128)), key(Some(256)));
-        assert_ne!(key(Some(128)), key(None));
-        assert_eq!(key(Some(64)), key(None), "the default by another name");
-        assert_eq!(key(Some(128)).1.memory_mib, 128);
-    }
 }
