@@ -12,6 +12,7 @@ mod crm;
 mod crowd;
 mod person;
 mod receiver;
+mod two_books;
 mod world;
 
 pub use binary::{Ran, Started};
@@ -23,6 +24,7 @@ pub use crm::Crm;
 pub use crowd::{Account, Busy, Crowd};
 pub use person::{Person, has_colours};
 pub use receiver::Receiver;
+pub use two_books::TwoBooks;
 pub use world::{SYNC, World};
 
 use std::collections::BTreeMap;

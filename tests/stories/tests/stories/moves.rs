@@ -1,7 +1,6 @@
 //! What moves or asks for other manners on a server: a card at another address, a password that must not be sent.
 
-use syncline_stories::{Book, Card, SYNC, World, carddav, sync};
-use syncline_test_servers::{Cyrus, Radicale};
+use syncline_stories::{Book, Card, TwoBooks, World};
 
 fn person(number: usize) -> (String, Card) {
     let email = format!("person{number}@example.com");
@@ -12,27 +11,21 @@ fn person(number: usize) -> (String, Card) {
 #[test]
 fn a_card_that_moves_on_its_server_keeps_its_counterpart_e1_10() {
     let world = World::new();
-    let cyrus = match Cyrus::start() {
-        Ok(cyrus) => cyrus,
-        Err(error) => return println!("skipped: Cyrus cannot be had here: {error}"),
-    };
-    let radicale = Radicale::start().expect("Radicale starts");
-    let left = Book::at(&radicale.address_book("people").expect("an address book"));
-    let right = Book::at(&cyrus.address_book("Default").expect("an address book"));
-    let connections = carddav("here", left.url(), "PASSWORD") + &carddav("there", right.url(), "PASSWORD");
+    let Some(books) = TwoBooks::start() else { return };
+    let (left, right) = (&books.left, &books.right);
     let deletes = "deletes = { to_left = \"delete\", to_right = \"delete\" }\nguards = { auto_approve = true }";
-    world.configure(&(connections + &sync(SYNC, "here", "there", deletes)));
+    world.configure(&books.sync(deletes));
     for number in 0..12 {
         let (_, card) = person(number);
-        let book = if number % 2 == 0 { &left } else { &right };
+        let book = if number % 2 == 0 { left } else { right };
         book.add(&format!("card-{number}"), &card);
     }
     world.run();
     let paths = |book: &Book| book.entries().into_keys().collect::<Vec<_>>();
-    let before = (paths(&left), paths(&right));
+    let before = (paths(left), paths(right));
     assert_eq!(before.0.len(), 12);
 
-    for (book, other, at) in [(&left, &right, [0, 1]), (&right, &left, [2, 3])] {
+    for (book, other, at) in [(left, right, [0, 1]), (right, left, [2, 3])] {
         for number in at {
             let (email, _) = person(number);
             let counterpart = other.find(&email).expect("it was created").0;
@@ -63,22 +56,15 @@ fn a_card_that_moves_on_its_server_keeps_its_counterpart_e1_10() {
 #[test]
 fn a_server_that_takes_no_password_is_answered_with_digests() {
     let world = World::new();
-    let mut cyrus = match Cyrus::start() {
-        Ok(cyrus) => cyrus,
-        Err(error) => return println!("skipped: Cyrus cannot be had here: {error}"),
-    };
-    let radicale = Radicale::start().expect("Radicale starts");
-    let left = Book::at(&radicale.address_book("people").expect("an address book"));
-    let right = Book::at(&cyrus.address_book("Default").expect("an address book"));
+    let Some(mut books) = TwoBooks::start() else { return };
     for number in 0..20 {
         let (_, card) = person(number);
-        let book = if number < 10 { &left } else { &right };
+        let book = if number < 10 { &books.left } else { &books.right };
         book.add(&format!("card-{number}"), &card);
     }
-    cyrus.ask_for_digests().expect("Cyrus starts again");
-    let connections = carddav("here", left.url(), "PASSWORD") + &carddav("there", right.url(), "PASSWORD");
-    world.configure(&(connections + &sync(SYNC, "here", "there", "")));
+    books.cyrus.ask_for_digests().expect("Cyrus starts again");
+    world.configure(&books.sync(""));
     world.run();
-    assert_eq!(left.people().len(), 20);
+    assert_eq!(books.left.people().len(), 20);
     world.plans_nothing();
 }

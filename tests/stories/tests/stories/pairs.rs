@@ -1,22 +1,15 @@
 //! Two applications of one kind: nothing in the host knows which they are.
 
 use syncline_sandbox::{HubSpot, Limits, Seed};
-use syncline_stories::{Book, Card, Crm, People, SYNC, World, carddav, hubspot, sync};
-use syncline_test_servers::{Cyrus, Radicale};
+use syncline_stories::{Card, Crm, People, SYNC, TwoBooks, World, hubspot, sync};
 
 #[test]
 fn two_address_books_of_different_servers() {
     let world = World::new();
-    let cyrus = match Cyrus::start() {
-        Ok(cyrus) => cyrus,
-        Err(error) => return println!("skipped: Cyrus cannot be had here: {error}"),
-    };
-    let radicale = Radicale::start().expect("Radicale starts");
-    let left = Book::at(&radicale.address_book("people").expect("an address book"));
-    let right = Book::at(&cyrus.address_book("Default").expect("an address book"));
-    let connections = carddav("here", left.url(), "PASSWORD") + &carddav("there", right.url(), "PASSWORD");
+    let Some(books) = TwoBooks::start() else { return };
+    let (left, right) = (&books.left, &books.right);
     let deletes = "deletes = { to_left = \"delete\", to_right = \"delete\" }\nguards = { auto_approve = true }";
-    world.configure(&(connections + &sync(SYNC, "here", "there", deletes)));
+    world.configure(&books.sync(deletes));
     for number in 0..40 {
         let email = format!("person{number}@example.com");
         let note = format!("NOTE:note {number}\\, of one line\\nand another");
