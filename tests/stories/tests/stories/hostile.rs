@@ -2,8 +2,6 @@
 //!
 //! Every harm in every function of a plugin is tried in `host/wasm`; here is what a person sees of it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::json;
@@ -11,37 +9,18 @@ use syncline_registry::embed;
 use syncline_sandbox::{HubSpot, Limits};
 use syncline_stories::{Crm, SYNC, World, hubspot};
 
+#[path = "../../../../host/wasm/tests/wasm/guests.rs"]
+mod guests;
+
 static HOSTILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let module = std::fs::read(build_guests().join("syncline_guest_hostile.wasm")).expect("the guest was built");
-    let mut encoder = wit_component::ComponentEncoder::default();
-    let component = encoder.module(&module).expect("a module").encode().expect("a component");
     let manifest = json!({
         "name": "hostile", "version": "1.0.0", "kind": "connector", "wit": "0.1.0", "summary": "Means harm.",
         "hosts": ["api.example.com"], "objects": [{ "name": "notes", "kind": "note", "label": "Notes" }],
         "settings": { "type": "object", "properties": { "do": { "type": "string" }, "count": { "type": "integer" } } },
         "limits": { "cpu_ms": 300, "memory_mib": 16 },
     });
-    embed(&component, manifest.to_string().as_bytes()).expect("a manifest fits in")
+    embed(&guests::component("hostile"), manifest.to_string().as_bytes()).expect("a manifest fits in")
 });
-
-/// Builds the guests as the tests of `host/wasm` do.
-fn build_guests() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = root.join("target/plugins");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--locked", "--profile", "plugin", "--target", "wasm32-unknown-unknown"]);
-    cargo.current_dir(root.join("tests/guests")).env("CARGO_TARGET_DIR", &target);
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc runs").stdout;
-    let sysroot = PathBuf::from(String::from_utf8(sysroot).expect("a path").trim());
-    if !sysroot.join("lib/rustlib/wasm32-unknown-unknown/lib").is_dir() {
-        let linker = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin");
-        let path = std::env::var("PATH").unwrap_or_default();
-        cargo.envs([("RUSTC", "/usr/bin/rustc"), ("RUSTC_BOOTSTRAP", "1")]);
-        cargo.env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort").env("PATH", format!("{}:{path}", linker.display()));
-    }
-    assert!(cargo.status().expect("cargo runs").success(), "run `cargo xtask plugins` first: it installs the compiler");
-    target.join("wasm32-unknown-unknown/plugin")
-}
 
 #[test]
 fn each_harm_ends_in_one_message_and_nothing_is_written() {
