@@ -3,9 +3,7 @@
 //! Invariant: no write is planned from what was read before the run waited for it (E8.1): in a minute people go on, and it
 //! would be refused again for their edits, as often as it is tried.
 
-use std::collections::BTreeSet;
-
-use syncline_core::{Pair, PairId, PairState, RecordId, Side};
+use syncline_core::{Pair, PairState, RecordId, Side};
 
 use crate::Failure;
 use crate::pull::{self, Pulled};
@@ -14,16 +12,9 @@ use crate::running::Running;
 /// Reads the records of the pairs whose time to be tried again has come, a page of pairs at a time.
 pub(crate) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
     let now = running.context.world.now();
-    // Pairs that are listed without a time wait for nothing.
-    let mut after = Some((0, PairId(u64::MAX)));
-    loop {
-        let due = running.synced.queued(now, after).await?;
-        let Some(last) = due.last() else { return Ok(()) };
-        after = Some(*last);
-        let ids: BTreeSet<PairId> = due.into_iter().map(|(_, id)| id).collect();
-        let ids: Vec<PairId> = ids.into_iter().collect();
-        let pairs: Vec<Pair> = running.synced.pairs(&ids).await?.into_iter().flatten().collect();
-        let tried: Vec<&Pair> = pairs.iter().filter(|pair| is_tried_again(pair)).collect();
+    let mut after = None;
+    while let Some(due) = running.synced.due(now, &mut after).await? {
+        let tried: Vec<&Pair> = due.iter().map(|(_, pair)| pair).filter(|pair| is_tried_again(pair)).collect();
         for side in Side::BOTH {
             let ids: Vec<RecordId> = tried.iter().filter_map(|pair| pair.id(side).cloned()).collect();
             let batch_max = running.endpoint(side).described.object.get_batch_max.max(1) as usize;
@@ -32,6 +23,7 @@ pub(crate) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
             }
         }
     }
+    Ok(())
 }
 
 /// True if a write to one of its records failed; what became of a create is looked up in its own way.

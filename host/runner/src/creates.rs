@@ -2,8 +2,6 @@
 //!
 //! Invariant: such a create is sent again only after a look-up found nothing and nothing can still come to light (E1.8).
 
-use std::collections::BTreeSet;
-
 use syncline_core::{
     Agreed, EntryState, FieldChange, Instant, JournalEntry, Mapping, MappingRule, Pair, PairId, PairState, PlanItem,
     Record, Side, Standing,
@@ -23,23 +21,11 @@ const NOT_PLANNED: u64 = u64::MAX;
 /// Looks up the creates that are due and takes over what is found.
 pub(crate) async fn look_up_due(running: &mut Running<'_>) -> Result<(), Failure> {
     let now = running.context.world.now();
-    // Pairs that are listed without a time are there for another reason.
-    let mut after = Some((0, PairId(u64::MAX)));
-    loop {
-        let due = running.synced.queued(now, after).await?;
-        let Some(last) = due.last() else { return Ok(()) };
-        after = Some(*last);
-        // A pair may be on the list at several times.
-        let ids: BTreeSet<PairId> = due.into_iter().map(|(_, id)| id).collect();
-        let ids: Vec<PairId> = ids.into_iter().collect();
-        let pairs = running.synced.pairs(&ids).await?;
+    let mut after = None;
+    while let Some(due) = running.synced.due(now, &mut after).await? {
         let mut page = Vec::new();
-        for (id, pair) in ids.into_iter().zip(pairs) {
-            if let Some(pair) = pair
-                && let Some(pending) = pending(running, id, &pair).await?
-            {
-                page.push(pending);
-            }
+        for (id, pair) in due {
+            page.extend(pending(running, id, &pair).await?);
         }
         if !page.is_empty() {
             recover::look_up_page(running, &mut page).await?;
@@ -47,6 +33,7 @@ pub(crate) async fn look_up_due(running: &mut Running<'_>) -> Result<(), Failure
             settle::settle(running, page).await?;
         }
     }
+    Ok(())
 }
 
 /// Creates of which nobody knows yet whether they made a record: a new record may be theirs (E1.8).

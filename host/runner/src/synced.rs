@@ -1,5 +1,7 @@
 //! What is kept about a sync: its pairs, and which of them are to be looked at.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use syncline_core::{
     Conflict, Endpoint, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Scope, Side, SyncName,
@@ -180,6 +182,23 @@ impl<'a> Synced<'a> {
             (codec::number(&id).cast_signed(), PairId(pair))
         });
         Ok(entries.take_while(|(due, _)| *due <= now).collect())
+    }
+
+    /// Returns the pairs whose time has come by `now`, each once, in pages; `after` says where to go on, and none is the end.
+    ///
+    /// Pairs that are on the list without a time wait for nothing, and are left out.
+    pub(crate) async fn due(
+        &self,
+        now: Instant,
+        after: &mut Option<(Instant, PairId)>,
+    ) -> Result<Option<Vec<(PairId, Pair)>>, StoreError> {
+        let page = self.queued(now, Some(after.unwrap_or((0, PairId(u64::MAX))))).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        *after = Some(*last);
+        let ids: BTreeSet<PairId> = page.into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<PairId> = ids.into_iter().collect();
+        let pairs = self.pairs(&ids).await?;
+        Ok(Some(ids.into_iter().zip(pairs).filter_map(|(id, pair)| Some((id, pair?))).collect()))
     }
 
     /// Returns when the next pair is to be looked at.
