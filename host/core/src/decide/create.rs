@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Decision, Situation};
 use crate::{
-    Agreed, Blocked, Change, ChangeKind, Exclusion, FieldChange, FieldName, MappingRule, PairState, Reason, Record,
-    Scoped, Side, Value, Why, Writable, links, merge,
+    Agreed, Blocked, Change, ChangeKind, Exclusion, FieldChange, FieldName, Mapping, MappingRule, PairState, Reason,
+    Record, Scoped, Side, Value, Why, Writable, links, merge,
 };
 
 /// Plans the counterpart of `record`, with every mapped value that is not blank; outside the inclusion list with its
@@ -18,50 +18,14 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
     }
     let only = list.map(|_| key_fields(situation, target));
     let then = if list.is_some() { PairState::OutOfScope { why: Exclusion::List } } else { PairState::Linked };
-    let mut decision = Decision::stay(then);
-    let mut fields = Vec::new();
+    let mut making = Making { situation, side, decision: Decision::stay(then), fields: Vec::new() };
     for (index, mapping) in situation.rules.mappings.iter().enumerate() {
         let is_wanted = only.as_ref().is_none_or(|only| only.contains(mapping.field(target)));
-        let Some(value) = record.get(mapping.field(side)).filter(|_| is_wanted) else { continue };
-        let links = situation.images.links.get(&index);
-        let image = situation.images.to(target, index);
-        let given = image.and_then(|image| image.as_ref().ok()).unwrap_or(&Value::Clear);
-        let linked = links.map(|links| side.pick(links.agreed(value, given), links.agreed(given, value)));
-        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links: linked };
-        let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
-        // A value that the new record does not get is none on which the sides agree.
-        if mapping.rule != MappingRule::Off && (flows || value.is_blank()) {
-            decision.agreed.push(agreed.clone());
-        }
-        if !flows || value.is_blank() {
-            continue;
-        }
-        match image {
-            Some(Ok(image)) if image.is_blank() => {}
-            Some(Ok(image)) => fields.push(FieldChange {
-                field: mapping.field(target).clone(),
-                before: None,
-                after: image.clone(),
-                why: Why::New,
-            }),
-            Some(Err(unfit)) => {
-                let blocked = merge::unfit_for(mapping, target, unfit);
-                match merge::rejects_record(mapping, unfit) {
-                    true => decision.blocked = Some(blocked),
-                    false => {
-                        decision.agreed.retain(|known| *known != agreed);
-                        decision.left_out.push(blocked);
-                    }
-                }
-            }
-            None => {}
-        }
-        // A part of the references waits; where all do, that was told above.
-        let waiting = links.map(|links| links.waiting(side, value)).filter(|_| matches!(image, Some(Ok(_))));
-        if let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) {
-            decision.left_out.push(merge::unfit_for(mapping, target, &links::waits(&waiting)));
+        if let Some(value) = record.get(mapping.field(side)).filter(|_| is_wanted) {
+            making.carry(index, mapping, value);
         }
     }
+    let Making { mut decision, fields, .. } = making;
     if list.is_some() && fields.is_empty() && decision.blocked.is_none() {
         return stays_out(situation, Exclusion::List);
     }
@@ -87,6 +51,60 @@ pub fn create(situation: &Situation<'_>, side: Side, record: &Record) -> Decisio
     }
     decision.changes.push(Change { side: target, kind: ChangeKind::Create, record: None, version: None, fields });
     decision
+}
+
+/// A new record on its way: what it is given, and what its sides agree on from then on.
+struct Making<'a> {
+    situation: &'a Situation<'a>,
+    /// The side of the record that it is made for.
+    side: Side,
+    decision: Decision,
+    fields: Vec<FieldChange>,
+}
+
+impl Making<'_> {
+    /// Carries one value over, or tells why it cannot be.
+    fn carry(&mut self, index: usize, mapping: &Mapping, value: &Value) {
+        let (situation, side, target) = (self.situation, self.side, self.side.other());
+        let links = situation.images.links.get(&index);
+        let image = situation.images.to(target, index);
+        let given = image.and_then(|image| image.as_ref().ok()).unwrap_or(&Value::Clear);
+        let linked = links.map(|links| side.pick(links.agreed(value, given), links.agreed(given, value)));
+        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links: linked };
+        let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
+        // A value that the new record does not get is none on which the sides agree.
+        if mapping.rule != MappingRule::Off && (flows || value.is_blank()) {
+            self.decision.agreed.push(agreed.clone());
+        }
+        if !flows || value.is_blank() {
+            return;
+        }
+        match image {
+            Some(Ok(image)) if image.is_blank() => {}
+            Some(Ok(image)) => self.fields.push(FieldChange {
+                field: mapping.field(target).clone(),
+                before: None,
+                after: image.clone(),
+                why: Why::New,
+            }),
+            Some(Err(unfit)) => {
+                let blocked = merge::unfit_for(mapping, target, unfit);
+                match merge::rejects_record(mapping, unfit) {
+                    true => self.decision.blocked = Some(blocked),
+                    false => {
+                        self.decision.agreed.retain(|known| *known != agreed);
+                        self.decision.left_out.push(blocked);
+                    }
+                }
+            }
+            None => {}
+        }
+        // A part of the references waits; where all do, that was told above.
+        let waiting = links.map(|links| links.waiting(side, value)).filter(|_| matches!(image, Some(Ok(_))));
+        if let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) {
+            self.decision.left_out.push(merge::unfit_for(mapping, target, &links::waits(&waiting)));
+        }
+    }
 }
 
 /// The fields of `side` by which records find each other.
