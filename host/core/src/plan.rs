@@ -265,11 +265,13 @@ impl PlanItem {
         }
     }
 
-    /// Keeps of what is agreed what `keeps` says.
+    /// Keeps of what is agreed what `keeps` says; it is told what both sides held there, where that was noted.
     ///
     /// Invariant: what was seen stays with the field that it was seen in.
-    pub fn retain_agreed(&mut self, keeps: impl FnMut(&Agreed) -> bool) {
-        let kept: Vec<bool> = self.agreed.iter().map(keeps).collect();
+    pub fn retain_agreed(&mut self, mut keeps: impl FnMut(&Agreed, Option<(u64, u64)>) -> bool) {
+        let seen = |index: usize| self.seen.get(index).copied();
+        let kept: Vec<bool> =
+            self.agreed.iter().enumerate().map(|(index, agreed)| keeps(agreed, seen(index))).collect();
         let mut of_agreed = kept.iter();
         self.agreed.retain(|_| of_agreed.next() == Some(&true));
         let mut of_seen = kept.iter();
@@ -320,7 +322,7 @@ mod tests {
                 left_out: Vec::new(),
                 then: PairState::Linked,
             };
-            item.retain_agreed(|agreed| agreed.left.as_str() != "street");
+            item.retain_agreed(|agreed, _| agreed.left.as_str() != "street");
             assert_eq!(item.agreed, ["name", "city"].map(agreed));
             let expected = if seen.is_empty() { Vec::new() } else { vec![(1, 10), (3, 30)] };
             assert_eq!(item.seen, expected);

@@ -379,7 +379,7 @@ fn write_down(
             left: work.pair.left.clone(),
             right: work.pair.right.clone(),
             chosen: work.pair.chosen.clone().filter(|_| work.pair.base == Base::default()),
-            seen: seen(&work, &decision.agreed),
+            seen: seen(Side::BOTH.map(|side| work.record(side)), &decision.agreed),
             changes: decision.changes,
             agreed: decision.agreed,
             conflicts: decision.conflicts,
@@ -416,10 +416,10 @@ fn write_down(
     }
 }
 
-/// Returns the fingerprints of what both sides hold in the fields that an item agrees on.
-fn seen(work: &Work, agreed: &[Agreed]) -> Vec<(u64, u64)> {
+/// Returns the fingerprints of what both records hold in the fields that an item agrees on.
+pub(crate) fn seen(records: [Option<&Record>; 2], agreed: &[Agreed]) -> Vec<(u64, u64)> {
     let of = |side: Side, field: &FieldName| {
-        work.record(side).and_then(|record| record.get(field)).map_or(0, Value::fingerprint)
+        records[side.pick(0, 1)].and_then(|record| record.get(field)).map_or(0, Value::fingerprint)
     };
     agreed.iter().map(|agreed| (of(Side::Left, &agreed.left), of(Side::Right, &agreed.right))).collect()
 }

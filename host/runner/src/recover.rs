@@ -10,7 +10,6 @@ use syncline_core::{ChangeKind, JournalEntry, Mapping, Pair, PairId, PlanItem, R
 use crate::codec::{self, PAGE_ROWS};
 use crate::look_up::look_up;
 use crate::push::Pending;
-use crate::replica::Known;
 use crate::running::{RunOutcome, RunRecord, Running};
 use crate::sent::Sent;
 use crate::{Batch, Failure, Space, StoreTable, settle};
@@ -104,21 +103,27 @@ async fn forget_moved(running: &Running<'_>, page: &mut [Pending]) -> Result<(),
         let Some(pair) = pair else { continue };
         let mut records: [Option<Record>; 2] = Default::default();
         for (side, record) in Side::BOTH.into_iter().zip(&mut records) {
-            let Some(id) = pair.id(side) else { continue };
-            let known = running.endpoint(side).replica().get(std::slice::from_ref(id)).await?.pop().flatten();
-            *record = known.and_then(|known| if let Known::Here(record) = known { Some(record) } else { None });
+            *record = running.record_of(&pair, side).await?;
         }
         let mappings = &running.setup.rules.mappings;
-        item.retain_agreed(|agreed| {
+        item.retain_agreed(|agreed, seen| {
             let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
-            mappings.iter().find(is_agreed).is_some_and(|mapping| still_agreed(mapping, &pair, entries, &records))
+            let mapping = mappings.iter().find(is_agreed);
+            mapping.is_some_and(|mapping| still_agreed(mapping, seen, &pair, entries, &records))
         });
     }
     Ok(())
 }
 
-/// True if the sides agree on a field once `entries` are done, whatever happened since they were planned.
-fn still_agreed(mapping: &Mapping, pair: &Pair, entries: &[JournalEntry], records: &[Option<Record>; 2]) -> bool {
+/// True if the sides agree on a field once `entries` are done, whatever happened since they were planned, when both held
+/// what `seen` says.
+fn still_agreed(
+    mapping: &Mapping,
+    seen: Option<(u64, u64)>,
+    pair: &Pair,
+    entries: &[JournalEntry],
+    records: &[Option<Record>; 2],
+) -> bool {
     let value = |side: Side| records[side.pick(0, 1)].as_ref()?.get(mapping.field(side));
     let written = |side: Side| {
         let entries = entries.iter().filter(|entry| entry.change.side == side);
@@ -143,8 +148,13 @@ fn still_agreed(mapping: &Mapping, pair: &Pair, entries: &[JournalEntry], record
     let origin = target.other();
     match written(target) {
         Some(field) if field.why == Why::Undo => {
-            let base = pair.base.side(origin).get(mapping.field(origin));
-            value(origin) == base.map(|cell| &cell.value)
+            let now = value(origin);
+            match (pair.base.side(origin).get(mapping.field(origin)), seen) {
+                (Some(base), _) => now == Some(&base.value),
+                // The sides never agreed on it: it is as it was when it was taken back, or it was edited since.
+                (None, Some(seen)) => now.map_or(0, Value::fingerprint) == origin.pick(seen.0, seen.1),
+                (None, None) => false,
+            }
         }
         // Settling takes what was sent for what stood there.
         _ => mapping.is_plain_to(target),

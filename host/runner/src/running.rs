@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use syncline_core::{Instant, PairId, Reason, RunId, Scope, Side, Standing, SyncName};
+use syncline_core::{Instant, Pair, PairId, Reason, Record, RunId, Scope, Side, Standing, SyncName};
 
 use crate::endpoint::EndpointAccess;
 use crate::left_over::LeftOver;
+use crate::replica::Known;
 use crate::setup::{Context, SyncSetup};
 use crate::synced::{SyncState, Synced};
 use crate::tally::{Class, Tally};
@@ -304,6 +305,13 @@ impl<'a> Running<'a> {
         if !matches!(standing, Standing::InSync | Standing::Ended) {
             self.left_over.insert(id, Class::of(standing));
         }
+    }
+
+    /// Returns the record that a pair has on `side`, as it was read last.
+    pub(crate) async fn record_of(&self, pair: &Pair, side: Side) -> Result<Option<Record>, Failure> {
+        let Some(id) = pair.id(side) else { return Ok(None) };
+        let known = self.endpoint(side).replica().get(std::slice::from_ref(id)).await?.pop().flatten();
+        Ok(known.and_then(|known| if let Known::Here(record) = known { Some(record) } else { None }))
     }
 
     pub(crate) fn endpoint(&self, side: Side) -> &EndpointAccess<'a> {

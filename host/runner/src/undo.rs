@@ -14,7 +14,7 @@ use crate::replica::Known;
 use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::trail::Trail;
-use crate::{Failure, directed, pull, recover};
+use crate::{Failure, directed, planning, pull, recover};
 
 mod left;
 mod rounds;
@@ -278,17 +278,14 @@ async fn plan_pair(
         let now = now(running, pair, entry).await?;
         plan_entry(running, pair, entry, now, &mut item, skipped);
         let brings_back = |change: &Change| matches!(change.kind, ChangeKind::Create | ChangeKind::Restore { .. });
-        if item.changes.last().is_some_and(brings_back) && is_there(running, pair, entry.change.side.other()).await? {
+        let other = entry.change.side.other();
+        if item.changes.last().is_some_and(brings_back) && running.record_of(pair, other).await?.is_some() {
             item.then = PairState::Linked;
         }
     }
+    let (left, right) = (running.record_of(pair, Side::Left).await?, running.record_of(pair, Side::Right).await?);
+    item.seen = planning::seen([left.as_ref(), right.as_ref()], &item.agreed);
     Ok(Some(item).filter(|item| !item.changes.is_empty()))
-}
-
-async fn is_there(running: &Running<'_>, pair: &Pair, side: Side) -> Result<bool, Failure> {
-    let Some(id) = pair.id(side) else { return Ok(false) };
-    let known = running.endpoint(side).replica().get(std::slice::from_ref(id)).await?.pop().flatten();
-    Ok(matches!(known, Some(Known::Here(_))))
 }
 
 /// Returns the record that the pair has there now, else the written one; of one that was taken away, either of them.

@@ -35,6 +35,6 @@ pub(crate) fn rest(item: &PlanItem, sent: &[Sent]) -> Option<PlanItem> {
         ..item.clone()
     };
     // What the sides agree on in these fields is settled with what was told.
-    rest.retain_agreed(|agreed| !is_told(Side::Left, &agreed.left) && !is_told(Side::Right, &agreed.right));
+    rest.retain_agreed(|agreed, _| !is_told(Side::Left, &agreed.left) && !is_told(Side::Right, &agreed.right));
     Some(rest)
 }
