@@ -85,6 +85,14 @@ impl JournalEntry {
         EntryId { run: self.run, number: self.number }
     }
 
+    /// Returns the record that was written, or was to be written; none of a create that is not known to be done.
+    pub fn record(&self) -> Option<&RecordId> {
+        match &self.state {
+            EntryState::Settled { outcome: Settled::Written { record, .. }, .. } => Some(record),
+            EntryState::Intent | EntryState::Settled { .. } => self.change.record.as_ref(),
+        }
+    }
+
     /// Settles an intent. Returns false, and changes nothing, if it was settled before.
     #[must_use]
     pub fn settle(&mut self, at: Instant, outcome: Settled) -> bool {

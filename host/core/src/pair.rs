@@ -155,6 +155,8 @@ pub struct Pair {
     pub trouble: Option<Trouble>,
     /// The last write to it in the journal, each of which names the one before.
     pub last_write: Option<EntryId>,
+    /// The last writes to the pairs that it took a record of, the newest first: they count for that record (E6.4).
+    pub joined: Vec<EntryId>,
 }
 
 impl Pair {
@@ -177,7 +179,18 @@ impl Pair {
             remark: None,
             trouble: None,
             last_write: None,
+            joined: Vec::new(),
         }
+    }
+
+    /// Notes what was written to a pair that this one takes a record of.
+    pub fn join(&mut self, taken: &Pair) {
+        /// More than a pair takes in a day.
+        const JOINED_MAX: usize = 8;
+        self.joined.extend(taken.last_write.iter().chain(&taken.joined));
+        self.joined.sort_unstable_by(|one, other| other.cmp(one));
+        self.joined.dedup();
+        self.joined.truncate(JOINED_MAX);
     }
 
     /// Makes the pair of two records that match.

@@ -26,19 +26,28 @@ pub(crate) async fn leave_collision(running: &Running<'_>, work: &mut Work) -> R
     if work.pair.id(side).is_some() {
         return Ok(());
     }
-    let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
-    let owner_pair = match owner {
-        Some(owner) if owner != work.id => running.synced.pair(owner).await?,
-        _ => None,
-    };
-    if owner_pair.as_ref().is_some_and(|pair| !pair.is_free()) {
+    let owner = other_owner(running, work, side, &into).await?;
+    if owner.as_ref().is_some_and(|(_, pair)| !pair.is_free()) {
         return Ok(());
     }
     let known = running.endpoint(side).replica().get(std::slice::from_ref(&into)).await?.pop().flatten();
     *side.pick(&mut work.left, &mut work.right) = known;
     work.pair.set_id(side, Some(into));
     work.pair.state = PairState::Linked;
-    swallow(running, work, side, owner.zip(owner_pair.as_ref())).await
+    swallow(running, work, side, owner).await
+}
+
+/// Returns the pair that has this record, if it is another one. A pair that had it once, and has another since, is none.
+async fn other_owner(
+    running: &Running<'_>,
+    work: &Work,
+    side: Side,
+    record: &RecordId,
+) -> Result<Option<(PairId, Pair)>, Failure> {
+    let owner = running.synced.pairs_of(side, std::slice::from_ref(record)).await?.pop().flatten();
+    let Some(owner) = owner.filter(|owner| *owner != work.id) else { return Ok(None) };
+    let pair = running.synced.pair(owner).await?.filter(|pair| pair.id(side) == Some(record));
+    Ok(pair.map(|pair| (owner, pair)))
 }
 
 /// A pair that another one has taken the record of.
@@ -54,7 +63,7 @@ async fn swallow(
     running: &Running<'_>,
     work: &mut Work,
     side: Side,
-    owner: Option<(PairId, &Pair)>,
+    owner: Option<(PairId, Pair)>,
 ) -> Result<(), Failure> {
     let Some((id, pair)) = owner else { return Ok(()) };
     let mut left_behind = pair.id(side.other()).filter(|other| work.pair.id(side.other()) != Some(other)).cloned();
@@ -63,9 +72,10 @@ async fn swallow(
         left_behind = left_behind.filter(|_| matches!(known, Some(Known::Here(_))));
     }
     let left_behind = left_behind.map(|other| (side.other(), other));
+    work.pair.join(&pair);
     // Who first takes the one record of a pair and then the other leaves nothing behind.
     work.swallowed.retain(|taken| taken.id != id);
-    work.swallowed.push(Swallowed { id, place: Place::of(pair), left_behind });
+    work.swallowed.push(Swallowed { id, place: Place::of(&pair), left_behind });
     Ok(())
 }
 
@@ -98,16 +108,12 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             }
             continue;
         }
-        let owner = running.synced.pairs_of(side, std::slice::from_ref(&into)).await?.pop().flatten();
-        let owner_pair = match owner {
-            Some(owner) if owner != work.id => running.synced.pair(owner).await?,
-            _ => None,
-        };
+        let owner = other_owner(running, work, side, &into).await?;
         let is_alone = work.pair.id(side.other()).is_none();
-        let is_free = owner_pair.as_ref().is_none_or(Pair::is_free);
+        let is_free = owner.as_ref().is_none_or(|(_, pair)| pair.is_free());
         // What a create may have made for it comes to light later, and goes on with what it was merged into.
         let may_have_one = is_free && matches!(work.pair.state, PairState::Creating { .. });
-        if is_alone && owner_pair.is_some() && !may_have_one {
+        if is_alone && owner.is_some() && !may_have_one {
             // It leaves nothing to decide: it ends with its merge, and the other pair stays what it is.
             continue;
         }
@@ -132,7 +138,7 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             work.pair.state = PairState::Linked;
         }
         *side.pick(&mut work.left, &mut work.right) = survivor;
-        swallow(running, work, side, owner.zip(owner_pair.as_ref())).await?;
+        swallow(running, work, side, owner).await?;
     }
     Ok(())
 }
@@ -237,16 +243,12 @@ pub(crate) async fn find_counterpart(running: &Running<'_>, work: &mut Work, unc
         }
     };
     let target = side.other();
-    let owner = running.synced.pairs_of(target, std::slice::from_ref(&other)).await?.pop().flatten();
-    let owner = owner.filter(|owner| *owner != work.id);
-    if let Some(owner) = owner
-        && let Some(mut taken) = running.synced.pair(owner).await?
-    {
-        swallow(running, work, target, Some((owner, &taken))).await?;
+    if let Some((owner, taken)) = other_owner(running, work, target, &other).await? {
         // The pair keeps its aliases and its count of creates, whichever of the two it was.
-        work.pair.aliases.append(&mut taken.aliases);
+        work.pair.aliases.extend(taken.aliases.iter().cloned());
         let sent = u32::from(matches!(taken.state, PairState::Creating { .. }));
         work.pair.generation = work.pair.generation.max(taken.generation + sent);
+        swallow(running, work, target, Some((owner, taken))).await?;
     }
     if is_creating {
         work.pair.generation += 1;

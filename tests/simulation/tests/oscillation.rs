@@ -1,6 +1,8 @@
 //! Two automations that argue, writes that come too often, and syncs in a circle (E6.4, E6.5), named by their rule.
 
-use syncline_core::{Caps, Decided, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value};
+use syncline_core::{
+    Caps, Decided, DeletePolicy, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value,
+};
 use syncline_runner::{ApproveAll, Dispute, RunReport, RunRequest, SideSetup, SyncSetup, find_conflicts, report};
 use syncline_simulation::steps::{plain, values, wait};
 use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
@@ -151,6 +153,25 @@ fn e6_4_caps_make_writes_wait_with_the_time_and_drop_nothing() {
     run_after(&simulation, HOUR_MS);
     let [one, other] = values(&simulation, &left, &right, "name");
     assert_eq!(one, other, "it had its turn");
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_what_was_written_to_a_record_counts_also_when_another_pair_has_it() {
+    let caps = Caps { field_per_hour: Some(3), record_per_day: None, alternations: None };
+    let simulation = plain(Rules { caps, deletes_to_right: DeletePolicy::Ignore, ..default_rules() });
+    let (left, right) = pair(&simulation);
+    simulation.stage.lock().person_deletes(LEFT, &left);
+    run_after(&simulation, 1_000);
+    // Somebody enters the same person again, who gets the record that was left.
+    let again = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
+    run_after(&simulation, 1_000);
+    assert_eq!(simulation.pair_of(LEFT, &again).and_then(|pair| pair.right), Some(right));
+    for number in 0..5 {
+        simulation.stage.lock().person_edits(LEFT, &again, "name", &format!("ada {number}"));
+        run_after(&simulation, 1_000);
+    }
+    assert_eq!(writes_of(&simulation, RIGHT, "name"), 3, "its creation and two updates");
     rest(&simulation);
 }
 
