@@ -177,6 +177,15 @@ impl Entry {
         values.into_iter().any(|known| loosely(known) == loosely(value))
     }
 
+    /// Returns since when the record had this value, written in any way, the last time that it had it.
+    pub(crate) fn last_had(&self, field: &FieldName, value: &Value) -> Option<Instant> {
+        let has = |snapshot: &&Snapshot| {
+            let known = snapshot.cells.as_ref().and_then(|cells| cells.get(field));
+            known.is_some_and(|known| loosely(known) == loosely(value))
+        };
+        self.past.iter().rev().find(has).map(|snapshot| snapshot.at)
+    }
+
     /// True if the record had this value, written in any way, at a time after `at`.
     pub(crate) fn had_since(&self, at: Instant, field: &FieldName, value: &Value) -> bool {
         let since = self.past.iter().filter(|snapshot| snapshot.at > at);

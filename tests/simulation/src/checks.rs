@@ -9,6 +9,7 @@ use syncline_runner::Totals;
 
 use crate::again::undone_fields;
 use crate::application::{Entry, loosely};
+use crate::automation::SyncWrite;
 use crate::people::Edit;
 use crate::scopes::{is_unknown, scopes_hold};
 use crate::stage::{Simulation, State};
@@ -211,9 +212,16 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
             && other
                 .as_ref()
                 .is_some_and(|id| state.app(edit.side.other()).entries[id].ever_had(&edit.field, &edit.value));
+        // The other side had this very value, whoever edited it there put another in its place: the two agreed until then.
+        let was_agreed = other.as_ref().is_some_and(|id| {
+            let side = edit.side.other();
+            let since = state.app(side).entries[id].last_had(&edit.field, &edit.value);
+            let is_to_it = |it: &&SyncWrite| it.side == side && it.id == *id && it.fields.contains(&edit.field);
+            since.is_some_and(|at| !state.writes.iter().filter(is_to_it).any(|write| write.at > at))
+        });
         // Where deletes win against edits, the edit is in the journal.
         let gave_way = entry.taken_by_sync && simulation.setup.rules.edit_delete == EditDelete::DeleteWins;
-        if !(later || told || stands || went_together || merged || anew || gave_way) {
+        if !(later || told || stands || went_together || merged || anew || was_agreed || gave_way) {
             breaches.push(format!("DESIGN 5.7: lost {edit:?}, pair {pair:?}"));
         }
     }
