@@ -1,28 +1,31 @@
-//! The second step of a run: decides about every pair on the list and writes down what is to be written.
+//! A step of a run: decides about every pair on the list and writes down what is to be written.
 //!
 //! A pair is on the list, in the plan, or neither; moving it is one commit. What needs no write (sides that agree,
 //! records that are left alone) is settled right here.
+//! Not here: what a pair is decided from (`planning/prepare`), what is decided (`core`).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use syncline_core::{
-    Agreed, Answers, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Images, Instant, Lately, Mapping,
-    Members, Pair, PairId, PairState, PlanItem, Presence, Reason, Record, RecordId, Rules, RunId, Scope, Side,
-    SideTimes, Situation, Taken, Touched, Trouble, Value, decide, diff,
+    Agreed, Base, Blocked, Conflict, Decision, Exclusion, FieldName, Instant, Mapping, Pair, PairId, PairState,
+    PlanItem, Reason, Record, RecordId, Side, Trouble, Value,
 };
 
 use crate::codec;
 use crate::conflicts::{self, OpenConflicts};
-use crate::counterpart::{self, Swallowed};
 use crate::creates::Unclear;
 use crate::mapped::Mapper;
-use crate::replica::Known;
 use crate::running::Running;
 use crate::setup::Event;
 use crate::totals::Place;
-use crate::waiting::{self, WaitingReference};
-use crate::{Batch, Failure, lately, resolvers, revive};
+use crate::{Batch, Failure, lately, resolvers, revive, waiting};
+
+mod prepare;
+mod work;
+
+use prepare::prepare;
+pub(crate) use prepare::read_records;
+pub(crate) use work::Work;
 
 /// How often a pair is looked at again while a list that is still being computed decides about it, in milliseconds.
 const LIST_WAIT_MS: i64 = 5 * 60 * 1000;
@@ -43,112 +46,6 @@ impl Planned {
     pub(crate) fn keep(&mut self, items: u64) {
         self.changes = self.changes.saturating_sub(self.items.saturating_sub(items));
         self.items = self.items.min(items);
-    }
-}
-
-/// A pair on its way through the step.
-pub(crate) struct Work {
-    pub(crate) id: PairId,
-    due: Instant,
-    pub(crate) pair: Pair,
-    /// The pair as it was read, to write it back only if it changed.
-    pub(crate) before: Pair,
-    pub(crate) left: Option<Known>,
-    pub(crate) right: Option<Known>,
-    pub(crate) images: Images,
-    /// Since which run each mapping is what it is (E2.9).
-    since: Arc<[RunId]>,
-    times: [SideTimes; 2],
-    /// What resolvers said about its conflicts.
-    pub(crate) answers: Answers,
-    /// What was written to it in the last day.
-    pub(crate) lately: Lately,
-    /// What this sync took away on the side that is gone.
-    pub(crate) taken: Option<Taken>,
-    members: [Members; 2],
-    /// Pairs that this one has taken the record of.
-    pub(crate) swallowed: Vec<Swallowed>,
-    /// References that have no counterpart yet (E10.1).
-    pub(crate) waiting: Vec<WaitingReference>,
-    /// True if some had none before.
-    was_waiting: bool,
-}
-
-impl Work {
-    pub(crate) fn new(id: PairId, due: Instant, pair: Pair, since: Arc<[RunId]>) -> Self {
-        Self {
-            id,
-            due,
-            before: pair.clone(),
-            pair,
-            left: None,
-            right: None,
-            images: Images::default(),
-            since,
-            times: Default::default(),
-            answers: Answers::new(),
-            lately: Lately::default(),
-            taken: None,
-            members: Default::default(),
-            swallowed: Vec::new(),
-            waiting: Vec::new(),
-            was_waiting: false,
-        }
-    }
-
-    /// Returns the lists that the record of `side` is in.
-    pub(crate) fn members(&self, side: Side) -> &Members {
-        side.pick(&self.members[0], &self.members[1])
-    }
-
-    pub(crate) fn known(&self, side: Side) -> Option<&Known> {
-        side.pick(self.left.as_ref(), self.right.as_ref())
-    }
-
-    pub(crate) fn record(&self, side: Side) -> Option<&Record> {
-        match self.known(side) {
-            Some(Known::Here(record)) => Some(record),
-            _ => None,
-        }
-    }
-
-    fn presence(&self, side: Side) -> Presence<'_> {
-        match (self.known(side), self.pair.id(side)) {
-            (Some(Known::Here(record)), _) => Presence::Here(record),
-            (Some(Known::Gone(fate)), _) => Presence::Gone(fate),
-            (None, _) => Presence::Never,
-        }
-    }
-
-    pub(crate) fn touched(&self, rules: &Rules) -> Vec<Touched> {
-        match (self.record(Side::Left), self.record(Side::Right)) {
-            (Some(left), Some(right)) => diff(rules, &self.since, &self.pair, left, right),
-            _ => Vec::new(),
-        }
-    }
-
-    pub(crate) fn situation<'a>(&'a self, rules: &'a Rules, scope_before: Option<&'a Scope>) -> Situation<'a> {
-        Situation {
-            rules,
-            pair: &self.pair,
-            left: self.presence(Side::Left),
-            right: self.presence(Side::Right),
-            images: &self.images,
-            since: &self.since,
-            left_times: &self.times[0],
-            right_times: &self.times[1],
-            clock_offset_ms: 0,
-            answers: &self.answers,
-            lately: &self.lately,
-            taken: self.taken.as_ref(),
-            left_members: self.members(Side::Left),
-            right_members: self.members(Side::Right),
-            scope_before,
-        }
-    }
-
-    pub(crate) fn decide(&self, rules: &Rules, scope_before: Option<&Scope>) -> Decision {
-        decide(&self.situation(rules, scope_before))
     }
 }
 
@@ -201,107 +98,6 @@ async fn plan_page(
     codec::put(&mut batch, running.synced.state_key(), &running.state);
     running.synced.store.commit(batch).await?;
     Ok(())
-}
-
-/// Reads the pairs of a page with their records, follows merges and finds counterparts.
-async fn prepare(
-    running: &Running<'_>,
-    page: Vec<(Instant, PairId)>,
-    unclear: &Unclear,
-    batch: &mut Batch,
-) -> Result<Vec<Work>, Failure> {
-    let ids: Vec<PairId> = page.iter().map(|(_, id)| *id).collect();
-    let pairs = running.synced.pairs(&ids).await?;
-    let since: Arc<[RunId]> = running.state.mappings.since(&running.setup.rules);
-    let mut works = Vec::new();
-    let mut once = BTreeSet::new();
-    for ((due, id), pair) in page.into_iter().zip(pairs) {
-        let is_first = once.insert(id);
-        // When a create is looked up stays on the list, whatever else its pair is on it for.
-        if pair.as_ref().is_some_and(|pair| !is_first && looked_up_at(pair) == Some(due)) {
-            continue;
-        }
-        let (Some(pair), true) = (pair, is_first) else {
-            // Its record belongs to another pair now, or it is on the list twice.
-            running.synced.unqueue(batch, due, id);
-            continue;
-        };
-        works.push(Work::new(id, due, pair, since.clone()));
-    }
-    read_records(running, &mut works).await?;
-    let mut claims = Claims::default();
-    let mut ready = Vec::new();
-    for mut work in works {
-        if claims.swallowed.contains(&work.id) {
-            running.synced.unqueue(batch, work.due, work.id);
-            continue;
-        }
-        counterpart::leave_collision(running, &mut work).await?;
-        counterpart::follow_merges(running, &mut work).await?;
-        counterpart::find_counterpart(running, &mut work, unclear).await?;
-        counterpart::remark(running, &mut work).await?;
-        // What another pair of this page has taken is known to the store only afterwards: then this one is next.
-        if claims.claim(&work) {
-            ready.push(work);
-        }
-    }
-    // A pair can be swallowed by one that comes after it.
-    ready.retain(|work| !claims.swallowed.contains(&work.id));
-    // Merges and matches may have brought other records.
-    read_members(running, &mut ready).await?;
-    Ok(ready)
-}
-
-/// Reads the records of pairs and the lists that these are in.
-pub(crate) async fn read_records(running: &Running<'_>, works: &mut [Work]) -> Result<(), Failure> {
-    for side in Side::BOTH {
-        let ids: Vec<RecordId> = works.iter().filter_map(|work| work.pair.id(side).cloned()).collect();
-        let mut rows = running.endpoint(side).replica().get(&ids).await?.into_iter();
-        for work in works.iter_mut().filter(|work| work.pair.id(side).is_some()) {
-            *side.pick(&mut work.left, &mut work.right) = rows.next().flatten();
-        }
-    }
-    read_members(running, works).await
-}
-
-async fn read_members(running: &Running<'_>, works: &mut [Work]) -> Result<(), Failure> {
-    for side in Side::BOTH {
-        let ids: Vec<RecordId> = works.iter().filter_map(|work| work.pair.id(side).cloned()).collect();
-        let mut members = running.endpoint(side).members(&ids).await?.into_iter();
-        for work in works.iter_mut().filter(|work| work.pair.id(side).is_some()) {
-            work.members[side.pick(0, 1)] = members.next().unwrap_or_default();
-        }
-    }
-    Ok(())
-}
-
-/// What the pairs of a page take from others.
-#[derive(Default)]
-struct Claims {
-    records: BTreeSet<(Side, RecordId)>,
-    swallowed: BTreeSet<PairId>,
-    /// The pairs that took something.
-    takers: BTreeSet<PairId>,
-}
-
-impl Claims {
-    /// Notes what `work` takes. Returns false, and notes nothing, if another pair was quicker.
-    fn claim(&mut self, work: &Work) -> bool {
-        let new_id = |side: Side| work.pair.id(side).filter(|id| work.before.id(side) != Some(*id));
-        let taken: Vec<(Side, RecordId)> =
-            Side::BOTH.into_iter().filter_map(|side| Some((side, new_id(side)?.clone()))).collect();
-        let lost = taken.iter().any(|record| self.records.contains(record))
-            || work.swallowed.iter().any(|taken| self.takers.contains(&taken.id) || self.swallowed.contains(&taken.id));
-        if lost {
-            return false;
-        }
-        if !taken.is_empty() {
-            self.takers.insert(work.id);
-        }
-        self.records.extend(taken);
-        self.swallowed.extend(work.swallowed.iter().map(|taken| taken.id));
-        true
-    }
 }
 
 /// Asks when the fields of conflicts changed, where the application tells (E3.2), and decides these pairs again.
@@ -369,34 +165,53 @@ fn write_down(
         return put(running, &work, batch);
     }
     if !decision.changes.is_empty() {
-        let are_here = Side::BOTH.into_iter().all(|side| work.record(side).is_some());
-        if are_here && matches!(work.pair.state, PairState::Tombstone { .. } | PairState::EditDelete { .. }) {
-            // That it came back is so, whatever becomes of the writes (E4.4).
-            work.pair.state = PairState::Linked;
-        }
-        let item = PlanItem {
-            pair: work.id,
-            left: work.pair.left.clone(),
-            right: work.pair.right.clone(),
-            chosen: work.pair.chosen.clone().filter(|_| work.pair.base == Base::default()),
-            seen: seen(Side::BOTH.map(|side| work.record(side)), &decision.agreed),
-            changes: decision.changes,
-            agreed: decision.agreed,
-            conflicts: decision.conflicts,
-            decides: Vec::new(),
-            left_out: decision.left_out,
-            then: decision.then,
-        };
-        planned.items += 1;
-        planned.changes += item.changes.len() as u64;
-        running.state.next_plan += 1;
-        codec::put(batch, codec::plan(running.synced.space, running.state.next_plan), &item);
-        if work.pair != work.before {
-            put(running, &work, batch);
-        }
-        return;
+        return put_into_plan(running, work, decision, batch, planned);
     }
     settle_quietly(running, &mut work, decision, open, batch);
+    list_again(running, &work, batch);
+    running.count(work.id, Some(work.pair.standing()));
+    if work.pair != work.before || !work.swallowed.is_empty() {
+        put(running, &work, batch);
+    }
+}
+
+/// Writes down what is to be written for a pair.
+fn put_into_plan(
+    running: &mut Running<'_>,
+    mut work: Work,
+    decision: Decision,
+    batch: &mut Batch,
+    planned: &mut Planned,
+) {
+    let are_here = Side::BOTH.into_iter().all(|side| work.record(side).is_some());
+    if are_here && matches!(work.pair.state, PairState::Tombstone { .. } | PairState::EditDelete { .. }) {
+        // That it came back is so, whatever becomes of the writes (E4.4).
+        work.pair.state = PairState::Linked;
+    }
+    let item = PlanItem {
+        pair: work.id,
+        left: work.pair.left.clone(),
+        right: work.pair.right.clone(),
+        chosen: work.pair.chosen.clone().filter(|_| work.pair.base == Base::default()),
+        seen: seen(Side::BOTH.map(|side| work.record(side)), &decision.agreed),
+        changes: decision.changes,
+        agreed: decision.agreed,
+        conflicts: decision.conflicts,
+        decides: Vec::new(),
+        left_out: decision.left_out,
+        then: decision.then,
+    };
+    planned.items += 1;
+    planned.changes += item.changes.len() as u64;
+    running.state.next_plan += 1;
+    codec::put(batch, codec::plan(running.synced.space, running.state.next_plan), &item);
+    if work.pair != work.before {
+        put(running, &work, batch);
+    }
+}
+
+/// Puts a pair back on the list where nothing else would bring it up again.
+fn list_again(running: &Running<'_>, work: &Work, batch: &mut Batch) {
     if let Some(at) = work.pair.trouble.as_ref().and_then(|trouble| trouble.next_at) {
         running.synced.queue(batch, at, work.id);
     }
@@ -405,14 +220,10 @@ fn write_down(
         let every_ms = running.context.sweep_every_ms.max(1);
         running.synced.queue(batch, (running.context.world.now() / every_ms + 1) * every_ms, work.id);
     }
-    if is_waiting_for_a_list(running, &work) {
+    if is_waiting_for_a_list(running, work) {
         // That the list is ready does not make its records change.
         let next = (running.context.world.now() / LIST_WAIT_MS + 1) * LIST_WAIT_MS;
         running.synced.queue(batch, next, work.id);
-    }
-    running.count(work.id, Some(work.pair.standing()));
-    if work.pair != work.before || !work.swallowed.is_empty() {
-        put(running, &work, batch);
     }
 }
 

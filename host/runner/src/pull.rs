@@ -1,4 +1,4 @@
-//! The first step of a run: reads an endpoint's changes into its replica, page by page.
+//! A step of a run: reads an endpoint's changes into its replica, page by page.
 //!
 //! Invariant: a page and its cursor are kept together. Invariant: absence means something only after a complete,
 //! unbroken read of everything, and even then only raises the question (E4.1, E4.2).

@@ -1,4 +1,4 @@
-//! The third step of a run: writes what is planned, a batch at a time.
+//! A step of a run: writes what is planned, a batch at a time.
 //!
 //! Invariant: nothing is sent before its intent is durable. Invariant: replica, base, pair and journal change in one
 //! commit when the outcomes are known; a crash in between leaves intents, which the next run looks up.
