@@ -360,25 +360,8 @@ fn e8_4_a_list_that_broke_off_vouches_for_nobody_in_the_next_one() {
     }
 }
 
-#[test]
-fn e1_10_what_a_create_may_have_made_goes_on_with_what_its_source_was_merged_into() {
-    let simulation = plain(default_rules());
-    let ada = create(&simulation, RIGHT, "ada@x", "Ada");
-    simulation.stage.lock().blind = true;
-    simulation.stage.lock().tricks = vec![(LEFT, Trick::LoseAnswer)];
-    run(&simulation);
-    let king = create(&simulation, RIGHT, "king@x", "A. King");
-    simulation.stage.lock().person_merges(RIGHT, &ada, &king);
-    run(&simulation);
-    simulation.stage.lock().blind = false;
-    rest(&simulation);
-    let made = simulation.stage.lock().ids(LEFT);
-    assert_eq!(made.len(), 1, "{made:?}");
-    assert_eq!(partner(&simulation, &made[0]), king);
-}
-
-#[test]
-fn e1_10_what_a_record_was_merged_into_is_written_also_when_its_create_made_nothing() {
+/// A record is merged into another one while nobody knows what the create for it made; `becomes` tells the fate of what it made.
+fn merged_before_its_create_is_known(becomes: impl Fn(&Simulation, &RecordId)) {
     let simulation = plain(default_rules());
     let ada = create(&simulation, RIGHT, "ada@x", "Ada");
     simulation.stage.lock().blind = true;
@@ -388,11 +371,21 @@ fn e1_10_what_a_record_was_merged_into_is_written_also_when_its_create_made_noth
     let king = create(&simulation, RIGHT, "king@x", "A. King");
     simulation.stage.lock().person_merges(RIGHT, &ada, &king);
     run(&simulation);
-    // What was made is gone before anybody saw it: the create is one that made nothing.
-    simulation.stage.lock().person_deletes(LEFT, &made);
+    becomes(&simulation, &made);
     simulation.stage.lock().blind = false;
     rest(&simulation);
     let left = simulation.stage.lock().ids(LEFT);
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(partner(&simulation, &left[0]), king);
+}
+
+#[test]
+fn e1_10_what_a_create_may_have_made_goes_on_with_what_its_source_was_merged_into() {
+    merged_before_its_create_is_known(|_, _| ());
+}
+
+#[test]
+fn e1_10_what_a_record_was_merged_into_is_written_also_when_its_create_made_nothing() {
+    // What was made is gone before anybody saw it: the create is one that made nothing.
+    merged_before_its_create_is_known(|simulation, made| simulation.stage.lock().person_deletes(LEFT, made));
 }
