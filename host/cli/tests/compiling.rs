@@ -1,8 +1,14 @@
 //! Compiling in another process of the real binary: what it may use up, and what is said when that is not enough.
 
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use syncline_wasm::{Compiler, CompilerProcess, Limits, LoadError, Runtime, RuntimeOptions};
+
+/// What ends a process that used up its seconds of the processor.
+const SIGXCPU: i32 = 24;
 
 /// A transform by its name, with a module in which one function adds and multiplies so often.
 fn component(sums: usize) -> Vec<u8> {
@@ -84,6 +90,19 @@ async fn a_component_that_keeps_the_compiler_busy_is_given_up() {
     );
     assert_eq!(kept, 0);
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_compiler_that_nobody_waits_for_ends_by_itself() {
+    // No second on the wall: one of the processor for each core, and one more.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+    command.args(["compile-plugin", "0", "65536"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut compiler = command.spawn().expect("it starts");
+    let mut input = compiler.stdin.take().expect("a pipe");
+    input.write_all(&component(200_000)).expect("it reads");
+    drop(input);
+    let status = compiler.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(SIGXCPU), "{status}");
 }
 
 #[tokio::test]

@@ -176,14 +176,16 @@ fn answer(limits: &[OsString]) -> Result<(), String> {
 fn limit(wall_ms: u64, memory_mib: u64) -> io::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let cpu_s = (wall_ms / 1000 + 1).saturating_mul(cores);
+    let data = memory_mib.saturating_mul(1024 * 1024);
     let limits = [
-        (Resource::Data, memory_mib.saturating_mul(1024 * 1024)),
-        (Resource::Cpu, cpu_s),
+        (Resource::Data, data, data),
+        // One second more, or the signal would not say what it is for.
+        (Resource::Cpu, cpu_s, cpu_s.saturating_add(1)),
         // A component that brings the compiler down shall not fill the disk.
-        (Resource::Core, 0),
+        (Resource::Core, 0, 0),
     ];
-    for (resource, at_most) in limits {
-        setrlimit(resource, Rlimit { current: Some(at_most), maximum: Some(at_most) })?;
+    for (resource, current, maximum) in limits {
+        setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })?;
     }
     Ok(())
 }
