@@ -1,6 +1,6 @@
 //! Who had the records that creates turned out to have made: a feed may have named them before their outcome was known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_core::{ChangeKind, Pair, PairId, RecordId, Side};
 
@@ -11,7 +11,11 @@ use crate::totals::Place;
 use crate::{Batch, Failure};
 
 /// The pairs of records that a page of creates made.
-pub(crate) struct Owners(BTreeMap<(Side, RecordId), (PairId, Pair)>);
+pub(crate) struct Owners {
+    of: BTreeMap<(Side, RecordId), (PairId, Pair)>,
+    /// The pairs that are settled with the page: what they were before tells nothing.
+    settling: BTreeSet<PairId>,
+}
 
 impl Owners {
     /// Reads them.
@@ -31,7 +35,7 @@ impl Owners {
                 owners.extend(pair.map(|pair| ((side, id), (number, pair))));
             }
         }
-        Ok(Self(owners))
+        Ok(Self { of: owners, settling: page.iter().map(|pending| pending.item.pair).collect() })
     }
 
     /// Drops the pair that had the record which this create made, if that pair had nothing else. Returns the record
@@ -43,11 +47,11 @@ impl Owners {
         batch: &mut Batch,
     ) -> Option<(Side, RecordId)> {
         let (side, id) = made(pending)?;
-        let (owner, pair) = self.0.remove(&(side, id.clone()))?;
+        let (owner, pair) = self.of.remove(&(side, id.clone()))?;
         if owner == pending.item.pair {
             return None;
         }
-        if !pair.is_free() {
+        if !pair.is_free() || self.settling.contains(&owner) {
             return Some((side, id.clone()));
         }
         running.synced.drop_pair(batch, &mut running.state.totals, (owner, Place::of(&pair)));

@@ -227,7 +227,13 @@ fn take_over(
                 pair.base = Base::default();
             }
         }
-        ChangeKind::Restore { .. } => pair.set_id(side, Some(done.id.clone())),
+        ChangeKind::Restore { .. } => {
+            if pair.id(side) != Some(&done.id) {
+                // Another record was made in its place since, and that is the one that was agreed with.
+                pair.base = Base::default();
+            }
+            pair.set_id(side, Some(done.id.clone()));
+        }
         ChangeKind::Delete => lesson.gone.push(Tombstone { id: done.id.clone(), fate: Fate::Deleted, at: None }),
         ChangeKind::Archive => lesson.gone.push(Tombstone { id: done.id.clone(), fate: Fate::Archived, at: None }),
         ChangeKind::Update | ChangeKind::Tag => {}
