@@ -155,7 +155,7 @@ pub struct Pair {
     pub trouble: Option<Trouble>,
     /// The last write to it in the journal, each of which names the one before.
     pub last_write: Option<EntryId>,
-    /// The last writes to the pairs that it took a record of, the newest first: they count for that record (E6.4).
+    /// The last writes to pairs that had a record of it before, the newest first: they count for that record (E6.4).
     pub joined: Vec<EntryId>,
 }
 
@@ -183,11 +183,16 @@ impl Pair {
         }
     }
 
-    /// Notes what was written to a pair that this one takes a record of.
-    pub fn join(&mut self, taken: &Pair) {
+    /// Returns the last write to it, and those to the pairs that it took a record of.
+    pub fn writes(&self) -> Vec<EntryId> {
+        self.last_write.iter().chain(&self.joined).copied().collect()
+    }
+
+    /// Notes the last writes to a pair that this one has a record of.
+    pub fn join(&mut self, writes: &[EntryId]) {
         /// More than a pair takes in a day.
         const JOINED_MAX: usize = 8;
-        self.joined.extend(taken.last_write.iter().chain(&taken.joined));
+        self.joined.extend(writes);
         self.joined.sort_unstable_by(|one, other| other.cmp(one));
         self.joined.dedup();
         self.joined.truncate(JOINED_MAX);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{Fate, Pair, PairId, PairState, Reason, RecordId, Side, key_digest};
+use syncline_core::{EntryId, Fate, Pair, PairId, PairState, Reason, RecordId, Side, key_digest};
 
 use crate::creates::Unclear;
 use crate::pairing::{Classified, classify};
@@ -54,6 +54,8 @@ async fn other_owner(
 pub(crate) struct Swallowed {
     pub(crate) id: PairId,
     pub(crate) place: Place,
+    /// The last writes to it.
+    pub(crate) writes: Vec<EntryId>,
     /// Its record on the other side, if that is there: it needs a pair of its own.
     pub(crate) left_behind: Option<(Side, RecordId)>,
 }
@@ -72,10 +74,10 @@ async fn swallow(
         left_behind = left_behind.filter(|_| matches!(known, Some(Known::Here(_))));
     }
     let left_behind = left_behind.map(|other| (side.other(), other));
-    work.pair.join(&pair);
+    work.pair.join(&pair.writes());
     // Who first takes the one record of a pair and then the other leaves nothing behind.
     work.swallowed.retain(|taken| taken.id != id);
-    work.swallowed.push(Swallowed { id, place: Place::of(&pair), left_behind });
+    work.swallowed.push(Swallowed { id, place: Place::of(&pair), writes: pair.writes(), left_behind });
     Ok(())
 }
 
@@ -91,7 +93,8 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
             continue;
         };
         let (mut into, mut survivor) = end_of_merges(running, side, into.clone()).await?;
-        let waited = work.before.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::Retrying);
+        // It waited for a read, or what followed from that has failed since.
+        let waited = work.before.trouble.is_some();
         if survivor.is_none() && waited {
             // One that came and went between two reads is never named by any of them.
             match where_it_is(running, side, &into).await? {
@@ -99,7 +102,7 @@ pub(crate) async fn follow_merges(running: &Running<'_>, work: &mut Work) -> Res
                 Some(Found::Moved { id, .. }) => (into, survivor) = end_of_merges(running, side, id).await?,
                 Some(Found::At(_) | Found::Unclear(_)) | None => {}
             }
-            work.pair.trouble = None;
+            work.pair.trouble.take_if(|trouble| trouble.attempts == 0);
         }
         if matches!(survivor, Some(Known::Gone(_))) {
             // Gone in the end: what is left of the pair is decided as after any other delete.

@@ -42,7 +42,7 @@ pub(crate) async fn notice(
         for ((id, pair), known) in ids.into_iter().zip(pairs).zip(known) {
             // A pair that another one took the record of is gone, and one whose record was made anew goes on without the
             // old one; should that be there, it is on its own.
-            let had_one = pair.is_some();
+            let earlier = pair.map(|pair| there.get(&pair).map(Pair::writes).unwrap_or_default());
             let is_its_own = |pair: &PairId| there.get(pair).is_some_and(|pair| has(pair, side, &id));
             let mut pair = renamed.get(&id).map(|(pair, _)| *pair).or(pair).filter(is_its_own);
             let is_here = matches!(known, Some(Known::Here(_)));
@@ -60,7 +60,7 @@ pub(crate) async fn notice(
                 (Some(pair), _) => pair,
                 // Gone before this sync ever saw it.
                 (None, None | Some(Known::Gone(_))) => continue,
-                (None, Some(Known::Here(_))) => synced.begin(&mut batch, state, side, id, had_one),
+                (None, Some(Known::Here(_))) => synced.begin(&mut batch, state, side, id, earlier.as_deref()),
             };
             synced.queue(&mut batch, 0, pair);
         }

@@ -276,7 +276,7 @@ fn drop_swallowed(running: &mut Running<'_>, work: &Work, batch: &mut Batch) {
     for taken in &work.swallowed {
         running.synced.drop_pair(batch, &mut running.state.totals, (taken.id, taken.place));
         if let Some((side, record)) = taken.left_behind.clone() {
-            let pair = running.synced.begin(batch, &mut running.state, side, record, true);
+            let pair = running.synced.begin(batch, &mut running.state, side, record, Some(&taken.writes));
             running.synced.queue(batch, 0, pair);
         }
     }

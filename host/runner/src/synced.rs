@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{
-    Conflict, Endpoint, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Scope, Side, SyncName,
+    Conflict, Endpoint, EntryId, Instant, Pair, PairId, PairState, Reason, RecordId, RunId, Scope, Side, SyncName,
 };
 
 use crate::codec::{self, PAGE_ROWS};
@@ -129,22 +129,23 @@ impl<'a> Synced<'a> {
         }
     }
 
-    /// Begins the pair of a record that has none, or has one no longer.
+    /// Begins the pair of a record that has none, or has one no longer: `earlier` are the last writes to that.
     pub(crate) fn begin(
         &self,
         batch: &mut Batch,
         state: &mut SyncState,
         side: Side,
         record: RecordId,
-        had_one: bool,
+        earlier: Option<&[EntryId]>,
     ) -> PairId {
         /// Sets the create keys of a record's later pairs apart from those of its first: what these made is another's.
         const LATER: u32 = 1 << 31;
         let id = PairId(state.next_pair);
         state.next_pair += 1;
         let mut single = Pair::single(side, record);
-        if had_one {
+        if let Some(writes) = earlier {
             single.generation = LATER | u32::try_from(id.0 % u64::from(LATER)).unwrap_or_default();
+            single.join(writes);
         }
         self.put(batch, &mut state.totals, id, (None, &single));
         id

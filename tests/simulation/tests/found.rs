@@ -1,9 +1,9 @@
 //! Small histories cut out of seeded ones that broke a promise once, named by the rule.
 
 use syncline_core::{
-    CreatePromise, DeletePolicy, EditDelete, FieldName, MappingRule, PairState, RecordId, Rules, Scope, Side,
+    CreatePromise, DeletePolicy, EditDelete, FieldName, MappingRule, PairState, Reason, RecordId, Rules, Scope, Side,
 };
-use syncline_simulation::steps::{create, partner, plain, rest, run};
+use syncline_simulation::steps::{create, edit, partner, plain, rest, run};
 use syncline_simulation::{Manner, Simulation, Trick, default_rules, list, text};
 
 const LEFT: Side = Side::Left;
@@ -124,6 +124,26 @@ fn e1_10_a_merge_into_what_came_and_went_between_two_reads_is_a_delete() {
     rest(&simulation);
     let pair = simulation.pair_of(RIGHT, &right).expect("it has a pair");
     assert_eq!(pair.state, PairState::Tombstone { gone: Some(LEFT), undone: false });
+}
+
+#[test]
+fn e1_10_what_was_merged_into_nothing_stays_so_although_it_cannot_be_made_anew() {
+    let policies =
+        Rules { deletes_to_right: DeletePolicy::Delete, edit_delete: EditDelete::EditWins, ..default_rules() };
+    let simulation = plain(policies);
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let right = partner(&simulation, &ada);
+    // Somebody else has the address by now, so that nothing with it is made beside.
+    create(&simulation, LEFT, "ada@x", "Ada King");
+    run(&simulation);
+    edit(&simulation, RIGHT, &right, "name", "Countess");
+    let double = create(&simulation, LEFT, "countess@x", "Ada");
+    simulation.stage.lock().person_merges(LEFT, &ada, &double);
+    simulation.stage.lock().person_deletes(LEFT, &double);
+    rest(&simulation);
+    let trouble = simulation.pair_of(RIGHT, &right).and_then(|pair| pair.trouble);
+    assert_eq!(trouble.map(|trouble| trouble.reason), Some(Reason::Duplicate));
 }
 
 #[test]
