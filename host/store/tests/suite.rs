@@ -335,6 +335,19 @@ fn disk_in(dir: &Path, options: &DiskOptions) -> DiskStore {
     DiskStore::open(dir, options.clone()).expect("an opened store")
 }
 
+/// What is put behind two drops of one range, in one batch, is what is there.
+fn keeps_what_is_put_behind_two_drops(store: &DiskStore) {
+    let key = |id: &str| Key::new(Space(1), StoreTable::Meta, id);
+    let every = || Write::DeleteRange { space: Space(1), table: StoreTable::Meta, from: Vec::new(), to: None };
+    runtime().block_on(async {
+        let first = Batch { writes: vec![Write::Put(key("old"), vec![1])], ..Batch::default() };
+        store.commit(first).await.expect("it is committed");
+        let second = Batch { writes: vec![every(), every(), Write::Put(key("new"), vec![2])], ..Batch::default() };
+        store.commit(second).await.expect("it is committed");
+        assert_eq!(store.get(vec![key("old"), key("new")]).await, Ok(vec![None, Some(vec![2])]));
+    });
+}
+
 fn disk_behaves_like_the_model(options: &DiskOptions) {
     behaves_like_the_model(40, || {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -375,6 +388,13 @@ macro_rules! engine {
             #[test]
             fn behaves_like_the_model_when_ranges_are_dropped_later() {
                 disk_behaves_like_the_model(&DiskOptions { range_rows_max: 0, ..options() });
+            }
+
+            #[test]
+            fn keeps_what_is_put_behind_two_dropped_ranges() {
+                let dir = tempfile::tempdir().expect("a temporary folder");
+                let options = DiskOptions { range_rows_max: 0, ..options() };
+                keeps_what_is_put_behind_two_drops(&disk_in(dir.path(), &options));
             }
 
             #[test]

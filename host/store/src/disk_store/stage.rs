@@ -100,7 +100,7 @@ impl<'store> Stage<'store> {
     }
 
     fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
-        if let Some(at) = self.drops.iter().position(|range| range.contains(&key)) {
+        while let Some(at) = self.drops.iter().position(|range| range.contains(&key)) {
             // What is written after the drop stays, so the drop must be done before it, within the batch.
             let range = self.drops.remove(at);
             self.delete_range_up_to(&range, usize::MAX)?;
