@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{
-    DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, RecordId, Scope, Settled, Side, Why,
+    DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, RecordId, Scope, Settled, Side, Value, Why,
 };
 use syncline_runner::{Space, Store, StoreTable};
 
 use crate::application::{By, Entry, loosely};
+use crate::people::Edit;
 use crate::stage::{Simulation, State, identity};
 use crate::steps::wait;
 
@@ -87,7 +88,7 @@ fn undone_stays_undone(simulation: &Simulation) -> Vec<String> {
                 },
             );
             if let Some((later, field)) = again
-                && !was_touched(&state, &taken.field, entry.at)
+                && !was_touched(&state, &taken.field, value, entry.at)
             {
                 breaches.push(format!(
                     "E9.6: {value} of {:?} was taken back at {} and written again at {}: {:?}",
@@ -103,9 +104,10 @@ fn is_written(entry: &JournalEntry) -> bool {
     matches!(entry.state, EntryState::Settled { outcome: Settled::Written { .. }, .. })
 }
 
-/// True if anybody entered something into the field since.
-fn was_touched(state: &State, field: &FieldName, since: i64) -> bool {
-    state.automated.contains(field) || state.edits.iter().any(|edit| edit.field == *field && edit.at > since)
+/// True if anybody entered something into the field since, or this very value, perhaps in other letters, before.
+fn was_touched(state: &State, field: &FieldName, value: &Value, since: i64) -> bool {
+    let counts = |edit: &Edit| edit.at > since || loosely(&edit.value) == loosely(value);
+    state.automated.contains(field) || state.edits.iter().any(|edit| edit.field == *field && counts(edit))
 }
 
 /// Returns the fields that an undo ever wrote.
