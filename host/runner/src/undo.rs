@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{
-    Agreed, Change, ChangeKind, EntryState, FieldChange, FieldName, JournalEntry, Pair, PairId, PairState, PlanItem,
-    Record, RecordId, RunId, Settled, Side, Value, Why,
+    Agreed, Base, Change, ChangeKind, EntryState, FieldChange, FieldName, JournalEntry, Pair, PairId, PairState,
+    PlanItem, Record, RecordId, RunId, Settled, Side, Value, Why,
 };
 
 use crate::codec;
@@ -284,8 +284,17 @@ async fn plan_pair(
         }
     }
     let (left, right) = (running.record_of(pair, Side::Left).await?, running.record_of(pair, Side::Right).await?);
+    if is_unpaired(pair) {
+        item.agreed.clear();
+    }
     item.seen = planning::seen([left.as_ref(), right.as_ref()], &item.agreed);
     Ok(Some(item).filter(|item| !item.changes.is_empty()))
+}
+
+/// True of a pair that left the scope and agrees on nothing any more: where its records come back they meet as if for the
+/// first time (E5.5), and an edit that was never carried is a conflict then.
+fn is_unpaired(pair: &Pair) -> bool {
+    matches!(pair.state, PairState::OutOfScope { .. }) && pair.base == Base::default()
 }
 
 /// Returns the record that the pair has there now, else the written one; of one that was taken away, either of them.

@@ -1,8 +1,8 @@
 //! Filters and lists in small histories, each named by the rule that it shows.
 
 use syncline_core::{DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, Scope, Side, Value};
-use syncline_runner::rules_version;
-use syncline_simulation::steps::{edit, rest, run, value, wait};
+use syncline_runner::{Undo, rules_version};
+use syncline_simulation::steps::{edit, rest, run, take_back, value, wait};
 use syncline_simulation::{Manner, Simulation, default_rules, filter, list, text};
 
 const LEFT: Side = Side::Left;
@@ -131,6 +131,26 @@ fn e5_5_every_policy_for_leaving_writes_what_it_says() {
         let copy = other(&simulation, LEFT, &ada);
         assert_eq!(value(&simulation, RIGHT, &copy, "name"), Some(text("Ada L.")), "{leave:?}");
     }
+}
+
+#[test]
+fn e5_5_e9_6_what_is_taken_back_of_an_unpaired_pair_is_agreed_on_by_nobody() {
+    let mut simulation = scoped(scope(Some("city = 'Paris'"), None));
+    simulation.setup.rules.leave = Leave::Unpair;
+    let ada = create(&simulation, LEFT, &[("email", "ada@x"), ("name", "Ada"), ("city", "Paris")]);
+    run(&simulation);
+    edit(&simulation, LEFT, &ada, "name", "Ada L.");
+    let renamed = run(&simulation).record.id;
+    edit(&simulation, LEFT, &ada, "city", "Rome");
+    run(&simulation);
+    // An edit of the time when nobody looks, which taking back the other one's leaves alone.
+    edit(&simulation, LEFT, &ada, "name", "Ada King");
+    take_back(&simulation, &Undo::run(renamed));
+    edit(&simulation, LEFT, &ada, "city", "Paris");
+    rest(&simulation);
+    let copy = other(&simulation, LEFT, &ada);
+    assert_eq!(value(&simulation, RIGHT, &copy, "name"), value(&simulation, LEFT, &ada, "name"));
+    assert_eq!(simulation.conflicts().len(), 1, "the two names are told");
 }
 
 #[test]
