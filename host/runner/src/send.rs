@@ -49,11 +49,14 @@ async fn look_for_doubles(
 ) -> Result<Vec<Option<Sent>>, Failure> {
     let mut doubles = vec![None; changes.len()];
     let Some(key) = key_to_find(running, endpoint) else { return Ok(doubles) };
-    let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+    // Several may be made anew with one key, each for an edit of its own.
+    let mut wanted: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut values: Vec<Value> = Vec::new();
     for (index, change) in changes.iter().enumerate().filter(|(_, change)| change.kind == ChangeKind::Create) {
         let value = change.fields.iter().find(|field| field.field == key.field).map(|field| &field.after);
-        wanted.extend(value.and_then(|value| Some((normal_form(value, key.form)?, index))));
+        if let Some(normal) = value.and_then(|value| normal_form(value, key.form)) {
+            wanted.entry(normal).or_default().push(index);
+        }
         values.extend(value.cloned());
     }
     for chunk in values.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
@@ -67,15 +70,16 @@ async fn look_for_doubles(
         for index in 0..found.rows.len() {
             let Some(stored) = Stored::of(&found, index) else { continue };
             let normal = stored.get(&key.field).and_then(|value| normal_form(value, key.form));
-            let Some(&change) = normal.and_then(|normal| wanted.get(&normal)) else { continue };
-            doubles[change] = Some(Sent::Anew {
-                reason: Reason::Duplicate,
-                detail: format!("{} has the same {}", stored.row.id, key.field),
-                doubtful: false,
-                ask: None,
-                learned: vec![stored],
-                gone: Vec::new(),
-            });
+            for &change in normal.and_then(|normal| wanted.get(&normal)).into_iter().flatten() {
+                doubles[change] = Some(Sent::Anew {
+                    reason: Reason::Duplicate,
+                    detail: format!("{} has the same {}", stored.row.id, key.field),
+                    doubtful: false,
+                    ask: None,
+                    learned: vec![stored.clone()],
+                    gone: Vec::new(),
+                });
+            }
         }
     }
     Ok(doubles)

@@ -147,6 +147,27 @@ fn e1_10_what_was_merged_into_nothing_stays_so_although_it_cannot_be_made_anew()
 }
 
 #[test]
+fn e1_7_two_records_that_are_made_anew_with_the_address_of_a_third_are_both_refused() {
+    let policies =
+        Rules { deletes_to_left: DeletePolicy::Delete, edit_delete: EditDelete::EditWins, ..default_rules() };
+    let simulation = plain(policies);
+    let king = create(&simulation, RIGHT, "king@x", "King");
+    let two = [create(&simulation, LEFT, "ada@x", "Ada"), create(&simulation, LEFT, "eve@x", "Eve")];
+    run(&simulation);
+    for left in &two {
+        let right = partner(&simulation, left);
+        simulation.stage.lock().person_deletes(RIGHT, &right);
+        edit(&simulation, LEFT, left, "email", "king@x");
+    }
+    rest(&simulation);
+    assert_eq!(simulation.stage.lock().ids(RIGHT), [king]);
+    for left in &two {
+        let trouble = simulation.pair_of(LEFT, left).and_then(|pair| pair.trouble);
+        assert_eq!(trouble.map(|trouble| trouble.reason), Some(Reason::Duplicate));
+    }
+}
+
+#[test]
 fn e4_4_what_came_back_is_back_although_one_of_its_values_is_refused() {
     let manner = Manner { validates: true, ..Manner::PLAIN };
     let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
