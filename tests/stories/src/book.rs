@@ -169,8 +169,10 @@ impl Book {
     }
 
     fn ask(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response<ureq::Body> {
+        /// How often a client that meets a lock asks in all.
+        const ATTEMPTS_MAX: u32 = 1_000;
         let credential = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
-        loop {
+        for _ in 0..ATTEMPTS_MAX {
             let mut request =
                 Request::builder().method(method).uri(url).header("Authorization", format!("Basic {credential}"));
             for (name, value) in headers {
@@ -183,6 +185,7 @@ impl Book {
                 return answer;
             }
         }
+        panic!("{method} {url}: the book stays locked");
     }
 }
 

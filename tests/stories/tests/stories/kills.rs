@@ -12,6 +12,10 @@ const LAG_MS: i64 = 700;
 /// What the CRM's connection says of that, in `overlap_s`.
 const WINDOW: Duration = Duration::from_millis(1_100);
 
+/// How long a run may take whose records people keep editing: it waits up to a minute before each of seven more rounds
+/// (E8.1).
+const RUN_MAX: Duration = Duration::from_secs(500);
+
 /// Kills runs at moments spread over their length.
 fn kill(world: &World, busy: &Busy, chance: &mut Chance, count: u32) {
     let mut span = Duration::from_millis(400);
@@ -75,7 +79,7 @@ fn killed_at_any_moment(book: &str, kills: u32) {
         let busy = crowd.begin();
         kill(&world, &busy, &mut chance, kills);
         // A run that nobody kills, while people edit: what they changed under its hands is left for the next one.
-        let ran = world.syncline(&["run", "--yes"]);
+        let ran = world.start(&["run", "--yes"]).wait_at_most(RUN_MAX);
         assert!(matches!(ran.status.code(), Some(0 | 3)), "{ran}");
         crowd.ended(busy);
         let account = settle(&world, &crowd);
