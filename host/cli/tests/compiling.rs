@@ -1,14 +1,8 @@
 //! Compiling in another process of the real binary: what it may use up, and what is said when that is not enough.
 
-use std::io::Write;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use syncline_wasm::{Compiler, CompilerProcess, Limits, LoadError, Runtime, RuntimeOptions};
-
-/// What ends a process that used up its seconds of the processor.
-const SIGXCPU: i32 = 24;
 
 /// A transform by its name, with a module in which one function adds and multiplies so often.
 fn component(sums: usize) -> Vec<u8> {
@@ -92,19 +86,6 @@ async fn a_component_that_keeps_the_compiler_busy_is_given_up() {
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 
-#[test]
-fn a_compiler_that_nobody_waits_for_ends_by_itself() {
-    // No second on the wall: one of the processor for each core, and one more.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
-    command.args(["compile-plugin", "0", "65536"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut compiler = command.spawn().expect("it starts");
-    let mut input = compiler.stdin.take().expect("a pipe");
-    input.write_all(&component(200_000)).expect("it reads");
-    drop(input);
-    let status = compiler.wait().expect("it ends");
-    assert_eq!(status.signal(), Some(SIGXCPU), "{status}");
-}
-
 #[tokio::test]
 async fn a_component_that_takes_the_compilers_memory_is_given_up() {
     let (refused, kept) = refusal(process(CompilerProcess::WALL_MS, 64), component(200_000)).await;
@@ -133,4 +114,43 @@ async fn a_program_that_does_not_compile_is_told() {
     assert!(matches!(&refused, LoadError::Compile(text) if text.contains("cannot be run")), "{refused:?}");
     let (refused, _) = refusal(program("/bin/true"), component(10)).await;
     assert!(matches!(&refused, LoadError::Compile(text) if text.contains("no whole answer")), "{refused:?}");
+}
+
+/// A process can be kept on one core there.
+#[cfg(target_os = "linux")]
+mod on_one_core {
+    use std::io::Write;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    use super::component;
+
+    /// What ends a process that used up its seconds of the processor.
+    const SIGXCPU: i32 = 24;
+
+    /// Keeps this thread, and what it starts, on one core.
+    fn stay_on_one_core() {
+        let allowed = sched_getaffinity(None).expect("the cores of this thread");
+        let first = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core)).expect("a core");
+        let mut one = CpuSet::new();
+        one.set(first);
+        sched_setaffinity(None, &one).expect("fewer cores than before");
+    }
+
+    #[test]
+    fn a_compiler_that_nobody_waits_for_ends_by_itself() {
+        // No second on the wall: one of the processor for each core that it may use.
+        stay_on_one_core();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+        command.args(["compile-plugin", "0", "65536"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut compiler = command.spawn().expect("it starts");
+        let mut input = compiler.stdin.take().expect("a pipe");
+        input.write_all(&component(200_000)).expect("it reads");
+        drop(input);
+        let status = compiler.wait().expect("it ends");
+        assert_eq!(status.signal(), Some(SIGXCPU), "{status}");
+    }
 }
