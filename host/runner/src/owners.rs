@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syncline_core::{ChangeKind, Pair, PairId, RecordId, Side};
+use syncline_core::{ChangeKind, EntryId, JournalEntry, Pair, PairId, RecordId, Side};
 
 use crate::push::Pending;
 use crate::running::Running;
@@ -47,11 +47,19 @@ impl Owners {
         batch: &mut Batch,
     ) -> Option<(Side, RecordId)> {
         let (side, id) = made(pending)?;
-        let (owner, pair) = self.of.remove(&(side, id.clone()))?;
+        let (owner, mut pair) = self.of.remove(&(side, id.clone()))?;
         if owner == pending.item.pair {
             return None;
         }
-        if !pair.is_free() || self.settling.contains(&owner) {
+        if self.settling.contains(&owner) {
+            return Some((side, id.clone()));
+        }
+        if !pair.is_free() {
+            // The create was a write to that record, whoever has it by now (E6.4).
+            let writes: Vec<EntryId> = pending.entries.iter().map(JournalEntry::id).collect();
+            let before = Place::of(&pair);
+            pair.join(&writes);
+            running.synced.put(batch, &mut running.state.totals, owner, (Some(before), &pair));
             return Some((side, id.clone()));
         }
         running.synced.drop_pair(batch, &mut running.state.totals, (owner, Place::of(&pair)));

@@ -1,11 +1,11 @@
 //! Two automations that argue, writes that come too often, and syncs in a circle (E6.4, E6.5), named by their rule.
 
 use syncline_core::{
-    Caps, Decided, DeletePolicy, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value,
+    Caps, Decided, DeletePolicy, EditDelete, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value,
 };
 use syncline_runner::{ApproveAll, Dispute, RunReport, RunRequest, SideSetup, SyncSetup, find_conflicts, report};
 use syncline_simulation::steps::{plain, values, wait};
-use syncline_simulation::{Automation, Manner, Simulation, check, default_rules, text};
+use syncline_simulation::{Automation, Manner, Simulation, SyncWrite, Trick, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -172,6 +172,62 @@ fn e6_4_what_was_written_to_a_record_counts_also_when_another_pair_has_it() {
         run_after(&simulation, 1_000);
     }
     assert_eq!(writes_of(&simulation, RIGHT, "name"), 3, "its creation and two updates");
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_a_create_of_unknown_outcome_counts_for_the_record_that_it_may_have_made() {
+    let caps = Caps { field_per_hour: Some(3), record_per_day: None, alternations: None };
+    let simulation = plain(Rules { caps, ..default_rules() });
+    let left = {
+        let mut state = simulation.stage.lock();
+        state.tricks.push((RIGHT, Trick::LoseAnswer));
+        state.blind = true;
+        state.person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")])
+    };
+    run_after(&simulation, 1_000);
+    let right = simulation.stage.lock().ids(RIGHT)[0].clone();
+    simulation.stage.lock().person_deletes(LEFT, &left);
+    let again = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
+    run_after(&simulation, 1_000);
+    simulation.stage.lock().blind = false;
+    run_after(&simulation, 1_000);
+    assert_eq!(simulation.pair_of(LEFT, &again).and_then(|pair| pair.right), Some(right));
+    for number in 0..5 {
+        simulation.stage.lock().person_edits(LEFT, &again, "name", &format!("ada {number}"));
+        run_after(&simulation, 1_000);
+    }
+    assert_eq!(writes_of(&simulation, RIGHT, "name"), 3, "its creation and two updates");
+    rest(&simulation);
+}
+
+#[test]
+fn e6_4_what_was_written_to_a_record_counts_also_when_its_pair_went_on_without_it() {
+    let caps = Caps { field_per_hour: Some(3), record_per_day: None, alternations: None };
+    let policies =
+        Rules { deletes_to_left: DeletePolicy::Delete, edit_delete: EditDelete::EditWins, ..default_rules() };
+    let simulation = plain(Rules { caps, ..policies });
+    let (ada, right) = pair(&simulation);
+    simulation.stage.lock().person_edits(LEFT, &ada, "name", "ada 1");
+    run_after(&simulation, 1_000);
+    // The edit is newer than the delete, so that a new record is made, and then the old one comes back.
+    simulation.stage.lock().person_deletes(RIGHT, &right);
+    simulation.stage.lock().person_edits(LEFT, &ada, "name", "ada 2");
+    run_after(&simulation, 1_000);
+    assert_ne!(simulation.pair_of(LEFT, &ada).and_then(|pair| pair.right), Some(right.clone()));
+    simulation.stage.lock().person_restores(RIGHT, &right);
+    simulation.stage.lock().person_edits(RIGHT, &right, "email", "countess@x");
+    let countess = simulation.stage.lock().person_creates(LEFT, &[("email", "countess@x"), ("name", "ada 1")]);
+    run_after(&simulation, 1_000);
+    assert_eq!(simulation.pair_of(LEFT, &countess).and_then(|pair| pair.right), Some(right.clone()));
+    for number in 0..5 {
+        simulation.stage.lock().person_edits(LEFT, &countess, "name", &format!("countess {number}"));
+        run_after(&simulation, 1_000);
+    }
+    let state = simulation.stage.lock();
+    let is_name = |write: &&SyncWrite| write.id == right && write.fields.iter().any(|field| field.as_str() == "name");
+    assert_eq!(state.writes.iter().filter(is_name).count(), 3, "its creation and two updates");
+    drop(state);
     rest(&simulation);
 }
 
