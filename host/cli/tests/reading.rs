@@ -5,6 +5,8 @@
 
 #[path = "reading/application.rs"]
 mod application;
+#[path = "reading/linked.rs"]
+mod linked;
 #[path = "reading/stage.rs"]
 mod stage;
 
@@ -12,6 +14,7 @@ use std::fs;
 
 use application::{BAD_NUMBER, TORN};
 use clap::Parser;
+use linked::{Linked, linked};
 use stage::{CONFIG, NOW, Stage, parse, story};
 use syncline_cli::args::{Args, Command};
 use syncline_cli::commands::reading::read;
@@ -82,6 +85,53 @@ async fn every_command_says_what_it_should() {
     let lines = errors::report(stage.store.as_ref(), RunId(1), errors::Form::Lines, view(false)).await.expect("a log");
     compare("errors.jsonl", &lines.text, &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn e10_1_references_are_shown_by_the_names_of_the_records_that_they_lead_to() {
+    let Linked { people, companies, archive } = linked().await;
+    let cases = [
+        ("linked-conflicts", "conflicts people"),
+        ("linked-explain", "explain people left-1 company"),
+        ("linked-waiting", "explain people left-2 company"),
+        ("linked-show", "show 2"),
+    ];
+    let mut wrong = Vec::new();
+    for (name, line) in cases {
+        let shown = say(&people, line, view(false)).await.expect(line);
+        let programs = say(&people, line, view(true)).await.expect(line);
+        compare(&format!("{name}.txt"), &shown.text, &mut wrong);
+        compare(&format!("{name}.json"), &format!("{:#}\n", programs.json), &mut wrong);
+        for text in [&shown.text, &programs.json.to_string()] {
+            assert!(!text.contains("Umbrella"), "the name of what a sensitive field refers to is shown: {text}");
+            assert!(!text.contains('\u{1b}'), "`{line}` steers the terminal: {text}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    let (context, setup) = (people.context(), people.setup());
+    syncline_runner::plan_undo(&context, &setup, &Undo::run(RunId(2))).await.expect("a plan");
+    let items = syncline_runner::planned_items(&context, &setup, 0).await.expect("a plan");
+    let items: Vec<_> = items.into_iter().map(|(_, item)| item).collect();
+    let shown = report::planned(context.store.as_ref(), &setup.name, &items, |_| None).await.expect("a plan");
+    let shown = serde_json::to_string(&shown).expect("it serializes");
+    assert!(shown.contains(r#"{"target":"companies","id":"r-1","name":"Acme"}"#), "{shown}");
+
+    let explained = async || say(&people, "explain people left-2 company", view(false)).await.expect("a text").text;
+    assert!(explained().await.contains("  left   Acme (l-1), l-9"), "{}", explained().await);
+    // Another of the same id: nobody knows which of them is meant.
+    archive.left.add(&[("name", "Acme of old"), ("domain", "old")]);
+    archive.run().await.expect("a run");
+    assert!(explained().await.contains("  left   l-1, l-9"), "{}", explained().await);
+    archive.left.edit("l-1", "name", "Acme");
+    archive.run().await.expect("a run");
+    assert!(explained().await.contains("  left   Acme (l-1), l-9"), "{}", explained().await);
+    // What is gone has no name.
+    archive.left.delete("l-1");
+    archive.run().await.expect("a run");
+    companies.left.delete("l-1");
+    companies.run().await.expect("a run");
+    assert!(explained().await.contains("  left   l-1, l-9"), "{}", explained().await);
 }
 
 /// A number that was carried by a rule and a transform that have changed since, and then decided upon.

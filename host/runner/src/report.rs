@@ -11,12 +11,13 @@ mod conflicts;
 mod errors;
 mod explain;
 mod kept;
+mod naming;
 mod planned;
 mod records;
 mod runs;
 mod status;
 
-pub use cell::{Cell, Moment};
+pub use cell::{Cell, Moment, NamedReference};
 pub use class::{Class, ErrorClass};
 pub use conflicts::{ConflictPage, ConflictStatus, ShownConflict, ShownConflictField, conflicts};
 pub use errors::{ErrorPage, ErrorRow, ErrorsFrom, errors};

@@ -1,8 +1,8 @@
 //! Which space of the store belongs to whom: endpoints and syncs by name, numbered once and for ever.
 
-use syncline_core::{Endpoint, SyncName};
+use syncline_core::{ConnectionName, ContainerId, Endpoint, ObjectName, SyncName};
 
-use crate::{Batch, Expect, Space, Store, StoreError, codec};
+use crate::{Batch, Expect, Space, Store, StoreError, StoreTable, codec};
 
 /// Returns the space of an endpoint, giving it a number on first use.
 pub async fn endpoint_space(store: &dyn Store, endpoint: &Endpoint) -> Result<Space, StoreError> {
@@ -17,6 +17,21 @@ pub async fn sync_space(store: &dyn Store, sync: &SyncName) -> Result<Space, Sto
 /// Returns the space of an endpoint that has been used before; gives out no number.
 pub(crate) async fn known_endpoint_space(store: &dyn Store, endpoint: &Endpoint) -> Result<Option<Space>, StoreError> {
     known(store, &format!("endpoint:{}", endpoint_name(endpoint))).await
+}
+
+/// Returns the endpoints of an object that have been used before, one for each of its containers.
+pub(crate) async fn known_endpoints(
+    store: &dyn Store,
+    connection: &ConnectionName,
+    object: &ObjectName,
+) -> Result<Vec<Endpoint>, StoreError> {
+    let any = Endpoint { connection: connection.clone(), object: object.clone(), container: None };
+    let prefix = codec::meta(Space::HOST, &format!("space:endpoint:{}", endpoint_name(&any))).id;
+    let rows = codec::scan_prefix(store, Space::HOST, StoreTable::Meta, &prefix, None, codec::PAGE_ROWS).await?;
+    let containers = rows.into_iter().map(|(id, _)| codec::text(&id, prefix.len()));
+    Ok(containers
+        .map(|name| Endpoint { container: (!name.is_empty()).then(|| ContainerId::new(name)), ..any.clone() })
+        .collect())
 }
 
 /// Returns the space of a sync that has been used before; gives out no number.

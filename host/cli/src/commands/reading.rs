@@ -2,7 +2,8 @@
 //!
 //! Each gives JSON with a `schema` of its own, such as `syncline.status/1`. Times in it are strings in UTC, sides are
 //! `left` and `right`, standings and reasons are the words of `status`, and a value is what it looks like: `null` for
-//! blank, `{"unknown": true}` for one that was never read, `{"masked": true}` for one of a sensitive field.
+//! blank, `{"unknown": true}` for one that was never read, `{"masked": true}` for one of a sensitive field. A reference has
+//! its `target` and `id`, and the `name` of the record that it leads to where a replica here knows that.
 
 use syncline_core::{FieldName, Reason, SyncName};
 use syncline_runner::report::{Class, Filter};

@@ -1,7 +1,7 @@
 //! Ids and values in a line.
 
 use syncline_core::{PairId, RecordId};
-use syncline_runner::report::Cell;
+use syncline_runner::report::{Cell, NamedReference};
 use unicode_width::UnicodeWidthChar;
 
 /// Columns of a value in a table at the most.
@@ -9,6 +9,9 @@ pub const VALUE_WIDTH_MAX: usize = 40;
 
 /// Columns of a value that has a line of its own.
 pub const LINE_WIDTH_MAX: usize = 200;
+
+/// Columns of the name of a record that others refer to.
+const NAME_WIDTH_MAX: usize = 24;
 
 /// Columns of an id in a table.
 const ID_WIDTH_MAX: usize = 24;
@@ -69,7 +72,30 @@ pub fn value(cell: &Cell, width_max: usize) -> String {
         Cell::Unknown => "(unknown)".to_owned(),
         Cell::Masked => "(not shown)".to_owned(),
         Cell::Known(value) => shortened(&value.to_string(), width_max),
+        Cell::Named(list) => named(list, width_max),
     }
+}
+
+/// Shows references by name, as many as fit, and each of them with its whole id: a part of it would lead nowhere.
+fn named(list: &[NamedReference], width_max: usize) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for (at, one) in list.iter().enumerate() {
+        let id = shortened(&one.reference.id, LINE_WIDTH_MAX);
+        let entry = match &one.name {
+            Some(name) => format!("{} ({id})", shortened(name, NAME_WIDTH_MAX)),
+            None => id,
+        };
+        width += entry.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
+        if at > 0 && width > width_max {
+            return format!("{text} and {} more", list.len() - at);
+        }
+        if at > 0 {
+            text.push_str(", ");
+        }
+        text.push_str(&entry);
+    }
+    text
 }
 
 /// Counts things: `1 record`, `2 records`.
@@ -80,6 +106,7 @@ pub fn count(number: u64, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use syncline_core::Reference;
 
     #[test]
     fn nothing_steers_the_terminal() {
@@ -94,6 +121,27 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(plain(text), expected);
         }
+    }
+
+    #[test]
+    fn references_are_shown_by_name_and_with_whole_ids() {
+        let shown = |list: &[(&str, Option<&str>)]| {
+            let named = |(id, name): &(&str, Option<&str>)| NamedReference {
+                reference: Reference { target: "companies".to_owned(), id: (*id).to_owned() },
+                name: name.map(str::to_owned),
+            };
+            value(&Cell::Named(list.iter().map(named).collect()), VALUE_WIDTH_MAX)
+        };
+        let long = Some("The Worshipful Company of Clockmakers");
+        assert_eq!(shown(&[("17", Some("Acme"))]), "Acme (17)");
+        assert_eq!(shown(&[("17", Some("Acme")), ("18", None)]), "Acme (17), 18");
+        assert_eq!(shown(&[("9f1c2d3e-4a5b-4c6d-8e7f", long)]), "The Worshipful Company … (9f1c2d3e-4a5b-4c6d-8e7f)");
+        assert_eq!(
+            shown(&[("17", Some("Acme")), ("18", long), ("19", None)]),
+            "Acme (17), The Worshipful Company … (18), 19"
+        );
+        assert_eq!(shown(&[("17", long), ("18", long), ("19", None)]), "The Worshipful Company … (17) and 2 more");
+        assert_eq!(shown(&[("1\u{1b}[2J", Some("\u{202e}emcA\n"))]), "\\u{202e}emcA\\n (1\\u{1b}[2J)");
     }
 
     #[test]

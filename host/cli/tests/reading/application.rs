@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use syncline_core::{
-    Abilities, CreatePromise, Fate, Field, FieldName, FieldType, Instant, Object, ObjectName, RecordId, Schema,
-    Tombstone, Traits, Value, Version,
+    Abilities, CreatePromise, Fate, Field, FieldName, FieldType, Instant, Object, ObjectName, RecordId, Reference,
+    Schema, Tombstone, Traits, Value, Version,
 };
 use syncline_runner::{
     Account, Action, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, MemberList,
@@ -21,6 +21,9 @@ pub(crate) const TORN: &str = "torn";
 
 /// Name, meaning, and whether it is shown masked.
 pub(crate) type Sort = (&'static str, &'static str, bool);
+
+/// Fields that hold references, and the object to which these lead.
+pub(crate) type Links = (&'static [Sort], &'static str);
 
 struct Entry {
     cells: BTreeMap<FieldName, Value>,
@@ -46,13 +49,25 @@ struct State {
 /// The address book.
 pub(crate) struct Application {
     prefix: &'static str,
+    object: &'static str,
     fields: &'static [Sort],
+    links: Links,
     state: Mutex<State>,
 }
 
 impl Application {
     pub(crate) fn new(prefix: &'static str, fields: &'static [Sort]) -> Self {
-        Self { prefix, fields, state: Mutex::default() }
+        Self { prefix, object: "contacts", fields, links: (&[], ""), state: Mutex::default() }
+    }
+
+    /// The same with fields that refer to other records.
+    pub(crate) fn linking(self, links: Links) -> Self {
+        Self { links, ..self }
+    }
+
+    /// A list of other things than people.
+    pub(crate) fn of(self, object: &'static str) -> Self {
+        Self { object, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,6 +96,19 @@ impl Application {
         state.touch(&RecordId::from(id)).cells.insert(FieldName::from(field), value);
     }
 
+    /// A person has a record refer to others.
+    pub(crate) fn link(&self, id: &str, field: &str, ids: &[&str]) {
+        let mut state = self.lock();
+        let references = ids.iter().map(|id| Reference { target: self.links.1.to_owned(), id: (*id).to_owned() });
+        let value = Value::References(references.collect()).canonical().expect("references");
+        state.touch(&RecordId::from(id)).cells.insert(FieldName::from(field), value);
+    }
+
+    /// A person deletes a record.
+    pub(crate) fn delete(&self, id: &str) {
+        self.lock().touch(&RecordId::from(id)).fate = Some(Fate::Deleted);
+    }
+
     /// A person merges a record into a new one that takes its values over.
     pub(crate) fn merge(&self, from: &str, into: &str) {
         let mut state = self.lock();
@@ -93,9 +121,9 @@ impl Application {
 
     pub(crate) fn object(&self) -> Object {
         Object {
-            name: ObjectName::from("contacts"),
-            label: "Contacts".to_owned(),
-            kind: "contact".to_owned(),
+            name: ObjectName::from(self.object),
+            label: self.object.to_owned(),
+            kind: self.object.to_owned(),
             abilities: Abilities {
                 changes: true,
                 change_deletes: true,
@@ -117,12 +145,17 @@ impl Application {
     }
 
     pub(crate) fn schema(&self) -> Schema {
-        let field = |(name, meaning, sensitive): &Sort| Field {
+        let field = |(name, meaning, sensitive): &Sort, kind| Field {
             traits: Traits { sensitive: *sensitive, ..Traits::default() },
             meaning: Some((*meaning).to_owned()),
-            ..Field::new(*name, FieldType::Text)
+            ..Field::new(*name, kind)
         };
-        Schema { fields: self.fields.iter().map(field).collect(), fingerprint: "1".to_owned() }
+        let texts = self.fields.iter().map(|sort| field(sort, FieldType::Text));
+        let (links, object) = self.links;
+        let links = links
+            .iter()
+            .map(|sort| Field { refers_to: vec![ObjectName::from(object)], ..field(sort, FieldType::References) });
+        Schema { fields: texts.chain(links).collect(), fingerprint: "1".to_owned() }
     }
 
     fn write_one(

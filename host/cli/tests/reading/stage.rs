@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use syncline_cli::config::rules::{Facts, rules};
 use syncline_cli::config::transform::TransformChoice;
 use syncline_cli::config::{self, Config};
-use syncline_core::{FieldName, Instant, Side, Value};
+use syncline_core::{FieldName, Instant, Side, SyncName, Value};
 use syncline_runner::{
     ApproveAll, BoxFuture, Connector, Context, Failure, Fault, PluginVersion, Plugins, RunReport, RunRequest,
     SideSetup, Silent, Stop, SyncSetup, TaskLimit, Transform, TransformedRow, World,
 };
 use syncline_store::MemoryStore;
 
-use crate::application::{Application, BAD_NUMBER, Sort};
+use crate::application::{Application, BAD_NUMBER, Links, Sort};
 
 /// 2026-01-31 08:00:00 UTC.
 pub(crate) const NOW: Instant = 1_769_846_400_000;
@@ -92,6 +92,8 @@ pub(crate) struct Stage {
     pub(crate) left: Arc<Application>,
     pub(crate) right: Arc<Application>,
     pub(crate) plugins: Plugins,
+    /// The sync of the configuration that is run.
+    sync: SyncName,
     clock: Arc<Clock>,
 }
 
@@ -126,7 +128,32 @@ impl Stage {
             left: Arc::new(Application::new("left", LEFT)),
             right: Arc::new(Application::new("right", RIGHT)),
             plugins: plugins(),
+            sync: SyncName::from("people"),
             clock: Arc::new(Clock(AtomicI64::new(0))),
+        };
+        stage.set_time(NOW);
+        stage
+    }
+
+    /// The same whose people refer to other records.
+    pub(crate) fn linking(config: &str, left: Links, right: Links) -> Self {
+        let mut stage = Self::with(config);
+        stage.left = Arc::new(Application::new("left", LEFT).linking(left));
+        stage.right = Arc::new(Application::new("right", RIGHT).linking(right));
+        stage.set_time(NOW);
+        stage
+    }
+
+    /// Another sync of the same configuration, store and clock.
+    pub(crate) fn beside(&self, sync: &str, left: Application, right: Application) -> Self {
+        let stage = Self {
+            store: self.store.clone(),
+            config: self.config.clone(),
+            left: Arc::new(left),
+            right: Arc::new(right),
+            plugins: plugins(),
+            sync: SyncName::from(sync),
+            clock: self.clock.clone(),
         };
         stage.set_time(NOW);
         stage
@@ -139,7 +166,7 @@ impl Stage {
     }
 
     pub(crate) fn setup(&self) -> SyncSetup {
-        let sync = &self.config.syncs[0];
+        let sync = self.config.sync(&self.sync).expect("a sync of the configuration");
         let described = [&self.left, &self.right].map(|app| (app.object(), app.schema()));
         let facts = |side: Side| {
             let (object, schema) = side.pick(&described[0], &described[1]);

@@ -1,12 +1,13 @@
 //! Values and times in the form that reports give them out.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use syncline_core::{Instant, Value};
+use syncline_core::{Instant, Reference, Value};
 
 /// One value of a report.
 ///
 /// As JSON a known value is what it looks like (`"Ada"`, `7`, `true`, `["a", "b"]`), a blank one `null`, and the others
-/// `{"unknown": true}` and `{"masked": true}`. Decimal numbers, days and times are strings.
+/// `{"unknown": true}` and `{"masked": true}`. Decimal numbers, days and times are strings. A reference is its `target` and
+/// `id`, and the `name` of that record where it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
     /// Not known here.
@@ -15,6 +16,19 @@ pub enum Cell {
     Masked,
     /// Known.
     Known(Value),
+    /// Known references, of which one at least leads to a record whose name is known.
+    Named(Vec<NamedReference>),
+}
+
+/// A reference, with what people call the record that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct NamedReference {
+    /// The reference.
+    #[serde(flatten)]
+    pub reference: Reference,
+    /// The name, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Cell {
@@ -30,6 +44,7 @@ impl Serialize for Cell {
             Cell::Unknown => flag(serializer, "unknown"),
             Cell::Masked => flag(serializer, "masked"),
             Cell::Known(value) => known(value, serializer),
+            Cell::Named(list) => serializer.collect_seq(list),
         }
     }
 }
@@ -81,6 +96,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn company() -> Reference {
+        Reference { target: "companies".into(), id: "17".into() }
+    }
+
     #[test]
     fn values_look_like_what_they_are() {
         let cases = [
@@ -92,6 +111,15 @@ mod tests {
             (Cell::Known(Value::Decimal("7.5".into())), json!("7.5")),
             (Cell::Known(Value::Moment(0)), json!("1970-01-01T00:00:00Z")),
             (Cell::Known(Value::Texts(vec!["a".into(), "b".into()])), json!(["a", "b"])),
+            (Cell::Known(Value::References(vec![company()])), json!([{ "target": "companies", "id": "17" }])),
+            (
+                Cell::Named(vec![NamedReference { reference: company(), name: Some("Acme".into()) }]),
+                json!([{ "target": "companies", "id": "17", "name": "Acme" }]),
+            ),
+            (
+                Cell::Named(vec![NamedReference { reference: company(), name: None }]),
+                json!([{ "target": "companies", "id": "17" }]),
+            ),
             (
                 Cell::Known(Value::Zoned { local: "2026-01-01T09:00:00".into(), zone: "Europe/Paris".into() }),
                 json!({ "local": "2026-01-01T09:00:00", "zone": "Europe/Paris" }),

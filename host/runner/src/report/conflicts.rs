@@ -4,6 +4,7 @@ use serde::Serialize;
 use syncline_core::{Conflict, Decided, FieldName, Pair, PairId, RecordId, RunId, Side, SyncName};
 
 use super::kept::KeptSync;
+use super::naming::name_references;
 use super::{Cell, Moment};
 use crate::codec::{self, PAGE_ROWS};
 use crate::masking::without;
@@ -132,7 +133,17 @@ pub async fn conflicts(
             break;
         }
     }
+    name_references(store, &kept, found.conflicts.iter_mut().flat_map(cells)).await?;
     Ok(found)
+}
+
+/// Returns the values of a conflict.
+pub(super) fn cells(conflict: &mut ShownConflict) -> impl Iterator<Item = (Side, &mut Cell)> {
+    conflict.fields.iter_mut().flat_map(|field| {
+        let left = [&mut field.left_base, &mut field.left].map(|cell| (Side::Left, cell));
+        let right = [&mut field.right_base, &mut field.right].map(|cell| (Side::Right, cell));
+        left.into_iter().chain(right)
+    })
 }
 
 /// Reads a page of conflicts as they are kept.

@@ -8,6 +8,7 @@ use syncline_core::{Chosen, FieldName, Mapping, MappingRule, Pair, PairId, Recor
 
 use super::conflicts::{self, ShownConflict};
 use super::kept::KeptSync;
+use super::naming::name_references;
 use super::records::{RecordLine, line};
 use super::runs::{newest_first, record};
 use super::{Cell, Moment};
@@ -160,7 +161,18 @@ pub async fn explain(
             }
         }
     }
+    let stories = explanation.pairs.iter_mut().flat_map(|pair| &mut pair.fields);
+    name_references(store, &kept, stories.flat_map(cells)).await?;
     Ok(explanation)
+}
+
+/// Returns the values of a field's story.
+fn cells(story: &mut FieldStory) -> impl Iterator<Item = (Side, &mut Cell)> {
+    let left = [&mut story.left, &mut story.left_base].map(|cell| (Side::Left, cell));
+    let right = [&mut story.right, &mut story.right_base].map(|cell| (Side::Right, cell));
+    let written = story.written.iter_mut().flat_map(|it| [&mut it.before, &mut it.after].map(|cell| (it.side, cell)));
+    let conflict = story.conflict.iter_mut().flat_map(conflicts::cells);
+    left.into_iter().chain(right).chain(written).chain(conflict)
 }
 
 struct Explainer<'a> {

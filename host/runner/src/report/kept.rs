@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{Change, Conflict, Endpoint, FieldName, Pair, PairId, Record, RecordId, Side, SyncName, Value};
+use syncline_core::{Change, Conflict, Endpoint, FieldName, Pair, PairId, RecordId, Side, SyncName, Value};
 
 use super::Cell;
 use crate::endpoint::{self, Described, State};
@@ -34,14 +34,14 @@ pub(crate) struct KeptSide<'a> {
 }
 
 impl<'a> KeptSide<'a> {
-    async fn open(store: &'a dyn Store, endpoint: Endpoint) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn open(store: &'a dyn Store, endpoint: Endpoint) -> Result<Option<Self>, StoreError> {
         let Some(space) = known_endpoint_space(store, &endpoint).await? else { return Ok(None) };
         let state = endpoint::kept_state(store, space).await?;
         let described = endpoint::kept_description(store, space).await?;
         Ok(Some(Self { store, space, endpoint, state, described }))
     }
 
-    async fn get(&self, ids: &[RecordId]) -> Result<Vec<Option<Known>>, StoreError> {
+    pub(super) async fn get(&self, ids: &[RecordId]) -> Result<Vec<Option<Known>>, StoreError> {
         match &self.state {
             Some(state) => Replica::new(self.store, self.space, &state.layout, false).get(ids).await,
             None => Ok(vec![None; ids.len()]),
@@ -61,8 +61,10 @@ impl<'a> KeptSide<'a> {
         self.described.as_ref()?.schema.field(field)?.meaning.as_deref()
     }
 
-    /// Returns what people call a record: its name, else its address, else whatever is called a name or title.
-    fn label(&self, record: &Record) -> Option<String> {
+    /// Returns what people call a record that is there: its name, else its address, else whatever is called a name or
+    /// title.
+    pub(super) fn label(&self, known: &Known) -> Option<String> {
+        let Known::Here(record) = known else { return None };
         let texts: Vec<(&FieldName, &str)> = record
             .columns
             .names()
@@ -126,10 +128,7 @@ impl<'a> KeptSync<'a> {
 
     /// Returns what people call a record.
     pub(crate) fn label(&self, side: Side, known: Option<&Known>) -> Option<String> {
-        match known? {
-            Known::Here(record) => self.side(side)?.label(record),
-            Known::Gone(_) => None,
-        }
+        self.side(side)?.label(known?)
     }
 
     /// Reads what people call the records of several pairs: by the left record, else by the right one.

@@ -5,7 +5,8 @@ use syncline_core::{Change, Chosen, Lasting, PairId, PlanItem, RecordId, Side, S
 
 use super::ShownField;
 use super::kept::KeptSync;
-use super::runs::shown_fields;
+use super::naming::name_references;
+use super::runs::{cells, shown_fields};
 use crate::{Store, StoreError};
 
 /// One write of a plan.
@@ -67,7 +68,12 @@ pub async fn planned(
         changes: changes(kept.as_ref(), item, &lasting),
         conflicts: item.conflicts.len() as u64,
     });
-    Ok(pairs.collect())
+    let mut pairs: Vec<PlannedPair> = pairs.collect();
+    if let Some(kept) = &kept {
+        let changes = pairs.iter_mut().flat_map(|pair| &mut pair.changes);
+        name_references(store, kept, changes.flat_map(|change| cells(change.side, &mut change.fields))).await?;
+    }
+    Ok(pairs)
 }
 
 fn changes(

@@ -8,6 +8,7 @@ use syncline_core::{
 };
 
 use super::kept::KeptSync;
+use super::naming::name_references;
 use super::{Cell, Moment};
 use crate::codec::{self, PAGE_ROWS};
 use crate::masking::without;
@@ -227,7 +228,12 @@ pub async fn show(
         None => BTreeMap::new(),
     };
     let changes = entries.iter().map(|entry| change(kept.as_ref(), entry, labels.get(&entry.pair).cloned()));
-    Ok(Some(RunPage { run: RunSummary::of(&record), changes: changes.collect(), next }))
+    let mut changes: Vec<ShownChange> = changes.collect();
+    if let Some(kept) = &kept {
+        let fields = changes.iter_mut().map(|change| (change.side, &mut change.fields));
+        name_references(store, kept, fields.flat_map(|(side, fields)| cells(side, fields))).await?;
+    }
+    Ok(Some(RunPage { run: RunSummary::of(&record), changes, next }))
 }
 
 /// Reads at most `limit` journal entries of a run after number `after`.
@@ -304,6 +310,14 @@ pub(super) fn shown_fields<'a>(
         why: change.why,
     });
     shown.collect()
+}
+
+/// Returns the values of a write to `side`.
+pub(super) fn cells(side: Side, fields: &mut [ShownField]) -> impl Iterator<Item = (Side, &mut Cell)> {
+    fields.iter_mut().flat_map(move |field| {
+        let values = [&mut field.before, &mut field.after].into_iter().chain(&mut field.stored);
+        values.map(move |cell| (side, cell))
+    })
 }
 
 /// Returns what the application had in a field after the write.
