@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{
-    DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, RecordId, Scope, Settled, Side, Value, Why,
+    DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, Mapping, Pair, RecordId, Scope, Settled, Side,
+    Value, Why,
 };
 use syncline_runner::{Space, Store, StoreTable};
 
@@ -100,7 +101,7 @@ fn undone_stays_undone(simulation: &Simulation) -> Vec<String> {
     breaches
 }
 
-fn is_written(entry: &JournalEntry) -> bool {
+pub(crate) fn is_written(entry: &JournalEntry) -> bool {
     matches!(entry.state, EntryState::Settled { outcome: Settled::Written { .. }, .. })
 }
 
@@ -123,7 +124,16 @@ pub(crate) fn undone_fields(simulation: &Simulation) -> BTreeSet<(Side, RecordId
         .collect()
 }
 
-fn journal(simulation: &Simulation) -> Vec<JournalEntry> {
+/// True if a field of a pair was taken back on one side: it differs from then on (E9.6), also in the record that this one
+/// was merged into.
+pub(crate) fn is_undone(undone: &BTreeSet<(Side, RecordId, FieldName)>, pair: &Pair, mapping: &Mapping) -> bool {
+    Side::BOTH.into_iter().any(|side| {
+        let merged = pair.aliases.iter().filter(|(on, _)| *on == side).map(|(_, alias)| alias);
+        merged.chain(pair.id(side)).any(|id| undone.contains(&(side, id.clone(), mapping.field(side).clone())))
+    })
+}
+
+pub(crate) fn journal(simulation: &Simulation) -> Vec<JournalEntry> {
     let rows = wait(simulation.store.scan(Space::HOST, StoreTable::Journal, Vec::new(), usize::MAX));
     let rows = rows.expect("the store is up");
     rows.iter().map(|(_, row)| postcard::from_bytes(row).expect("an entry reads back")).collect()

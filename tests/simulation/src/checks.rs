@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use syncline_core::{
-    EditDelete, FieldName, Index, Instant, MappingRule, Pair, PairState, Reason, RecordId, Rules, Side, Value,
-};
+use syncline_core::{EditDelete, FieldName, Index, Instant, Pair, PairState, Reason, RecordId, Rules, Side, Value};
 use syncline_runner::Totals;
 
-use crate::again::undone_fields;
+use crate::again::{is_undone, undone_fields};
 use crate::application::{Entry, loosely};
 use crate::automation::SyncWrite;
+use crate::following::targets_follow;
 use crate::people::Edit;
 use crate::scopes::{is_unknown, scopes_hold};
 use crate::stage::{Simulation, State};
@@ -27,6 +26,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     nothing_is_left_hanging(&pairs, &mut breaches);
     collisions_last_no_longer_than_their_cause(&pairs, &mut breaches);
     pairs_agree(simulation, &pairs, &mut breaches);
+    breaches.extend(targets_follow(simulation));
     no_edit_is_lost(simulation, &pairs, &mut breaches);
     deletes_have_a_cause(simulation, &pairs, &mut breaches);
     scopes_hold(simulation, &pairs, &mut breaches);
@@ -116,16 +116,11 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
                     && kept.conflict.fields.iter().any(|field| field.left_field == mapping.left)
             });
             // References mean the same in other words.
-            if mapping.rule != MappingRule::TwoWay || open || mapping.joins_references() {
+            let both_ways = Side::BOTH.into_iter().all(|side| simulation.setup.rules.flows_to(mapping, side));
+            if !both_ways || open || mapping.joins_references() {
                 continue;
             }
-            // What was taken back on one side differs from then on (E9.6), also in the record that this one was merged into.
-            let is_undone =
-                [(Side::Left, left, &mapping.left), (Side::Right, right, &mapping.right)].map(|(side, id, field)| {
-                    let merged = pair.aliases.iter().filter(|(on, _)| *on == side).map(|(_, alias)| alias);
-                    merged.chain([id]).any(|id| undone.contains(&(side, id.clone(), field.clone())))
-                });
-            if loosely(&left_value) != loosely(&right_value) && is_undone == [false; 2] {
+            if loosely(&left_value) != loosely(&right_value) && !is_undone(&undone, pair, mapping) {
                 breaches.push(format!(
                     "DESIGN 5.6: {} of {left} is {left_value:?} and of {right} is {right_value:?}",
                     mapping.left

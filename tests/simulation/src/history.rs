@@ -7,6 +7,8 @@ use crate::again::nothing_is_done_again;
 use crate::automation::Automation;
 use crate::checks::{before_other_rules, check};
 use crate::crash::CrashStore;
+use crate::following::drift_is_left_alone;
+use crate::one_way::{self, in_force};
 use crate::operator;
 use crate::script::{Script, Visit};
 use crate::stage::Simulation;
@@ -49,7 +51,8 @@ pub fn play(script: &Script) -> History {
 /// Plays a script on this store, which is new.
 pub fn play_on(script: &Script, store: CrashStore) -> History {
     let manners = [script.left.clone(), script.right.clone()];
-    let mut simulation = Simulation::on(store, script.chance, manners, script.rules.clone());
+    let mut written = script.rules.clone();
+    let mut simulation = Simulation::on(store, script.chance, manners, in_force(&written));
     set_up(&mut simulation, script);
     simulation.context.tasks.budget.limit = script.tasks.unwrap_or(TaskBudget::LIMIT);
     let mut crashes = 0;
@@ -58,7 +61,8 @@ pub fn play_on(script: &Script, store: CrashStore) -> History {
             simulation.stage.lock().tell(format!("somebody changes the rules: {change:?}"));
             before_other_rules(&simulation);
             simulation.stage.lock().rules_changed = true;
-            change.apply(&mut simulation.setup.rules);
+            change.apply(&mut written);
+            simulation.setup.rules = in_force(&written);
             simulation.read_for_rules();
         }
         crashes += u64::from(visited(&simulation, visit));
@@ -90,6 +94,7 @@ pub fn play_on(script: &Script, store: CrashStore) -> History {
     let settled = simulation.settle();
     let mut breaches = check(&simulation);
     breaches.extend(nothing_is_done_again(&simulation));
+    breaches.extend(drift_is_left_alone(&simulation));
     breaches.extend(twice);
     breaches.extend(quiet_run(&simulation));
     if settled.is_none() {
@@ -118,6 +123,7 @@ fn set_up(simulation: &mut Simulation, script: &Script) {
     state.tell(format!("right {:?}", script.right));
     let rules = &script.rules;
     state.tell(format!("{:?} {:?} {:?}", rules.conflict, rules.deletes_to_left, rules.edit_delete));
+    state.story.extend(one_way::told(rules));
     for word in 0..script.records as u64 {
         let side = state.chance.pick(&Side::BOTH);
         state.somebody_new(side, 1000 + word);

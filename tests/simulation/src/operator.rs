@@ -36,6 +36,8 @@ pub(crate) struct Agreed {
     pub(crate) asks: bool,
     /// True while the sync does what the person ordered.
     pub(crate) ordered: bool,
+    /// True while a run is taken back.
+    pub(crate) takes_back: bool,
     /// True if a run was ever taken back.
     pub(crate) undid: bool,
     /// The records that may be taken away.
@@ -72,6 +74,7 @@ impl Order {
 impl Simulation {
     /// Carries an order out; that it is refused, or goes wrong, is told and no more.
     pub(crate) fn order(&self, order: &Order) {
+        self.stage.lock().direction = self.setup.rules.direction;
         let done = match order {
             Order::Undo(number) => self.take_back(*number),
             Order::Resolve(number, keep) => self.decide_conflict(*number, *keep),
@@ -107,10 +110,11 @@ impl Simulation {
     pub fn undo(&self, asked: &Undo) -> Result<UndoReport, Box<Failure>> {
         {
             let agreed = &mut self.stage.lock().agreed;
-            (agreed.ordered, agreed.undid) = (true, true);
+            (agreed.ordered, agreed.takes_back, agreed.undid) = (true, true, true);
         }
         let report = wait(undo(&self.context, &self.setup, asked));
-        self.stage.lock().agreed.ordered = false;
+        let agreed = &mut self.stage.lock().agreed;
+        (agreed.ordered, agreed.takes_back) = (false, false);
         report.map_err(Box::new)
     }
 

@@ -47,6 +47,15 @@ pub(crate) fn scopes_hold(simulation: &Simulation, pairs: &[Pair], breaches: &mu
     let state = simulation.stage.lock();
     let rules = &simulation.setup.rules;
     for pair in pairs.iter().filter(|pair| pair.trouble.is_none()) {
+        // Nothing is made for a record that only the target of a one-way sync has (B04).
+        let is_only_there = pair.only_side().is_some_and(|side| !rules.direction.writes(side.other()));
+        let is_left = pair.state == PairState::OutOfScope { why: Exclusion::OneWay };
+        if is_left != (is_only_there && matches!(pair.state, PairState::OutOfScope { .. })) {
+            breaches.push(format!("B04: {:?} does not fit {pair:?}", rules.direction));
+        }
+        if is_only_there {
+            continue;
+        }
         let records = Side::BOTH.map(|side| record(&state, side, pair.id(side)?));
         let members = Side::BOTH.map(|side| members(&state, &rules.scope, side, pair.id(side)));
         let seen = |side: Side| {

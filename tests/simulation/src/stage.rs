@@ -102,6 +102,8 @@ pub struct State {
     pub(crate) automated: BTreeSet<FieldName>,
     /// Numbers of happenings that do not happen after all.
     pub skipped: BTreeSet<u64>,
+    /// Which way the sync goes.
+    pub(crate) direction: Direction,
     /// True if somebody ever changed the rules.
     pub(crate) rules_changed: bool,
     /// True once it was unknown what a write left behind: what is found then may be somebody's edit.
@@ -292,6 +294,7 @@ impl Simulation {
             seconds: Vec::new(),
             automated: BTreeSet::new(),
             skipped: BTreeSet::new(),
+            direction: rules.direction,
             rules_changed: false,
             in_doubt: false,
             tidies: rules.mappings.iter().any(|mapping| !mapping.to_left.is_empty() || !mapping.to_right.is_empty()),
@@ -362,6 +365,7 @@ impl Simulation {
         {
             let mut state = self.stage.lock();
             state.runs += 1;
+            state.direction = self.setup.rules.direction;
             state.automations_act();
             state.tell("a run begins".to_owned());
         }

@@ -10,9 +10,12 @@ use crate::application::{Application, By, loosely};
 use crate::automation::SyncWrite;
 use crate::doubles;
 use crate::echo::echoes;
+use crate::one_way::to_the_source;
 use crate::stage::{State, Trick};
 
 pub(super) fn write(state: &mut State, side: Side, request: &WriteRequest) -> Result<WriteAnswer, Fault> {
+    let imposed = to_the_source(state, side, &request.operations);
+    state.breaches.extend(imposed);
     let percent = state.fault_percent;
     let tricks = std::mem::take(&mut state.tricks);
     let (mine, rest): (Vec<_>, Vec<_>) = tricks.into_iter().partition(|(on, _)| *on == side);
