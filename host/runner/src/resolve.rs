@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Change, ChangeKind, Conflict, Decided, FieldChange, FieldName, Pair, PairId, PairState, PlanItem, Record,
-    RecordId, Side, Value, Why,
+    Agreed, Change, ChangeKind, Conflict, ConflictField, Decided, FieldChange, FieldName, Mapping, Pair, PairId,
+    PairState, PlanItem, Record, RecordId, Side, Value, Why,
 };
 
 use crate::replica::Known;
@@ -72,6 +72,8 @@ async fn plan(
         // Flipping a decided conflict brings the losing value back to its own side too.
         let own = keep.pick(&field.left, &field.right);
         if kept_record.get(kept_field) != Some(own) {
+            let mend = format!("edit it there, where {} has another value by now", kept_record.id);
+            check_written(running, mapping_of(running, field)?, keep, &mend)?;
             fields.push((keep, change_field(kept_record, kept_field, own.clone())));
         }
         if written.get(written_field) != Some(&value) {
@@ -142,25 +144,30 @@ fn check_fresh(running: &Running<'_>, pair: &Pair, kept: &KeptConflict, records:
 }
 
 /// Returns what the kept value is on the other side.
-async fn wanted(running: &Running<'_>, field: &syncline_core::ConflictField, keep: Side) -> Result<Value, Failure> {
+async fn wanted(running: &Running<'_>, field: &ConflictField, keep: Side) -> Result<Value, Failure> {
     let value = keep.pick(&field.left, &field.right).clone();
-    let mappings = &running.setup.rules.mappings;
-    let mapping =
-        mappings.iter().find(|mapping| mapping.left == field.left_field && mapping.right == field.right_field);
-    let Some(mapping) = mapping else {
-        return Err(Failure::Request(format!(
-            "{} and {} are not mapped any more",
-            field.left_field, field.right_field
-        )));
-    };
-    let target = keep.other();
-    if !running.setup.rules.flows_to(mapping, target) {
-        return Err(Failure::Request(format!(
-            "the sync does not write {} of the {target} side; take the {target} value, or edit it there",
-            mapping.field(target)
-        )));
-    }
+    let (mapping, target) = (mapping_of(running, field)?, keep.other());
+    check_written(running, mapping, target, &format!("take the {target} value, or edit it there"))?;
     crate::mapped::one(running.synced.store, running.setup, mapping, target, value).await
+}
+
+fn mapping_of<'a>(running: &'a Running<'_>, field: &ConflictField) -> Result<&'a Mapping, Failure> {
+    let mut mappings = running.setup.rules.mappings.iter();
+    let mapping = mappings.find(|mapping| mapping.left == field.left_field && mapping.right == field.right_field);
+    mapping.ok_or_else(|| {
+        Failure::Request(format!("{} and {} are not mapped any more", field.left_field, field.right_field))
+    })
+}
+
+/// Refuses to write what the rules do not write: a decision does not overrule the direction (B04).
+fn check_written(running: &Running<'_>, mapping: &Mapping, side: Side, mend: &str) -> Result<(), Failure> {
+    match running.setup.rules.flows_to(mapping, side) {
+        true => Ok(()),
+        false => {
+            let field = mapping.field(side);
+            Err(Failure::Request(format!("the sync does not write {field} of the {side} side; {mend}")))
+        }
+    }
 }
 
 fn change_field(record: &Record, field: &FieldName, after: Value) -> FieldChange {

@@ -61,20 +61,23 @@ impl End<'_> {
     fn wrong(&self) -> Option<String> {
         let (side, target) = (self.target.other(), self.target);
         let (source, now) = (self.value(side)?, self.value(target)?);
-        let what =
-            format!("{} of {:?} of the {target} is {now}, and {source} on the {side}", self.mapping.left, self.pair);
+        let field = &self.mapping.left;
+        let what = format!("{field} is {now} on the {target} and {source} on the {side}: {:?}", self.pair);
         // A blank that was never agreed on overwrites nothing.
         if self.base(side).map_or(!source.is_blank(), |base| *base != source) {
             return Some(format!("E2.3: the target was not told: {what}"));
         }
+        let told = self.pair.trouble.as_ref().and_then(|trouble| trouble.field.as_ref());
+        if told == Some(self.mapping.field(target)) && self.base(target) == Some(&now) {
+            return Some(format!("E2.3: it is said to drift: {what}"));
+        }
         if loosely(&now) == loosely(&source) || self.base(side).is_none() {
             return None;
         }
-        let is_told = self.pair.trouble.is_some();
         match self.mapping.target_drift {
             TargetDrift::Ignore if self.is_entered(&now) => None,
             TargetDrift::Ignore => Some(format!("E2.3: nobody entered it: {what}")),
-            TargetDrift::Error if is_told => None,
+            TargetDrift::Error if self.pair.trouble.is_some() => None,
             TargetDrift::Error => Some(format!("E2.3: the drift is not told: {what}")),
             TargetDrift::Revert => Some(format!("E2.3: the drift is not reverted: {what}")),
         }
@@ -116,14 +119,16 @@ pub(crate) fn drift_is_left_alone(simulation: &Simulation) -> Vec<String> {
             let own = written.iter().filter(|entry| entry.pair == id && entry.change.side == target);
             let sent: Vec<Sent<'_>> = own.filter_map(|entry| Sent::of(entry, mapping.field(target))).collect();
             let again = sent.windows(2).filter(|two| two[1].is_again(&two[0], source, mapping.field(target.other())));
-            breaches.extend(again.map(|two| format!("E2.3: {:?}, and again {:?}", two[0], two[1])));
+            breaches.extend(again.map(|two| {
+                let at = two.iter().map(|sent| sent.entry.at).collect::<Vec<_>>();
+                format!("E2.3: {} is written to {:?} again: {at:?}", two[1].value, two[1].entry.record())
+            }));
         }
     }
     breaches
 }
 
 /// A value that was written to a target.
-#[derive(Debug)]
 struct Sent<'a> {
     entry: &'a JournalEntry,
     value: &'a Value,

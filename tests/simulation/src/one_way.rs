@@ -54,6 +54,7 @@ pub(crate) fn in_force(rules: &Rules) -> Rules {
         };
         source.pick(&mut mapping.to_left, &mut mapping.to_right).clear();
     }
+    rules.mappings.retain(|mapping| mapping.rule != MappingRule::Off);
     *source.pick(&mut rules.deletes_to_left, &mut rules.deletes_to_right) = DeletePolicy::Ignore;
     *source.pick(&mut rules.scope.right, &mut rules.scope.left) = None;
     rules

@@ -1,0 +1,79 @@
+//! Small histories of syncs that go one way, or did for a while, named by their rule.
+
+use syncline_core::{Direction, MappingRule, RecordId, Side, Value};
+use syncline_simulation::steps::{create, edit, partner, plain, rest, run, values, wait};
+use syncline_simulation::{Simulation, default_rules, text};
+
+const LEFT: Side = Side::Left;
+const RIGHT: Side = Side::Right;
+
+fn pair(simulation: &Simulation) -> (RecordId, RecordId) {
+    let left = create(simulation, LEFT, "ada@x", "Ada");
+    run(simulation);
+    let right = partner(simulation, &left);
+    (left, right)
+}
+
+fn names(left: &str, right: &str) -> [Option<Value>; 2] {
+    [Some(text(left)), Some(text(right))]
+}
+
+#[test]
+fn b04_a_decision_about_a_conflict_does_not_write_the_source_either() {
+    let mut simulation = plain(default_rules());
+    let (left, right) = pair(&simulation);
+    edit(&simulation, LEFT, &left, "name", "Ada Byron");
+    edit(&simulation, RIGHT, &right, "name", "Ada King");
+    run(&simulation);
+    assert_eq!(values(&simulation, &left, &right, "name"), names("Ada King", "Ada King"), "the later one");
+    simulation.setup.rules.direction = Direction::ToRight;
+    run(&simulation);
+    let numbers = [simulation.conflicts()[0].number];
+    // What lost would have to go back to the left first.
+    let refused = wait(syncline_runner::resolve(&simulation.context, &simulation.setup, &numbers, LEFT));
+    let refused = refused.expect_err("the left is the source").to_string();
+    assert!(refused.contains("does not write name of the left side; edit it there"), "{refused}");
+    assert_eq!(values(&simulation, &left, &right, "name"), names("Ada King", "Ada King"));
+    rest(&simulation);
+}
+
+#[test]
+fn b13_what_was_entered_while_a_sync_went_the_other_way_goes_over_once_it_may() {
+    // Mapped both ways by the user, or by default, which goes the way of the sync.
+    for one_way in [MappingRule::TwoWay, MappingRule::ToRight] {
+        let mut simulation = plain(default_rules());
+        let (left, right) = pair(&simulation);
+        let turn = |simulation: &mut Simulation, direction, rule| {
+            simulation.setup.rules.direction = direction;
+            let mappings = simulation.setup.rules.mappings.iter_mut();
+            mappings.filter(|mapping| mapping.left.as_str() == "name").for_each(|mapping| mapping.rule = rule);
+        };
+        turn(&mut simulation, Direction::ToRight, one_way);
+        edit(&simulation, RIGHT, &right, "name", "Ada King");
+        run(&simulation);
+        run(&simulation);
+        assert_eq!(values(&simulation, &left, &right, "name"), names("Ada", "Ada King"), "{one_way:?}");
+        rest(&simulation);
+        turn(&mut simulation, Direction::Both, MappingRule::TwoWay);
+        run(&simulation);
+        assert_eq!(values(&simulation, &left, &right, "name"), names("Ada King", "Ada King"), "{one_way:?}");
+        rest(&simulation);
+    }
+}
+
+#[test]
+fn e2_3_the_next_change_of_the_source_overrules_what_was_entered_at_its_target() {
+    let mut simulation = plain(default_rules());
+    let (left, right) = pair(&simulation);
+    simulation.setup.rules.direction = Direction::ToRight;
+    edit(&simulation, RIGHT, &right, "name", "Ada King");
+    run(&simulation);
+    edit(&simulation, LEFT, &left, "street", "one");
+    run(&simulation);
+    assert_eq!(values(&simulation, &left, &right, "name"), names("Ada", "Ada King"), "another field changed");
+    edit(&simulation, LEFT, &left, "name", "Ada Byron");
+    run(&simulation);
+    assert_eq!(values(&simulation, &left, &right, "name"), names("Ada Byron", "Ada Byron"));
+    assert_eq!(simulation.conflicts(), [], "one side alone has a say");
+    rest(&simulation);
+}
