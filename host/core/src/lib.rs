@@ -64,5 +64,6 @@ pub use rules::{
 };
 pub use schema::{Abilities, ChoiceOption, CreatePromise, Field, FieldType, Object, Schema, Traits};
 pub use scope::{Exclusion, InclusionList, Leave, Scope, Scoped, Seen};
+pub use sets::taken_back;
 pub use tasks::{LimitChange, Period, TaskBudget, TaskCount, TaskNotice};
 pub use value::{InvalidValue, Reference, Value};

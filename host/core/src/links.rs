@@ -229,7 +229,7 @@ pub fn references(value: &Value) -> &[Reference] {
     }
 }
 
-fn list(references: impl Iterator<Item = Reference>) -> Value {
+pub(crate) fn list(references: impl Iterator<Item = Reference>) -> Value {
     Value::References(references.collect()).canonical().expect("a list of references is always a value")
 }
 

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use crate::decide::{Decision, Situation};
 use crate::sets::{self, Edits, Entries};
 use crate::{
-    Agreed, Blocked, Change, ChangeKind, FieldChange, FieldName, Instant, Links, Mapping, MappingRule, MergeForm,
-    OnInvalid, Pair, PairState, Reason, Record, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, carried,
-    normal_form, too_many,
+    Agreed, Blocked, Change, ChangeKind, FieldChange, FieldName, Instant, Links, Mapping, MappingRule, OnInvalid, Pair,
+    PairState, Reason, Record, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, carried, normal_form,
+    too_many,
 };
 
 mod conflicting;
@@ -281,12 +281,8 @@ impl Merging<'_> {
     /// True if what each side added and took away goes to the other (E2.7): order alone is no change then.
     fn is_set(&self, index: usize) -> bool {
         let mapping = self.mapping(index);
-        let both =
-            mapping.rule == MappingRule::TwoWay && Side::BOTH.into_iter().all(|side| self.may_write(side, index));
         let values = Side::BOTH.map(|side| self.value(side, index));
-        mapping.merge == MergeForm::Set
-            && both
-            && Side::BOTH.into_iter().all(|side| mapping.transforms_to(side).next().is_none())
+        self.situation.rules.merges_sets(mapping)
             && values.iter().all(|value| value.is_some_and(|value| is_set(mapping, value)))
             && values.iter().any(|value| value.is_some_and(|value| !value.is_blank()))
     }

@@ -373,6 +373,14 @@ impl Rules {
         self.direction.writes(side) && mapping.flows_to(side)
     }
 
+    /// True if what each side adds to a field of several values and takes away goes to the other (E2.7).
+    pub fn merges_sets(&self, mapping: &Mapping) -> bool {
+        let both_ways = |side| self.flows_to(mapping, side) && mapping.writable(side) == Writable::Always;
+        mapping.merge == MergeForm::Set
+            && mapping.rule == MappingRule::TwoWay
+            && Side::BOTH.into_iter().all(|side| both_ways(side) && mapping.transforms_to(side).next().is_none())
+    }
+
     /// Returns the components that the rules name: transforms, then resolvers.
     pub fn components(&self) -> impl Iterator<Item = &TransformUse> {
         let transforms = self.mappings.iter().flat_map(|mapping| Side::BOTH.map(|side| mapping.transforms_to(side)));

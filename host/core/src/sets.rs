@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::{KeyForm, Value, normal_form};
+use crate::links::list;
+use crate::{KeyForm, Mapping, Reference, Value, normal_form, references};
 
 /// One side of a merge.
 pub(crate) struct Entries<'a> {
@@ -45,6 +46,27 @@ pub(crate) fn applied(now: &Value, own: &Edits, other: &Edits, form: Option<KeyF
     canonical(if is_texts { Value::Texts(all) } else { Value::Choices(all) })
 }
 
+/// Returns `now` without what a write added and with what it took away, where `before` was replaced by `after`: what was put
+/// there or taken away since stays so (E9.6). None of values that are no sets.
+pub fn taken_back(mapping: &Mapping, before: &Value, after: &Value, now: &Value) -> Option<Value> {
+    let all = [before, after, now];
+    if mapping.joins_references() {
+        let are_links = all.into_iter().all(|value| matches!(value, Value::Clear | Value::References(_)));
+        return are_links.then(|| taken_back_links(references(before), references(after), references(now)));
+    }
+    all.into_iter().all(is_set).then(|| {
+        let since = |now| edits(&Entries { now, base: Some(after) }, mapping.compare);
+        applied(now, &since(now), &since(before), mapping.compare)
+    })
+}
+
+fn taken_back_links(before: &[Reference], after: &[Reference], now: &[Reference]) -> Value {
+    let added = |reference: &&Reference| after.contains(reference) && !before.contains(reference);
+    let removed = |reference: &&Reference| before.contains(reference) && !after.contains(reference);
+    let kept = now.iter().filter(|reference| !added(reference));
+    list(kept.chain(before.iter().filter(removed)).cloned())
+}
+
 fn canonical(list: Value) -> Value {
     list.canonical().expect("a list of entries that were canonical is one")
 }
@@ -69,5 +91,56 @@ fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::Choices(list) | Value::Texts(list) => list.iter().map(String::as_str).collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FieldName, MappingRule, Route, Side, SyncName, Way};
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn links(text: &str) -> Value {
+        list(words(text).into_iter().map(|id| Reference { target: "companies".to_owned(), id }))
+    }
+
+    #[test]
+    fn e9_6_what_a_write_did_to_a_set_is_taken_back_entry_by_entry() {
+        let plain = Mapping::new(FieldName::from("tags"), FieldName::from("tags"), MappingRule::TwoWay);
+        let way = Way::Pairs { sync: SyncName::from("companies"), left_is: Side::Left };
+        let route = Route { left: "companies".into(), right: "companies".into(), way };
+        let linking = Mapping { routes: vec![route], ..plain.clone() };
+        // Before the write, after it, now, and then.
+        let cases = [
+            ("a", "a b", "a b", "a"),
+            ("a", "a b", "a b c", "a c"),
+            ("a", "a b", "b", ""),
+            ("a b", "a", "a c", "a b c"),
+            ("a b", "a", "", "b"),
+            ("a", "b", "b c", "a c"),
+            ("", "a", "a c", "c"),
+            ("a", "", "c", "a c"),
+            ("a", "a b", "a c", "a c"),
+            ("a b", "a", "a b c", "a b c"),
+        ];
+        for (before, after, now, then) in cases {
+            let made = |mapping: &Mapping, make: &dyn Fn(&str) -> Value| {
+                assert_eq!(
+                    taken_back(mapping, &make(before), &make(after), &make(now)),
+                    Some(make(then)),
+                    "{before} -> {after}, now {now}"
+                );
+            };
+            made(&plain, &|text| canonical(Value::Choices(words(text))));
+            made(&linking, &links);
+        }
+        let texts = |text: &str| canonical(Value::Texts(words(text)));
+        let kept = taken_back(&plain, &texts("b a"), &texts("b"), &texts("z b y"));
+        assert_eq!(kept, Some(texts("z b y a")), "the order stays, and what comes back follows");
+        let one = Value::Text("a".to_owned());
+        assert_eq!(taken_back(&plain, &Value::Clear, &one, &one), None);
     }
 }

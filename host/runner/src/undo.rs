@@ -15,7 +15,9 @@ use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::trail::Trail;
 use crate::{Failure, directed, planning, pull, recover};
+use entry_by_entry::without_write;
 
+mod entry_by_entry;
 mod left;
 mod rounds;
 mod verify;
@@ -339,7 +341,7 @@ fn plan_entry(
     let EntryState::Settled { outcome: Settled::Written { stored, raw, .. }, .. } = &entry.state else { return };
     let side = entry.change.side;
     match (&entry.change.kind, now) {
-        (ChangeKind::Update, Some(record)) => undo_update(running, entry, stored, &record, item, skipped),
+        (ChangeKind::Update, Some(record)) => undo_update(running, pair, entry, stored, &record, item, skipped),
         (ChangeKind::Create | ChangeKind::Restore { .. }, Some(record)) => {
             if let Some(field) = edited_field(running, pair, entry, stored, &record) {
                 return skipped.push(not_undone(entry, Some(field), "it was edited since it was created"));
@@ -388,9 +390,10 @@ fn edited_field(
     stored.iter().map(|(field, _)| field).chain(mapped).find(is_edited).cloned()
 }
 
-/// Restores each field that still is as the run left it.
+/// Restores each field that still is as the run left it, and of one that holds several values what the run did to it.
 fn undo_update(
     running: &Running<'_>,
+    pair: &Pair,
     entry: &JournalEntry,
     stored: &[(FieldName, Value)],
     record: &Record,
@@ -402,14 +405,15 @@ fn undo_update(
     for before in &entry.change.fields {
         let left_behind = stored.iter().find(|(field, _)| *field == before.field).map(|(_, value)| value);
         let now = record.get(&before.field);
-        if now != left_behind {
-            skipped.push(not_undone(entry, Some(before.field.clone()), "it was edited since"));
-            continue;
-        }
-        let Some(value) = before.before.clone() else {
-            skipped.push(not_undone(entry, Some(before.field.clone()), "what stood there before is not known"));
-            continue;
+        let skip = |reason| not_undone(entry, Some(before.field.clone()), reason);
+        let (value, remark) = match without_write(running, pair, side, before, left_behind, now) {
+            Ok(found) => found,
+            Err(reason) => {
+                skipped.push(skip(reason));
+                continue;
+            }
         };
+        skipped.extend(remark.map(skip));
         let agreed = running.setup.rules.mappings.iter().filter(|mapping| *mapping.field(side) == before.field);
         item.agreed.extend(agreed.map(|mapping| Agreed {
             left: mapping.left.clone(),

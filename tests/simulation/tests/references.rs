@@ -7,8 +7,8 @@ use syncline_core::{
     Standing, SyncName, Way, references,
 };
 use syncline_runner::report::Asked;
-use syncline_runner::{Remedy, SideSetup, StoreTable};
-use syncline_simulation::steps::wait;
+use syncline_runner::{Remedy, SideSetup, StoreTable, Undo, Verified};
+use syncline_simulation::steps::{left_by_undo, take_back, wait};
 use syncline_simulation::{Chance, LINKS, Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -203,6 +203,67 @@ fn e10_1_several_references_are_merged_one_by_one_and_no_link_is_lost() {
     assert_eq!(links(&both.contacts, LEFT, &contact).len(), 4);
     assert_eq!(links(&both.contacts, RIGHT, &contact_there).len(), 4);
     both.rest();
+}
+
+#[test]
+fn e9_6_a_run_is_taken_back_from_a_set_and_what_people_changed_since_stays_e2_7() {
+    let both = both(MergeForm::Set);
+    let companies = ["a", "b", "c", "d"].map(|name| create(&both.companies, LEFT, name));
+    run(&both.companies);
+    let there = companies.clone().map(|id| counterpart(&both.companies, LEFT, &id));
+    let [a, b, c, d] = &companies;
+    let [a_there, b_there, c_there, d_there] = &there;
+    let contact = create(&both.contacts, LEFT, "ada");
+    link(&both.contacts, LEFT, &contact, "companies", &[a]);
+    run(&both.contacts);
+    let contact_there = counterpart(&both.contacts, LEFT, &contact);
+    let ids = |ids: &[&RecordId]| {
+        let sorted: BTreeSet<String> = ids.iter().map(ToString::to_string).collect();
+        sorted.into_iter().collect::<Vec<_>>()
+    };
+    let right = || links(&both.contacts, RIGHT, &contact_there);
+    // A run takes `a` out and puts `b` in, and somebody adds `c` later.
+    link(&both.contacts, LEFT, &contact, "companies", &[b]);
+    let replaced = both.contacts.run().expect("a run").record.id;
+    assert_eq!(right(), ids(&[b_there]));
+    link(&both.contacts, RIGHT, &contact_there, "companies", &[b_there, c_there]);
+    let skipped = || left_by_undo(&both.contacts).into_iter().map(|thing| thing.reason).collect::<Vec<_>>();
+    let report = take_back(&both.contacts, &Undo::run(replaced));
+    assert_eq!((report.plan.changes, report.plan.skipped), (0, 1), "the other side does not know of `c` yet");
+    assert!(skipped()[0].ends_with("the other side lacks some of that; undo it again after the next run"));
+    assert_eq!(run(&both.contacts), 1);
+    assert_eq!(links(&both.contacts, LEFT, &contact), ids(&[b, c]), "it is carried");
+    let report = take_back(&both.contacts, &Undo::run(replaced));
+    assert_eq!((report.plan.changes, report.verified), (1, Verified { held: 1, differing: 0 }));
+    assert_eq!(skipped(), ["it was edited since; what was added to it and taken away since stays"]);
+    assert_eq!(right(), ids(&[a_there, c_there]));
+    assert_eq!(run(&both.contacts), 0, "the next run does not do it again");
+    assert_eq!((right(), links(&both.contacts, LEFT, &contact)), (ids(&[a_there, c_there]), ids(&[b, c])));
+    // The undo is taken back in the same way.
+    link(&both.contacts, RIGHT, &contact_there, "companies", &[a_there, c_there, d_there]);
+    run(&both.contacts);
+    take_back(&both.contacts, &Undo::run(report.record.id));
+    assert_eq!(right(), ids(&[b_there, c_there, d_there]));
+    assert!(links(&both.contacts, LEFT, &contact).contains(&d.to_string()));
+}
+
+#[test]
+fn e9_6_a_field_that_is_replaced_as_a_whole_is_taken_back_as_a_whole() {
+    let both = both(MergeForm::Replace);
+    let [one, two] = ["a", "b"].map(|name| create(&both.companies, LEFT, name));
+    run(&both.companies);
+    let [one_there, two_there] = [&one, &two].map(|id| counterpart(&both.companies, LEFT, id));
+    let contact = create(&both.contacts, LEFT, "ada");
+    run(&both.contacts);
+    link(&both.contacts, LEFT, &contact, "companies", &[&one]);
+    let linked = both.contacts.run().expect("a run").record.id;
+    let contact_there = counterpart(&both.contacts, LEFT, &contact);
+    link(&both.contacts, RIGHT, &contact_there, "companies", &[&one_there, &two_there]);
+    run(&both.contacts);
+    take_back(&both.contacts, &Undo::run(linked));
+    let reasons: Vec<String> = left_by_undo(&both.contacts).into_iter().map(|thing| thing.reason).collect();
+    assert_eq!(reasons, ["it was edited since"]);
+    assert_eq!(links(&both.contacts, RIGHT, &contact_there).len(), 2);
 }
 
 #[test]
