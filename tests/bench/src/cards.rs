@@ -3,59 +3,108 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use syncline_sandbox::{Person, person};
-use syncline_test_servers::{Cyrus, PASSWORD, Radicale, USER};
+use syncline_test_servers::{Cyrus, PASSWORD, Radicale, ServerError, USER};
 
 use crate::child::{Ran, Used};
 use crate::installation::Installation;
-use crate::{Figure, Outcome, Results, Scale};
+use crate::usual::Usual;
+use crate::{Figure, Outcome, Results, Scale, ratio};
 
-/// Measures between two servers of each kind.
+/// Measures between two servers of each kind, beside the usual tool.
 pub(crate) fn measure(scale: Scale, results: Results) -> Outcome<()> {
     let cards = scale.of(2_000);
     let cyrus = (Cyrus::start()?, Cyrus::start()?);
-    let books = [cyrus.0.address_book("Default")?, cyrus.1.address_book("Default")?];
-    between("Cyrus", &books, cards, scale, results)?;
+    let left = cyrus.0.address_book("Default")?;
+    let rights = ["ours", "usual", "counted"].map(|name| cyrus.1.address_book(name));
+    Comparison { server: "Cyrus", left, rights: all(rights)?, cards }.measure(scale, results)?;
     drop(cyrus);
     let radicale = (Radicale::start()?, Radicale::start()?);
-    let books = [radicale.0.address_book("people")?, radicale.1.address_book("people")?];
-    between("Radicale", &books, cards, scale, results)
+    let left = radicale.0.address_book("people")?;
+    let rights = ["ours", "usual", "counted"].map(|name| radicale.1.address_book(name));
+    Comparison { server: "Radicale", left, rights: all(rights)?, cards }.measure(scale, results)
 }
 
-fn between(server: &str, books: &[String; 2], cards: u64, scale: Scale, results: Results) -> Outcome<()> {
-    let book = Book::new(&books[0]);
-    for number in 0..cards {
-        book.put(number, None)?;
-    }
-    let installation = Installation::new(&config(books), scale.engine)?;
-    let figure = |what: &str| Figure::new("cards", format!("{cards} cards, {server} to {server}, {what}"));
-    let first = run(&installation)?;
-    results.add(&figure("to an empty book").used(first.used).requests(requests(&first)))?;
+fn all([ours, usual, counted]: [Result<String, ServerError>; 3]) -> Outcome<[String; 3]> {
+    Ok([ours?, usual?, counted?])
+}
 
-    installation.settle()?;
-    let mut quiet: Option<(Used, [f64; 2])> = None;
-    for _ in 0..scale.repeats() {
-        let ran = run(&installation)?;
-        quiet = Some((quiet.map_or(ran.used, |(before, _)| before.least(ran.used)), requests(&ran)));
-    }
-    if let Some((used, requests)) = quiet {
-        results.add(&figure("nothing changed").used(used).requests(requests))?;
-    }
+/// One book that is filled, and three that become the same: by us, by the usual tool, and by that again with its log on,
+/// to count its requests.
+struct Comparison {
+    server: &'static str,
+    left: String,
+    rights: [String; 3],
+    cards: u64,
+}
 
-    let mut changed: Option<(Used, [f64; 2])> = None;
-    for round in 1..=scale.repeats() {
-        for number in (0..cards).step_by(100) {
-            book.put(number, Some(round))?;
+impl Comparison {
+    fn measure(&self, scale: Scale, results: Results) -> Outcome<()> {
+        let book = Book::new(&self.left);
+        for number in 0..self.cards {
+            book.put(number, None)?;
         }
-        let ran = run(&installation)?;
-        changed = Some((changed.map_or(ran.used, |(before, _)| before.least(ran.used)), requests(&ran)));
+        let [ours, usual, counted] = &self.rights;
+        let installation = Installation::new(&config([&self.left, ours]), scale.engine)?;
+        let usual = Usual::new([&self.left, usual])?;
+        let counted = Usual::new([&self.left, counted])?;
+        let turn = || -> Outcome<Turn> {
+            let ran = installation.run(&["run", "--yes", "--verbose"])?;
+            Ok(Turn {
+                used: ran.used,
+                requests: requests(&ran),
+                usual: usual.sync()?,
+                usual_requests: counted.requests()?,
+            })
+        };
+        self.report("to an empty book", &turn()?, results)?;
+
         installation.settle()?;
+        let mut quiet = turn()?;
+        for _ in 1..scale.repeats() {
+            quiet = quiet.least(turn()?);
+        }
+        self.report("nothing changed", &quiet, results)?;
+
+        let edited = self.cards.div_ceil(100);
+        let changed = |round: u32| -> Outcome<Turn> {
+            for number in (0..self.cards).step_by(100) {
+                book.put(number, Some(round))?;
+            }
+            let turn = turn()?;
+            installation.settle()?;
+            Ok(turn)
+        };
+        let mut least = changed(1)?;
+        for round in 2..=scale.repeats() {
+            least = least.least(changed(round)?);
+        }
+        self.report(&format!("{edited} changed"), &least, results)
     }
-    let edited = cards.div_ceil(100);
-    let Some((used, requests)) = changed else { return Ok(()) };
-    results.add(&figure(&format!("{edited} changed")).used(used).requests(requests))
+
+    fn report(&self, what: &str, turn: &Turn, results: Results) -> Outcome<()> {
+        let figure =
+            |who: &str| Figure::new("cards", format!("{} cards, {1} to {1}, {what}{who}", self.cards, self.server));
+        results.add(&figure("").used(turn.used).requests(turn.requests))?;
+        results.add(&figure(", vdirsyncer").used(turn.usual).value("requests", turn.usual_requests))?;
+        results.add(&ratio(figure(", ratio to vdirsyncer"), turn.used, turn.usual))
+    }
 }
 
-fn config(books: &[String; 2]) -> String {
+/// What one turn of both tools used.
+struct Turn {
+    used: Used,
+    requests: [f64; 2],
+    usual: Used,
+    usual_requests: f64,
+}
+
+impl Turn {
+    fn least(self, other: Self) -> Self {
+        Self { used: self.used.least(other.used), usual: self.usual.least(other.usual), ..other }
+    }
+}
+
+fn config(books: [&str; 2]) -> String {
     let connection = |name: &str, url: &str| {
         format!(
             "[connections.{name}]\nconnector = \"carddav\"\nallow_private_network = true\n\
@@ -66,16 +115,12 @@ fn config(books: &[String; 2]) -> String {
         "{}{}[syncs.people]\nleft = {{ connection = \"left\", object = \"contacts\" }}\n\
          right = {{ connection = \"right\", object = \"contacts\" }}\ndirection = \"both\"\n\
          match = {{ by = [\"email\"] }}\nconflict = {{ policy = \"newest\", in_doubt = \"left\" }}\n",
-        connection("left", &books[0]),
-        connection("right", &books[1])
+        connection("left", books[0]),
+        connection("right", books[1])
     )
 }
 
-/// Runs with the log on, in which each request has a line.
-fn run(installation: &Installation) -> Outcome<Ran> {
-    installation.run(&["run", "--yes", "--verbose"])
-}
-
+/// Each request has a line in the log.
 fn requests(ran: &Ran) -> [f64; 2] {
     ["connection=left", "connection=right"].map(|connection| {
         ran.stderr.lines().filter(|line| line.contains("syncline::audit") && line.contains(connection)).count() as f64

@@ -11,6 +11,7 @@ mod installation;
 mod memory;
 mod quiet;
 mod read;
+mod usual;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -151,6 +152,11 @@ impl Figure {
     pub(crate) fn requests(self, [left, right]: [f64; 2]) -> Self {
         self.value("requests_left", left).value("requests_right", right)
     }
+}
+
+/// What one program used as a multiple of what another one did.
+pub(crate) fn ratio(figure: Figure, used: Used, floor: Used) -> Figure {
+    figure.value("cpu", used.cpu_s / floor.cpu_s).value("wall", used.wall_s / floor.wall_s)
 }
 
 /// Returns the repository's folder.

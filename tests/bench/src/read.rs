@@ -11,7 +11,7 @@ use syncline_runner::{Silent, Stop};
 use crate::accounts::Accounts;
 use crate::child::{Used, run};
 use crate::installation::Installation;
-use crate::{Figure, Outcome, Results, Scale, floor};
+use crate::{Figure, Outcome, Results, Scale, floor, ratio};
 
 /// Measures.
 pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
@@ -46,10 +46,6 @@ pub(crate) async fn measure(scale: Scale, results: Results) -> Outcome<()> {
         ratio(figure("ratio to the floor in Python"), read, python),
     ];
     figures.iter().try_for_each(|figure| results.add(figure))
-}
-
-fn ratio(figure: Figure, used: Used, floor: Used) -> Figure {
-    figure.value("cpu", used.cpu_s / floor.cpu_s).value("wall", used.wall_s / floor.wall_s)
 }
 
 fn expect_records(printed: &str, expected: u64) -> Outcome<()> {

@@ -8,12 +8,14 @@ mod environment;
 mod mail;
 mod process;
 mod radicale;
+mod vdirsyncer;
 mod wire;
 mod xandikos;
 
 pub use cyrus::Cyrus;
 pub use mail::MailServer;
 pub use radicale::Radicale;
+pub use vdirsyncer::vdirsyncer;
 pub use xandikos::Xandikos;
 
 /// The user that every server knows.
