@@ -72,7 +72,7 @@ fn undone_stays_undone(simulation: &Simulation) -> Vec<String> {
     // Who left the scope was unpaired: where the two come back, they meet as if for the first time (E5.5).
     let rules = &simulation.setup.rules;
     let is_unpaired = rules.leave == Leave::Unpair && rules.scope != Scope::default();
-    let meets_anew = |why: Why| is_unpaired && matches!(why, Why::FillBlank | Why::ConflictWon);
+    let meets_anew = |why: Why| is_unpaired && matches!(why, Why::FillBlank | Why::ConflictWon | Why::Rule);
     let written: Vec<JournalEntry> = journal(simulation).into_iter().filter(is_written).collect();
     let mut breaches = Vec::new();
     for (at, entry) in written.iter().enumerate() {
