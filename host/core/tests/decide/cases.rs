@@ -60,73 +60,59 @@ fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 fn read(given: &str) -> World {
-    let mut world = World::new(rules(Vec::new()), here(&[]), here(&[]));
-    let mut named: Vec<&str> = Vec::new();
-    let mut answers: Vec<(&str, &str)> = Vec::new();
-    let mut renewed: Vec<String> = Vec::new();
+    let world = World::new(rules(Vec::new()), here(&[]), here(&[]));
+    let mut case = Case { world, named: Vec::new(), answers: Vec::new(), renewed: Vec::new() };
     for words in lines(given) {
         let (word, rest) = (words[0], &words[1..]);
+        let is_known =
+            case.rule(word, rest) || case.scope(word, rest) || case.sides(word, rest) || case.past(word, rest);
+        assert!(is_known, "no line begins with {word}");
+    }
+    case.into_world()
+}
+
+/// What the lines of a case say so far.
+struct Case<'a> {
+    world: World,
+    /// The fields that have a value somewhere; they are mapped both ways unless a line says otherwise.
+    named: Vec<&'a str>,
+    answers: Vec<(&'a str, &'a str)>,
+    renewed: Vec<&'a str>,
+}
+
+impl<'a> Case<'a> {
+    fn rule(&mut self, word: &str, rest: &[&'a str]) -> bool {
+        let rules = &mut self.world.rules;
         match word {
-            "map" => world.rules.mappings.push(read_mapping(rest)),
-            "direction" => world.rules.direction = read_direction(rest[0]),
-            "looked-up" => {
-                let side = word_side(rest[0]);
-                *side.pick(&mut world.rules.left_index, &mut world.rules.right_index) = Index::Scoped;
-            }
-            "conflict" => world.rules.conflict = read_policy(rest),
+            "map" => rules.mappings.push(read_mapping(rest)),
+            "direction" => rules.direction = read_direction(rest[0]),
+            "looked-up" => *word_side(rest[0]).pick(&mut rules.left_index, &mut rules.right_index) = Index::Scoped,
+            "conflict" => rules.conflict = read_policy(rest),
             "deletes" => {
-                world.rules.deletes_to_left = read_deletes(rest[0]);
-                world.rules.deletes_to_right = read_deletes(rest[0]);
+                rules.deletes_to_left = read_deletes(rest[0]);
+                rules.deletes_to_right = read_deletes(rest[0]);
             }
-            "base" | "base-left" | "base-right" => {
-                for (field, value) in fields(rest) {
-                    for side in Side::BOTH.into_iter().filter(|side| word == "base" || word[5..] == side.to_string()) {
-                        world = world.base(side, field.as_str(), value.clone());
-                    }
-                }
-            }
-            "left" | "right" => {
-                let side = word_side(word);
-                world.sides[side.pick(0, 1)] = match rest {
-                    ["gone"] => Standing::Gone(Fate::Deleted),
-                    ["never"] => Standing::Never,
-                    fields => here(fields),
-                };
-            }
-            "at" => {
-                for (name, at) in pairs(rest) {
-                    let at: i64 = at.parse().expect("a time is a number");
-                    match name.split_once('.') {
-                        None => world.modified_at[word_side(name).pick(0, 1)] = Some(at),
-                        Some((side, field)) => {
-                            let times: &mut SideTimes = &mut world.times[word_side(side).pick(0, 1)];
-                            times.insert(FieldName::from(field), at);
-                        }
-                    }
-                }
-            }
-            "state" => world.pair.state = read_state(rest),
-            "edit-delete" => world.rules.edit_delete = read_edit_delete(rest[0]),
-            "offset" => world.clock_offset_ms = rest[0].parse().expect("an offset is a number of milliseconds"),
-            "answer" => answers.extend(pairs(rest)),
-            "taken" => {
-                let comes_back = rest == ["restorable"];
-                world.taken = Some(Taken { record: RecordId::from("r"), raw: Some("raw".to_owned()), comes_back });
-            }
-            // Bases of cases are of run 1.
-            "renewed" => renewed.extend(rest.iter().map(|field| (*field).to_owned())),
-            "record-atomic" => world.rules.record_atomic = true,
-            "key" => world.rules.matching.tuples.push(read_key(rest)),
-            "filter" => set_filter(&mut world.rules.scope, rest),
+            "edit-delete" => rules.edit_delete = read_edit_delete(rest[0]),
+            "record-atomic" => rules.record_atomic = true,
+            "key" => rules.matching.tuples.push(read_key(rest)),
+            "leave" => rules.leave = read_leave(rest[0]),
+            _ => return false,
+        }
+        true
+    }
+
+    fn scope(&mut self, word: &str, rest: &[&'a str]) -> bool {
+        match word {
+            "filter" => set_filter(&mut self.world.rules.scope, rest),
             // What the last run went by; `filter-before` alone: no filter.
             "filter-before" => {
-                let before = world.scope_before.get_or_insert_default();
+                let before = self.world.scope_before.get_or_insert_default();
                 if !rest.is_empty() {
                     set_filter(before, rest);
                 }
             }
             "list" => {
-                world.rules.scope.list = Some(InclusionList {
+                self.world.rules.scope.list = Some(InclusionList {
                     side: word_side(rest[0]),
                     id: ListId::from(rest[1]),
                     creates_key_only: rest.get(2) != Some(&"no-creates"),
@@ -134,36 +120,90 @@ fn read(given: &str) -> World {
             }
             // Of a list that no line names it is not known.
             "member" => {
-                let members = &mut world.members[word_side(rest[0]).pick(0, 1)];
+                let members = &mut self.world.members[word_side(rest[0]).pick(0, 1)];
                 members.0.insert(ListId::from(rest[1]), rest[2] == "yes");
             }
-            "leave" => world.rules.leave = read_leave(rest[0]),
-            other => panic!("no line begins with {other}"),
+            _ => return false,
         }
-        if matches!(word, "base" | "base-left" | "base-right" | "left" | "right") {
-            named.extend(pairs(rest).map(|(field, _)| field));
+        true
+    }
+
+    /// The records as they are.
+    fn sides(&mut self, word: &str, rest: &[&'a str]) -> bool {
+        match word {
+            "left" | "right" => {
+                self.world.sides[word_side(word).pick(0, 1)] = match rest {
+                    ["gone"] => Standing::Gone(Fate::Deleted),
+                    ["never"] => Standing::Never,
+                    fields => here(fields),
+                };
+                self.named.extend(pairs(rest).map(|(field, _)| field));
+            }
+            "at" => {
+                for (name, at) in pairs(rest) {
+                    let at: i64 = at.parse().expect("a time is a number");
+                    match name.split_once('.') {
+                        None => self.world.modified_at[word_side(name).pick(0, 1)] = Some(at),
+                        Some((side, field)) => {
+                            let times: &mut SideTimes = &mut self.world.times[word_side(side).pick(0, 1)];
+                            times.insert(FieldName::from(field), at);
+                        }
+                    }
+                }
+            }
+            "offset" => self.world.clock_offset_ms = rest[0].parse().expect("an offset is a number of milliseconds"),
+            _ => return false,
         }
+        true
     }
-    for field in named {
-        if !world.rules.mappings.iter().any(|mapping| mapping.left.as_str() == field) {
-            world.rules.mappings.push(mapping(field, MappingRule::TwoWay));
+
+    /// What was before: bases, the pair, answers of transforms. Bases of cases are of run 1.
+    fn past(&mut self, word: &str, rest: &[&'a str]) -> bool {
+        match word {
+            "base" | "base-left" | "base-right" => {
+                for side in Side::BOTH.into_iter().filter(|side| word == "base" || word[5..] == side.to_string()) {
+                    for (field, value) in fields(rest) {
+                        self.world.pair.base.agree(side, field, value, RunId(1));
+                    }
+                }
+                self.named.extend(pairs(rest).map(|(field, _)| field));
+            }
+            "state" => self.world.pair.state = read_state(rest),
+            "answer" => self.answers.extend(pairs(rest)),
+            "renewed" => self.renewed.extend(rest),
+            "taken" => {
+                let comes_back = rest == ["restorable"];
+                self.world.taken = Some(Taken { record: RecordId::from("r"), raw: Some("raw".to_owned()), comes_back });
+            }
+            _ => return false,
         }
+        true
     }
-    for (index, mapping) in world.rules.mappings.iter().enumerate() {
-        let own = answers.iter().filter(|(field, _)| *field == mapping.left.as_str());
-        world.answers.extend(own.map(|(_, answer)| (index, read_answer(answer))));
-    }
-    let is_renewed = |mapping: &Mapping| renewed.iter().any(|field| field == mapping.left.as_str());
-    world.since = world.rules.mappings.iter().map(|mapping| RunId(if is_renewed(mapping) { 2 } else { 0 })).collect();
-    for side in Side::BOTH {
-        if *world.side(side) == Standing::Never {
-            world.pair.set_id(side, None);
-            if world.pair.state == PairState::Linked {
-                world.pair.state = PairState::Single;
+
+    fn into_world(self) -> World {
+        let Self { mut world, named, answers, renewed } = self;
+        for field in named {
+            if !world.rules.mappings.iter().any(|mapping| mapping.left.as_str() == field) {
+                world.rules.mappings.push(mapping(field, MappingRule::TwoWay));
             }
         }
+        for (index, mapping) in world.rules.mappings.iter().enumerate() {
+            let own = answers.iter().filter(|(field, _)| *field == mapping.left.as_str());
+            world.answers.extend(own.map(|(_, answer)| (index, read_answer(answer))));
+        }
+        let is_renewed = |mapping: &Mapping| renewed.contains(&mapping.left.as_str());
+        world.since =
+            world.rules.mappings.iter().map(|mapping| RunId(if is_renewed(mapping) { 2 } else { 0 })).collect();
+        for side in Side::BOTH {
+            if *world.side(side) == Standing::Never {
+                world.pair.set_id(side, None);
+                if world.pair.state == PairState::Linked {
+                    world.pair.state = PairState::Single;
+                }
+            }
+        }
+        world
     }
-    world
 }
 
 fn set_filter(scope: &mut Scope, words: &[&str]) {
