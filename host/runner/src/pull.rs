@@ -167,7 +167,8 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             let is_owed = noting && endpoint.described.object.abilities.ids;
             endpoint.state.swept_at = if is_owed { 0 } else { endpoint.context.world.now() };
             endpoint.state.unswept = unswept;
-            return keep(endpoint, page, batch, pulled).await;
+            keep(endpoint, page, batch, pulled).await?;
+            return if noting && listed > 0 { look_at_unread(endpoint, pulled).await } else { Ok(()) };
         }
         endpoint.state.reading = Reading::Changes { cursor: Some(next) };
         endpoint.state.swept_at = endpoint.context.world.now();
@@ -226,18 +227,21 @@ async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result
     if complete {
         pulled.anomalies.extend(endpoint.listed(listed));
         question_absent(endpoint, pulled).await?;
+    } else if listed > 0 {
+        look_at_unread(endpoint, pulled).await?;
     }
     endpoint.state.swept_at = endpoint.context.world.now();
     batch.writes.push(all_seen(endpoint.space));
     Ok(endpoint.commit(batch).await?)
 }
 
-/// Reads the records of a sweep's page that the feed did not tell of: unknown ids, and versions that moved.
+/// Reads the records of a sweep's page that the feed did not tell of: unknown ids, versions that moved, and records of
+/// which nothing is known any more.
 async fn look_at_missed(endpoint: &mut EndpointAccess<'_>, rows: &[Row], pulled: &mut Pulled) -> Result<(), Failure> {
     let ids: Vec<RecordId> = rows.iter().map(|row| row.id.clone()).collect();
     let known = endpoint.replica().get(&ids).await?;
     let is_missed = |row: &Row, known: &Option<Known>| match known {
-        Some(Known::Here(record)) => row.version.is_some() && row.version != record.version,
+        Some(Known::Here(record)) => (row.version.is_some() && row.version != record.version) || is_unread(record),
         Some(Known::Gone(_)) | None => true,
     };
     let missed = rows.iter().zip(&known).filter(|(row, known)| is_missed(row, known)).map(|(row, _)| row.id.clone());
@@ -247,6 +251,27 @@ async fn look_at_missed(endpoint: &mut EndpointAccess<'_>, rows: &[Row], pulled:
         look(endpoint, ids, pulled).await?;
     }
     Ok(())
+}
+
+/// True if nothing was read of a record since fields are read that were not read before.
+fn is_unread(record: &Record) -> bool {
+    record.cells.iter().all(Option::is_none)
+}
+
+/// Reads by id what a list that need not name every record left out, although nothing is known of it any more.
+async fn look_at_unread(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+    let mut after = RecordId::new("");
+    loop {
+        let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.clone();
+        let is_left = |known: &Known| matches!(known, Known::Here(record) if is_unread(record));
+        let unread: Vec<RecordId> = page.into_iter().filter(|(_, known)| is_left(known)).map(|(id, _)| id).collect();
+        let batch_max = (endpoint.described.object.get_batch_max.max(1)) as usize;
+        for ids in unread.chunks(batch_max) {
+            look(endpoint, ids, pulled).await?;
+        }
+    }
 }
 
 /// Notes the ids of a page as seen.

@@ -1,7 +1,8 @@
 //! What goes one way gets there, and what people do at the other end is theirs (E2.3, B04).
 
 use syncline_core::{
-    FieldName, JournalEntry, Leave, Mapping, Pair, PairState, Reason, Rules, Scope, Side, TargetDrift, Value,
+    FieldChange, FieldName, JournalEntry, Leave, Mapping, Pair, PairState, Reason, Rules, Scope, Side, TargetDrift,
+    Value,
 };
 
 use crate::again::{is_undone, is_written, journal, undone_fields};
@@ -23,12 +24,10 @@ pub(crate) fn targets_follow(simulation: &Simulation) -> Vec<String> {
     let state = simulation.stage.lock();
     let rules = &simulation.setup.rules;
     // Where only drift is told, everything else went on.
-    let goes_on = |pair: &Pair| {
-        let drifts = pair.trouble.as_ref().is_none_or(|trouble| trouble.reason == Reason::TargetDrift);
-        pair.state == PairState::Linked && drifts
-    };
-    let pairs: Vec<Pair> = simulation.pairs().into_iter().map(|(_, pair)| pair).filter(goes_on).collect();
-    let mut breaches = Vec::new();
+    let drifts = |pair: &Pair| pair.trouble.as_ref().is_none_or(|trouble| trouble.reason == Reason::TargetDrift);
+    let mut pairs: Vec<Pair> = simulation.pairs().into_iter().map(|(_, pair)| pair).filter(drifts).collect();
+    let mut breaches: Vec<String> = pairs.iter().filter_map(|pair| drifts_as_told(&state, rules, pair)).collect();
+    pairs.retain(|pair| pair.state == PairState::Linked);
     for mapping in &rules.mappings {
         let Some(target) = only_target(rules, mapping) else { continue };
         for pair in &pairs {
@@ -39,6 +38,21 @@ pub(crate) fn targets_follow(simulation: &Simulation) -> Vec<String> {
         }
     }
     breaches
+}
+
+/// Returns what is told of a drift that is none.
+fn drifts_as_told(state: &State, rules: &Rules, pair: &Pair) -> Option<String> {
+    let trouble = pair.trouble.as_ref()?;
+    let (target, field) = (trouble.side?, trouble.field.as_ref()?);
+    let is_so = |mapping: &Mapping| {
+        let end = End { state, pair, mapping, target };
+        let is_target = mapping.field(target) == field && only_target(rules, mapping) == Some(target);
+        is_target && mapping.target_drift == TargetDrift::Error && end.base(target) != end.value(target).as_ref()
+    };
+    // What left the scope with a drift tells it from then on.
+    let is_linked = pair.state == PairState::Linked;
+    (is_linked && !rules.mappings.iter().any(is_so))
+        .then(|| format!("E2.3: {field} of the {target} is said to drift: {pair:?}"))
 }
 
 /// A field of a record that one mapping writes and none reads.
@@ -66,10 +80,6 @@ impl End<'_> {
         // A blank that was never agreed on overwrites nothing.
         if self.base(side).map_or(!source.is_blank(), |base| *base != source) {
             return Some(format!("E2.3: the target was not told: {what}"));
-        }
-        let told = self.pair.trouble.as_ref().and_then(|trouble| trouble.field.as_ref());
-        if told == Some(self.mapping.field(target)) && self.base(target) == Some(&now) {
-            return Some(format!("E2.3: it is said to drift: {what}"));
         }
         if loosely(&now) == loosely(&source) || self.base(side).is_none() {
             return None;
@@ -121,7 +131,8 @@ pub(crate) fn drift_is_left_alone(simulation: &Simulation) -> Vec<String> {
             let again = sent.windows(2).filter(|two| two[1].is_again(&two[0], source, mapping.field(target.other())));
             breaches.extend(again.map(|two| {
                 let at = two.iter().map(|sent| sent.entry.at).collect::<Vec<_>>();
-                format!("E2.3: {} is written to {:?} again: {at:?}", two[1].value, two[1].entry.record())
+                let Sent { entry, change } = &two[1];
+                format!("E2.3: {} is written to {:?} again, {:?}: {at:?}", change.after, entry.record(), change.why)
             }));
         }
     }
@@ -131,13 +142,13 @@ pub(crate) fn drift_is_left_alone(simulation: &Simulation) -> Vec<String> {
 /// A value that was written to a target.
 struct Sent<'a> {
     entry: &'a JournalEntry,
-    value: &'a Value,
+    change: &'a FieldChange,
 }
 
 impl<'a> Sent<'a> {
     fn of(entry: &'a JournalEntry, field: &FieldName) -> Option<Self> {
         let change = entry.change.fields.iter().find(|change| change.field == *field)?;
-        Some(Self { entry, value: &change.after })
+        Some(Self { entry, change })
     }
 
     /// True if the same was written to the same record before, and its source said nothing else since.
@@ -147,8 +158,8 @@ impl<'a> Sent<'a> {
         let counts =
             |number: usize| past[number].at <= self.entry.at && past.get(number + 1).is_none_or(|next| next.at >= from);
         let says_it =
-            |number: usize| past[number].cells.as_ref().and_then(|cells| cells.get(field)) == Some(self.value);
-        let same = before.entry.record() == self.entry.record() && before.value == self.value;
+            |number: usize| past[number].cells.as_ref().and_then(|cells| cells.get(field)) == Some(&self.change.after);
+        let same = before.entry.record() == self.entry.record() && before.change.after == self.change.after;
         same && (0..past.len()).filter(|number| counts(*number)).all(says_it)
     }
 }

@@ -4,7 +4,7 @@ use syncline_core::{DeletePolicy, Direction, Index, MappingRule, Rules, Side, Ta
 use syncline_runner::Operation;
 
 use crate::chance::Chance;
-use crate::script::{RuleChange, Script};
+use crate::script::{RuleChange, Script, Visit};
 use crate::stage::State;
 
 /// Sets the row of chance that tells which histories are one-way apart from all others of a seed.
@@ -38,6 +38,15 @@ pub(crate) fn draw(seed: u64, script: &mut Script) {
             visit.change = Some(RuleChange::Direction(now));
         }
     }
+}
+
+/// Makes a history go both ways. Returns false, and changes nothing, if it does.
+pub(crate) fn cut(script: &mut Script) -> bool {
+    let turns = |visit: &Visit| matches!(visit.change, Some(RuleChange::Direction(_)));
+    let is_one_way = script.rules.direction != Direction::Both || script.visits.iter().any(turns);
+    script.rules.direction = Direction::Both;
+    script.visits.iter_mut().filter(|visit| turns(visit)).for_each(|visit| visit.change = None);
+    is_one_way
 }
 
 /// Returns the rules as the configuration makes them for their direction: it takes nothing that could never happen, and

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::application::Manner;
 use crate::history::play;
+use crate::one_way;
 use crate::script::Script;
 
 /// Takes one thing out of a script.
@@ -34,6 +35,8 @@ pub enum Cut {
     Run(usize),
     /// Nobody changes the rules.
     Rules,
+    /// It goes both ways all the time.
+    OneWay,
     /// Only so many records are there at the beginning.
     Records(usize),
     /// The happening with this number does not happen.
@@ -58,6 +61,7 @@ impl fmt::Display for Cut {
             Cut::Replies => write!(f, "replies"),
             Cut::Run(number) => write!(f, "run:{number}"),
             Cut::Rules => write!(f, "rules"),
+            Cut::OneWay => write!(f, "one-way"),
             Cut::Records(count) => write!(f, "records:{count}"),
             Cut::Happening(number) => write!(f, "happening:{number}"),
             Cut::Left(number) => write!(f, "left:{number}"),
@@ -85,6 +89,7 @@ impl FromStr for Cut {
             "replies" => Cut::Replies,
             "run" => Cut::Run(number),
             "rules" => Cut::Rules,
+            "one-way" => Cut::OneWay,
             "records" => Cut::Records(number),
             "happening" => Cut::Happening(number as u64),
             "left" => Cut::Left(number),
@@ -131,6 +136,7 @@ impl Cut {
             Cut::Fault => script.visits.iter_mut().filter_map(|visit| visit.fault.take()).count() > 0,
             Cut::Crash => script.visits.iter_mut().filter_map(|visit| visit.crash.take()).count() > 0,
             Cut::Rules => script.visits.iter_mut().filter_map(|visit| visit.change.take()).count() > 0,
+            Cut::OneWay => one_way::cut(script),
             Cut::Run(number) if (1..=script.visits.len()).contains(number) => {
                 script.visits.remove(number - 1);
                 true
@@ -211,6 +217,7 @@ impl Search {
             Cut::Deletes,
             Cut::Fight,
             Cut::Rules,
+            Cut::OneWay,
             Cut::Orders,
             Cut::Strict,
             Cut::Replies,

@@ -1,8 +1,8 @@
 //! Small histories of syncs that go one way, or did for a while, named by their rule.
 
-use syncline_core::{Direction, MappingRule, RecordId, Side, Value};
+use syncline_core::{Direction, MappingRule, PairState, RecordId, Rules, Side, Value};
 use syncline_simulation::steps::{create, edit, partner, plain, rest, run, values, wait};
-use syncline_simulation::{Simulation, default_rules, text};
+use syncline_simulation::{Manner, Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -75,5 +75,29 @@ fn e2_3_the_next_change_of_the_source_overrules_what_was_entered_at_its_target()
     run(&simulation);
     assert_eq!(values(&simulation, &left, &right, "name"), names("Ada Byron", "Ada Byron"));
     assert_eq!(simulation.conflicts(), [], "one side alone has a say");
+    rest(&simulation);
+}
+
+#[test]
+fn b13_a_record_that_no_list_names_is_looked_up_once_more_fields_are_read() {
+    let left = Manner { complete: false, ..Manner::PLAIN };
+    let mut simulation = Simulation::new(1, left, Manner::PLAIN, default_rules());
+    let read = |simulation: &mut Simulation, rules: Rules| {
+        simulation.setup.left.fields = rules.fields(LEFT);
+        simulation.setup.right.fields = rules.fields(RIGHT);
+        simulation.setup.rules = rules;
+    };
+    let mut fewer = default_rules();
+    fewer.mappings.retain(|mapping| mapping.left.as_str() != "note");
+    read(&mut simulation, fewer);
+    let (left, _) = pair(&simulation);
+    create(&simulation, LEFT, "eve@x", "Eve");
+    run(&simulation);
+    // The read of everything for the new field takes the place of the feed that would have told.
+    simulation.stage.lock().person_deletes(LEFT, &left);
+    read(&mut simulation, default_rules());
+    run(&simulation);
+    let state = simulation.pair_of(LEFT, &left).map(|pair| pair.state);
+    assert_eq!(state, Some(PairState::Tombstone { gone: Some(LEFT), undone: false }));
     rest(&simulation);
 }
