@@ -120,6 +120,11 @@ impl Config {
         self.syncs.iter().find(|sync| *sync.name() == *name)
     }
 
+    /// True if values that `sync` writes can come back to it through other syncs (E6.5).
+    pub fn lies_in_a_circle(&self, sync: &Sync) -> bool {
+        circles::has(&self.syncs, sync)
+    }
+
     /// Gathers `list` into one report, or returns nothing to report.
     pub fn verdict(&self, list: Vec<Mistake>) -> Result<(), ConfigError> {
         if list.is_empty() { Ok(()) } else { Err(ConfigError::Mistakes(Mistakes::new(self.source.clone(), list))) }

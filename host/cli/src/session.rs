@@ -275,7 +275,9 @@ impl Session {
         let plugins = self.plugins(sync, &rules);
         let keep_conflicts_ms = sync.conflict.keep_ms;
         let guards = sync.guards;
-        Ok(SyncSetup { name: sync.name().clone(), left, right, rules, guards, transforms, plugins, keep_conflicts_ms })
+        let circle = self.config.lies_in_a_circle(sync);
+        let name = sync.name().clone();
+        Ok(SyncSetup { name, left, right, rules, guards, circle, transforms, plugins, keep_conflicts_ms })
     }
 
     /// Tells which plugins a sync uses, and in which versions.

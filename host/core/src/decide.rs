@@ -5,8 +5,8 @@
 
 use crate::merge::{Images, SideTimes};
 use crate::{
-    Agreed, Answers, Base, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Exclusion, Fate,
-    FieldChange, Lately, Members, Pair, PairState, Question, Record, RecordId, Rules, RunId, Scope, Scoped, Seen, Side,
+    Agreed, Answers, Blocked, Change, ChangeKind, Conflict, DeletePolicy, EditDelete, Exclusion, Fate, FieldChange,
+    Lately, Members, Pair, PairState, Question, Record, RecordId, Rounds, Rules, RunId, Scope, Scoped, Seen, Side,
     Truth, Why,
 };
 
@@ -59,6 +59,8 @@ pub struct Situation<'a> {
     pub clock_offset_ms: u64,
     /// What resolvers said; none before they are asked (E3.1).
     pub answers: &'a Answers,
+    /// The values of one side that came from the other (E6.5).
+    pub rounds: &'a Rounds,
     /// What was written to the pair in the last day (E6.4).
     pub lately: &'a Lately,
     /// What this sync took away on the side that is gone (E4.4).
@@ -179,7 +181,7 @@ fn single(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
 fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision {
     let pair = situation.pair;
     let gone = side.other();
-    let edited = is_edited(situation.rules, &pair.base, side, record);
+    let edited = is_edited(situation, side, record);
     let writes = situation.rules.direction.writes(gone);
     // A pair that was out of scope when its other record went stays out, unless what is left says otherwise.
     let was_in = Truth::from(!matches!(pair.state, PairState::OutOfScope { .. }));
@@ -262,8 +264,12 @@ fn farewell(record: &Record) -> Vec<FieldChange> {
 }
 
 /// True if a mapped field of `record` differs from what was agreed, or holds what never was.
-fn is_edited(rules: &Rules, base: &Base, side: Side, record: &Record) -> bool {
-    rules.mappings.iter().filter(|mapping| rules.flows_to(mapping, side.other())).any(|mapping| {
+fn is_edited(situation: &Situation<'_>, side: Side, record: &Record) -> bool {
+    let (rules, base) = (situation.rules, &situation.pair.base);
+    // What came from the other side was an edit there, if one at all (E6.5).
+    let came_round = |index: usize| situation.rounds.get(&index).is_some_and(|round| round.side == side);
+    let mappings = rules.mappings.iter().enumerate().filter(|(index, _)| !came_round(*index));
+    mappings.filter(|(_, mapping)| rules.flows_to(mapping, side.other())).any(|(_, mapping)| {
         let field = mapping.field(side);
         match (record.get(field), base.side(side).get(field)) {
             (Some(value), Some(cell)) => *value != cell.value,

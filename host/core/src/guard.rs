@@ -366,6 +366,7 @@ mod tests {
             conflicts: Vec::new(),
             decides: Vec::new(),
             left_out: Vec::new(),
+            passages: Vec::new(),
             then: PairState::Linked,
         }
     }

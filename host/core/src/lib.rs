@@ -25,6 +25,7 @@ mod oscillation;
 mod pair;
 mod plan;
 mod policy;
+mod provenance;
 mod reason;
 mod record;
 mod rules;
@@ -56,6 +57,7 @@ pub use oscillation::{Caps, LATELY_MS, LateField, LateWrite, Lately};
 pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};
 pub use plan::{Agreed, Blocked, Change, ChangeKind, Conflict, ConflictField, Decided, FieldChange, PlanItem, Why};
 pub use policy::{Answer, Answers, ConflictPolicy, EditDelete, Question, Times};
+pub use provenance::{Holder, Origin, Passage, Provenance, Round, Rounds, round};
 pub use reason::Reason;
 pub use record::{Columns, Fate, Record, Tombstone};
 pub use rules::{

@@ -9,13 +9,14 @@ use crate::decide::{Decision, Situation};
 use crate::sets::{self, Edits, Entries};
 use crate::{
     Agreed, Blocked, Change, ChangeKind, FieldChange, FieldName, Instant, Links, Mapping, MappingRule, OnInvalid, Pair,
-    PairState, Reason, Record, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, carried, normal_form,
-    too_many,
+    PairState, Reason, Record, Round, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, carried,
+    normal_form, too_many,
 };
 
 mod conflicting;
 mod held_back;
 mod referring;
+mod rounds;
 
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
 pub type Image = Option<Result<Value, Unfit>>;
@@ -54,12 +55,14 @@ pub struct Touched {
     pub right: bool,
     /// The mapping is new or was changed since the pair was in step (E2.9).
     pub renewed: bool,
+    /// One side has its value from the other (E6.5).
+    pub round: Option<Round>,
 }
 
 impl Touched {
     /// True if there is something to decide.
     pub fn any(self) -> bool {
-        self.known && (!self.based || self.left || self.right || self.renewed)
+        self.known && (!self.based || self.left || self.right || self.renewed || self.round.is_some())
     }
 
     fn side(self, side: Side) -> bool {
@@ -84,11 +87,11 @@ pub fn diff(rules: &Rules, since: &[RunId], pair: &Pair, left: &Record, right: &
                 let (left, right) = (*left_value != left_base.value, *right_value != right_base.value);
                 // Nobody edited it, so neither side is newer than the other: compared as at first pairing.
                 let anew = renewed && !left && !right;
-                Touched { known: true, based: !anew, left: left || anew, right: right || anew, renewed }
+                Touched { known: true, based: !anew, left: left || anew, right: right || anew, renewed, round: None }
             }
             _ => {
                 let renewed = pair.base.left.values().any(|cell| cell.run < since);
-                Touched { known: true, based: false, left: true, right: true, renewed }
+                Touched { known: true, based: false, left: true, right: true, renewed, round: None }
             }
         }
     };
@@ -97,7 +100,12 @@ pub fn diff(rules: &Rules, since: &[RunId], pair: &Pair, left: &Record, right: &
 
 /// Merges a pair of which both records are there.
 pub(crate) fn merge(situation: &Situation<'_>, left: &Record, right: &Record) -> Decision {
-    let touched = diff(situation.rules, situation.since, situation.pair, left, right);
+    let mut touched = diff(situation.rules, situation.since, situation.pair, left, right);
+    for (index, round) in situation.rounds {
+        if let Some(touched) = touched.get_mut(*index) {
+            rounds::take_into_account(touched, *round);
+        }
+    }
     let mut merging = Merging { situation, left, right, touched, fields: [Vec::new(), Vec::new()], decision: None };
     for unit in units(situation.rules) {
         merging.unit(&unit);
@@ -224,6 +232,7 @@ impl Merging<'_> {
         }
         if let [index] = members[..]
             && self.is_set(index)
+            && self.touched[index].round.is_none()
         {
             return if self.mapping(index).joins_references() { self.links(index) } else { self.set(index) };
         }
@@ -332,8 +341,14 @@ impl Merging<'_> {
         sets::edits(&Entries { now, base: base.map(|cell| &cell.value) }, mapping.compare)
     }
 
-    /// Decides one mapping by itself, by the table of E2.2 and the rules of E2.4.
+    /// Decides one mapping by itself.
     fn take(&self, index: usize) -> Take {
+        let take = self.by_rule(index);
+        self.touched[index].round.map_or(take, |round| rounds::without_return(take, round))
+    }
+
+    /// Decides it by the table of E2.2 and the rules of E2.4.
+    fn by_rule(&self, index: usize) -> Take {
         let touched = self.touched[index];
         let (Some(left), Some(right)) = (self.value(Side::Left, index), self.value(Side::Right, index)) else {
             return Take::Nothing;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Chosen, FieldName, Instant, Linked, Pair, PairId, PairState, Reason, RecordId, Side, Value, Version};
+use crate::{
+    Chosen, FieldName, Instant, Linked, Pair, PairId, PairState, Passage, Reason, RecordId, Side, Value, Version,
+};
 
 /// Why a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,6 +245,8 @@ pub struct PlanItem {
     pub decides: Vec<u64>,
     /// The fields that are left out, and why.
     pub left_out: Vec<Blocked>,
+    /// Where the written values come from; empty outside of circles of syncs (E6.5).
+    pub passages: Vec<Passage>,
     /// The state of the pair once the changes are done.
     pub then: PairState,
 }
@@ -261,6 +265,7 @@ impl PlanItem {
             conflicts: Vec::new(),
             decides: Vec::new(),
             left_out: Vec::new(),
+            passages: Vec::new(),
             then,
         }
     }
@@ -320,6 +325,7 @@ mod tests {
                 conflicts: Vec::new(),
                 decides: Vec::new(),
                 left_out: Vec::new(),
+                passages: Vec::new(),
                 then: PairState::Linked,
             };
             item.retain_agreed(|agreed, _| agreed.left.as_str() != "street");

@@ -27,6 +27,7 @@ mod look_up;
 mod mapped;
 mod masking;
 mod notice;
+mod origins;
 pub mod outbox;
 mod owners;
 mod pairing;

@@ -18,7 +18,7 @@ use crate::mapped::Mapper;
 use crate::running::Running;
 use crate::setup::Event;
 use crate::totals::Place;
-use crate::{Batch, Failure, lately, resolvers, revive, waiting};
+use crate::{Batch, Failure, lately, origins, resolvers, revive, waiting};
 
 mod prepare;
 mod work;
@@ -82,6 +82,7 @@ async fn plan_page(
         works.iter_mut().for_each(|work| work.was_waiting = known.contains(&work.id));
     }
     revive::find_taken(running, &mut works).await?;
+    origins::find_rounds(running, &mut works).await?;
     let open = OpenConflicts::read(&running.synced, works.iter().map(|work| &work.pair)).await?;
     let mut decisions: Vec<Decision> = {
         let before = running.scope_before();
@@ -128,7 +129,7 @@ async fn ask_times(running: &Running<'_>, works: &mut [Work], decisions: &mut [D
                 .await?;
             for (&index, times) in chunk.iter().zip(times) {
                 let known = fields.iter().cloned().zip(times).filter_map(|(field, at)| Some((field, at?)));
-                works[index].times[side.pick(0, 1)] = known.collect();
+                works[index].set_times(side, known.collect());
             }
         }
     }
@@ -194,6 +195,7 @@ fn put_into_plan(
         right: work.pair.right.clone(),
         chosen: work.pair.chosen.clone().filter(|_| work.pair.base == Base::default()),
         seen: seen(Side::BOTH.map(|side| work.record(side)), &decision.agreed),
+        passages: origins::passages(running, &work, &decision.changes),
         changes: decision.changes,
         agreed: decision.agreed,
         conflicts: decision.conflicts,

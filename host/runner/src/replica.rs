@@ -2,12 +2,12 @@
 //!
 //! Invariant: a row, its place in the change sequence and its match keys change together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{
-    Columns, Fate, FieldName, Instant, KeyDigest, KeyField, KeyForm, Record, RecordId, Tombstone, Value, Version,
-    key_digest,
+    Columns, Fate, FieldName, Instant, KeyDigest, KeyField, KeyForm, Provenance, Record, RecordId, Tombstone, Value,
+    Version, key_digest,
 };
 
 use crate::codec::{self, PAGE_ROWS};
@@ -25,6 +25,8 @@ struct StoredRow {
     created_at: Option<Instant>,
     modified_at: Option<Instant>,
     body: Body,
+    /// Where values came from, as far as syncs in a circle wrote them (E6.5).
+    provenance: Vec<Provenance>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ enum Body {
         identity: Option<KeyDigest>,
     },
 }
+
+/// Where values came from that were written just now, by record.
+pub(crate) type Written = BTreeMap<RecordId, Vec<Provenance>>;
 
 /// What is known of one record.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,18 +128,19 @@ impl<'a> Replica<'a> {
         sequence: &mut u64,
         batch: &mut Batch,
     ) -> Result<Applied, StoreError> {
-        self.take_in(table, tombstones, sequence, batch, false).await
+        self.take_in(table, tombstones, sequence, batch, None).await
     }
 
     /// The same for rows that may know less than a read does: cells that are unknown in them stay as they were.
-    pub async fn teach(
+    pub(crate) async fn teach(
         &self,
         table: Table,
+        written: &Written,
         tombstones: &[Tombstone],
         sequence: &mut u64,
         batch: &mut Batch,
     ) -> Result<Applied, StoreError> {
-        self.take_in(table, tombstones, sequence, batch, true).await
+        self.take_in(table, tombstones, sequence, batch, Some(written)).await
     }
 
     async fn take_in(
@@ -143,7 +149,7 @@ impl<'a> Replica<'a> {
         tombstones: &[Tombstone],
         sequence: &mut u64,
         batch: &mut Batch,
-        partial: bool,
+        taught: Option<&Written>,
     ) -> Result<Applied, StoreError> {
         let mut applied = Applied::default();
         let positions = self.positions(&table.columns);
@@ -159,7 +165,7 @@ impl<'a> Replica<'a> {
                 continue;
             }
             let id = row.id.clone();
-            let after = self.stored(row, &positions, before.as_ref(), partial);
+            let after = self.stored(row, &positions, before.as_ref(), taught);
             self.write(&id, before, after, sequence, batch, &mut touched, &mut applied);
         }
         for tombstone in tombstones {
@@ -173,6 +179,7 @@ impl<'a> Replica<'a> {
             let after = StoredRow {
                 body: Body::Gone { fate: tombstone.fate.clone(), at: tombstone.at, identity },
                 version: None,
+                provenance: Vec::new(),
                 ..before.clone()
             };
             self.write(&tombstone.id, Some(before), after, sequence, batch, &mut touched, &mut applied);
@@ -227,6 +234,12 @@ impl<'a> Replica<'a> {
         Ok(!self.rows_with_prefix(&prefix, 1).await?.is_empty())
     }
 
+    /// Reads where the values of records came from.
+    pub(crate) async fn provenance(&self, ids: &[RecordId]) -> Result<Vec<Vec<Provenance>>, StoreError> {
+        let rows = self.rows(ids).await?;
+        Ok(rows.into_iter().map(|row| row.map(|row| row.provenance).unwrap_or_default()).collect())
+    }
+
     async fn rows(&self, ids: &[RecordId]) -> Result<Vec<Option<StoredRow>>, StoreError> {
         codec::load_all(self.store, ids.iter().map(|id| codec::replica(self.space, id)).collect()).await
     }
@@ -256,32 +269,49 @@ impl<'a> Replica<'a> {
         self.layout.columns.iter().map(|name| columns.iter().position(|column| column == name)).collect()
     }
 
-    /// Makes the row to store; columns that the page does not have stay as they were, and with `partial` unknown cells too.
+    /// Makes the row to store; columns that the page does not have stay as they were, and of what is taught unknown cells too.
     fn stored(
         &self,
         mut row: Row,
         positions: &[Option<usize>],
         before: Option<&StoredRow>,
-        partial: bool,
+        taught: Option<&Written>,
     ) -> StoredRow {
         let known = match before {
             Some(StoredRow { layout, body: Body::Here(cells), .. }) if *layout == self.layout.number => Some(cells),
             _ => None,
         };
         let cells = positions.iter().enumerate().map(|(index, position)| match position {
-            Some(position) if !partial || row.cells.get(*position).is_some_and(Option::is_some) => {
+            Some(position) if taught.is_none() || row.cells.get(*position).is_some_and(Option::is_some) => {
                 row.cells.get_mut(*position).and_then(Option::take)
             }
             _ => known.and_then(|cells| cells.get(index).cloned().flatten()),
         });
+        let cells: Vec<Option<Value>> = cells.collect();
+        let new = taught.and_then(|taught| taught.get(&row.id)).map_or(&[][..], Vec::as_slice);
+        let known = before.map_or(&[][..], |before| &before.provenance);
         StoredRow {
             layout: self.layout.number,
             sequence: 0,
             version: row.version.take(),
             created_at: row.created_at,
             modified_at: row.modified_at,
-            body: Body::Here(cells.collect()),
+            provenance: self.provenance_of(&cells, new, known),
+            body: Body::Here(cells),
         }
+    }
+
+    /// Keeps of what is known of where values came from what is about those that are there.
+    ///
+    /// Invariant: another value takes it away for good, also if the first one comes back: then somebody entered it.
+    fn provenance_of(&self, cells: &[Option<Value>], new: &[Provenance], known: &[Provenance]) -> Vec<Provenance> {
+        let is_there = |known: &&Provenance| {
+            let cell = self.columns.position(&known.field).and_then(|position| cells.get(position));
+            // What is not known of a field for now does not say that it changed.
+            cell.is_some_and(|cell| cell.as_ref().is_none_or(|value| value.fingerprint() == known.value))
+        };
+        let is_older = |known: &&Provenance| !new.iter().any(|new| new.field == known.field);
+        new.iter().chain(known.iter().filter(is_older)).filter(is_there).cloned().collect()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two halves of a row, and the four things that it moves")]

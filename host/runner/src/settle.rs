@@ -12,12 +12,12 @@ use crate::conflicts::{self, OpenConflicts};
 use crate::owners::Owners;
 use crate::planning::{left_out, new_trouble};
 use crate::push::{self, Pending};
-use crate::replica::Known;
+use crate::replica::{Known, Written};
 use crate::running::{BudgetWait, RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
 use crate::totals::Place;
-use crate::{Batch, Failure, Row, Table, masking, untold};
+use crate::{Batch, Failure, Row, Table, masking, origins, untold};
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
 const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
@@ -27,6 +27,8 @@ const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
 struct Lessons {
     stored: Vec<Stored>,
     gone: Vec<Tombstone>,
+    /// Where written values came from.
+    written: Written,
 }
 
 /// Settles a page.
@@ -104,6 +106,10 @@ fn settle_item(
             pair.last_write = pair.last_write.max(Some(entry.id()));
         }
         if let Sent::Done(done) = sent {
+            let written = origins::written(&pending.item.passages, entry, done);
+            if !written.is_empty() {
+                lessons[entry.change.side.pick(0, 1)].written.insert(done.id.clone(), written);
+            }
             take_over(running, pair, entry, done, lessons);
         }
     }
@@ -203,7 +209,7 @@ fn left_behind(done: &Done, field: &FieldName, sent: &Value) -> Value {
 }
 
 /// What stands in a written field now: as stored where that is known, else as sent (E6.1).
-fn written(done: &Done, field: &FieldName, sent: &Value) -> Value {
+pub(crate) fn written(done: &Done, field: &FieldName, sent: &Value) -> Value {
     done.stored.as_ref().and_then(|stored| stored.get(field)).unwrap_or(sent).clone()
 }
 
@@ -407,7 +413,7 @@ async fn learn(running: &mut Running<'_>, side: Side, lessons: Lessons, batch: &
     // Several lessons about one record: the last one counts.
     let rows: BTreeMap<RecordId, Row> = rows.map(|row| (row.id.clone(), row)).collect();
     let table = Table { columns: columns.clone(), rows: rows.into_values().collect() };
-    let applied = endpoint.replica().teach(table, &lessons.gone, &mut sequence, batch).await?;
+    let applied = endpoint.replica().teach(table, &lessons.written, &lessons.gone, &mut sequence, batch).await?;
     endpoint.state.sequence = sequence;
     endpoint.count(&applied);
     endpoint.add_state(batch);

@@ -55,6 +55,8 @@ pub struct SyncSetup {
     pub rules: Rules,
     /// What its plans are held against.
     pub guards: Guards,
+    /// True if it lies in a circle of syncs: then it keeps where values came from (E6.5).
+    pub circle: bool,
     /// The transforms that the rules name.
     pub transforms: BTreeMap<TransformUse, Arc<dyn Transform>>,
     /// The versions of the connectors and of these.

@@ -322,6 +322,7 @@ impl Simulation {
             right: side(Side::Right),
             rules: rules.clone(),
             guards: operator::lenient(),
+            circle: false,
             transforms: BTreeMap::new(),
             plugins: Plugins::default(),
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,

@@ -1,11 +1,11 @@
-//! Two automations that argue, writes that come too often, and syncs in a circle (E6.4, E6.5), named by their rule.
+//! Two automations that argue, and writes that come too often (E6.4).
 
 use syncline_core::{
     Caps, Decided, DeletePolicy, EditDelete, MappingRule, Reason, RecordId, Rules, Side, Standing, TargetDrift, Value,
 };
-use syncline_runner::{ApproveAll, Dispute, RunReport, RunRequest, SideSetup, SyncSetup, find_conflicts, report};
+use syncline_runner::{RunReport, report};
 use syncline_simulation::steps::{plain, values, wait};
-use syncline_simulation::{Automation, Manner, Simulation, SyncWrite, Trick, check, default_rules, text};
+use syncline_simulation::{Automation, Simulation, SyncWrite, Trick, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -257,125 +257,4 @@ fn e6_4_a_record_has_its_cap_too_and_caps_are_for_the_user_to_set() {
     }
     let moved: usize = Side::BOTH.iter().map(|side| writes_of(&simulation, *side, "name")).sum();
     assert!(moved >= 40, "without caps it goes on for ever: {moved}");
-}
-
-/// Three applications in a circle: A with B, B with C, C with A. A and B are the sides of `first`, C is the left one of
-/// `second`.
-struct Circle {
-    first: Simulation,
-    second: Simulation,
-    syncs: [SyncSetup; 3],
-}
-
-impl Circle {
-    fn new(rewrites: [bool; 3]) -> Self {
-        let manner = |number: usize| Manner { rewrites: rewrites[number], ..Manner::PLAIN };
-        let first = Simulation::new(1, manner(0), manner(1), two_way());
-        let second = Simulation::new(2, manner(2), Manner::PLAIN, two_way());
-        let (a, b) = (first.setup.left.clone(), first.setup.right.clone());
-        let mut c: SideSetup = second.setup.left.clone();
-        c.endpoint.connection = "third".into();
-        let sync = |name: &str, left: &SideSetup, right: &SideSetup| SyncSetup {
-            name: name.into(),
-            left: left.clone(),
-            right: right.clone(),
-            ..first.setup.clone()
-        };
-        let syncs = [sync("ab", &a, &b), sync("bc", &b, &c), sync("ca", &c, &a)];
-        Self { first, second, syncs }
-    }
-
-    fn run(&self, number: usize) -> u64 {
-        self.first.stage.lock().now += 600_000;
-        let now = self.first.stage.lock().now;
-        self.second.stage.lock().now = now;
-        let request = RunRequest { approve: &ApproveAll, only: None, answer: None };
-        let run = syncline_runner::run(&self.first.context, &self.syncs[number], &request);
-        wait(run).expect("nothing goes wrong in this run").record.tally.writes()
-    }
-
-    /// Runs the three in turn until a whole turn writes nothing; returns the turns that wrote.
-    fn rest(&self, order: [usize; 3]) -> usize {
-        let turn = || order.iter().map(|number| self.run(*number)).sum::<u64>();
-        (0..8).find(|_| turn() == 0).expect("values travel for ever")
-    }
-
-    fn names(&self) -> Vec<Vec<String>> {
-        let names = |simulation: &Simulation, side: Side| {
-            let state = simulation.stage.lock();
-            let name = |id: &RecordId| state.value(side, id, "name").map_or_else(String::new, |name| name.to_string());
-            state.ids(side).iter().map(name).collect()
-        };
-        vec![names(&self.first, LEFT), names(&self.first, RIGHT), names(&self.second, LEFT)]
-    }
-}
-
-fn two_way() -> Rules {
-    let mut rules = default_rules();
-    // Serial numbers belong to one side of a simulation, and here are three.
-    rules.mappings.retain(|mapping| !mapping.left.as_str().ends_with("serial"));
-    rules.mappings.iter_mut().for_each(|mapping| mapping.rule = MappingRule::TwoWay);
-    rules
-}
-
-/// A value that comes back to where it began agrees with what is there, unless somebody edited it meanwhile (below).
-#[test]
-fn e6_5_a_circle_with_a_hub_comes_to_rest_and_no_value_travels_for_ever() {
-    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
-        for rewrites in [[false; 3], [false, true, false], [true, false, true]] {
-            let circle = Circle::new(rewrites);
-            let id = circle.first.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
-            circle.rest(order);
-            assert_eq!(circle.names(), [["ada"], ["ada"], ["ada"]], "{order:?} {rewrites:?}: one record each");
-            circle.first.stage.lock().person_edits(LEFT, &id, "name", "Countess ");
-            let turns = circle.rest(order);
-            assert!(turns <= 3, "{order:?} {rewrites:?}: {turns} turns");
-            let names: Vec<String> = circle.names().concat().iter().map(|name| name.trim().to_lowercase()).collect();
-            assert_eq!(names, ["countess"; 3], "{order:?} {rewrites:?}");
-            assert_eq!(circle.rest([0, 1, 2]), 0, "and it stays so");
-        }
-    }
-}
-
-/// An edit at A sets out for B and C; before it has come round, A is edited again. Where C meets A, C holds A's own older
-/// value and A the newer one: both differ from what these two agreed on, so it is a conflict like any other (E3). The sync
-/// wrote C after A was edited, so by time the older value wins, and the edit is kept with the conflict as the one that lost.
-#[test]
-fn e6_5_e3_4_an_edit_that_meets_its_own_older_value_in_a_circle_is_kept_with_the_conflict() {
-    let circle = Circle::new([false; 3]);
-    let id = circle.first.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
-    circle.rest([0, 1, 2]);
-    let edit = |name: &str| {
-        let mut state = circle.first.stage.lock();
-        state.now += 10_000;
-        state.person_edits(LEFT, &id, "name", name);
-    };
-    edit("Ada 1");
-    circle.run(0);
-    edit("Ada 2");
-    circle.run(1);
-    circle.run(2);
-    let found = find_conflicts(circle.first.store.as_ref(), &circle.syncs[2].name, &id, None, Dispute::Decided);
-    let found = wait(found).expect("a conflict is kept");
-    let [kept] = &found[..] else { panic!("one conflict: {found:?}") };
-    assert_eq!(kept.conflict.decided.winner(), Some(LEFT), "C, which was written last");
-    let [field] = &kept.conflict.fields[..] else { panic!("one field: {kept:?}") };
-    assert_eq!((&field.left, &field.right), (&text("Ada 1"), &text("Ada 2")), "the edit is kept");
-    circle.rest([0, 1, 2]);
-    assert_eq!(circle.names(), [["Ada 1"], ["Ada 1"], ["Ada 1"]]);
-}
-
-/// The same where the second edit is later than the last write: by time it wins, and goes round itself.
-#[test]
-fn e6_5_an_edit_later_than_the_value_that_comes_round_wins() {
-    let circle = Circle::new([false; 3]);
-    let id = circle.first.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
-    circle.rest([0, 1, 2]);
-    circle.first.stage.lock().person_edits(LEFT, &id, "name", "Ada 1");
-    circle.run(0);
-    circle.run(1);
-    circle.first.stage.lock().now += 10_000;
-    circle.first.stage.lock().person_edits(LEFT, &id, "name", "Ada 2");
-    circle.rest([2, 0, 1]);
-    assert_eq!(circle.names(), [["Ada 2"], ["Ada 2"], ["Ada 2"]]);
 }

@@ -4,8 +4,8 @@
 //! one of them is a `hub`: somebody knows of it. Two syncs over the same two endpoints are a circle too.
 //! Invariant: a value does not travel for ever in a circle either. A write is planned only where the target does not hold
 //! the value, and each side has its own base, so a value that comes back to where it began agrees with what is there.
-//! If it was edited there again meanwhile, its own older value meets the edit as a conflict: the policy decides, by time the
-//! older value may win, since the sync wrote it later, and the edit is then kept with the conflict (E3.4), to be flipped.
+//! If it was edited there again meanwhile, what comes round is known for its own older value, and is no edit: the runs of
+//! these syncs keep where values came from.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,6 +23,12 @@ pub(super) fn mistakes(syncs: &[Sync]) -> Vec<Mistake> {
         way.map(|(from, back)| mistake(sync, from, &back))
     };
     syncs.iter().enumerate().filter_map(closes).collect()
+}
+
+/// True if other syncs lead back to where this one takes its values from; hubs do as well.
+pub(super) fn has(syncs: &[Sync], sync: &Sync) -> bool {
+    let others: Vec<&Sync> = syncs.iter().filter(|other| other.active && other.name() != sync.name()).collect();
+    ways(sync).any(|(from, to)| path(&others, to, from).is_some())
 }
 
 /// The ways that values take through a sync.
@@ -69,7 +75,7 @@ mod tests {
     use crate::config::{parse, report};
 
     /// Each sync: left, right, direction, and what else stands in it.
-    fn circles(syncs: &[(&str, &str, &str, &str)]) -> usize {
+    fn source(syncs: &[(&str, &str, &str, &str)]) -> String {
         let mut text = String::new();
         for name in ["a", "b", "c", "d"] {
             text.push_str(&format!("[connections.{name}]\nconnector = \"carddav\"\n"));
@@ -80,7 +86,11 @@ mod tests {
                  \"{right}\", object = \"contacts\" }}\ndirection = \"{direction}\"\n{more}\n"
             ));
         }
-        let Err(mistakes) = parse(text, Path::new("syncline.toml")) else { return 0 };
+        text
+    }
+
+    fn circles(syncs: &[(&str, &str, &str, &str)]) -> usize {
+        let Err(mistakes) = parse(source(syncs), Path::new("syncline.toml")) else { return 0 };
         let shown = report::render(&mistakes, false);
         assert_eq!(shown.matches("closes a circle").count(), mistakes.list.len(), "{shown}");
         mistakes.list.len()
@@ -106,6 +116,27 @@ mod tests {
             (vec![("a", "b", both, ""), ("b", "c", both, ""), ("c", "d", both, ""), ("d", "a", both, "")], 1),
         ] {
             assert_eq!(circles(&syncs), expected, "{syncs:?}");
+        }
+    }
+
+    #[test]
+    fn e6_5_a_sync_lies_in_a_circle_if_others_lead_its_values_back_to_it() {
+        let both = "both";
+        for (syncs, expected) in [
+            (vec![("a", "b", both, ""), ("b", "c", both, "")], "no no"),
+            (vec![("a", "b", both, ""), ("b", "c", both, ""), ("c", "a", both, "hub = true")], "yes yes yes"),
+            (vec![("a", "b", both, ""), ("b", "c", both, ""), ("c", "a", both, "active = false")], "no no yes"),
+            (vec![("a", "b", "to-right", ""), ("b", "c", "to-right", ""), ("a", "c", "to-right", "")], "no no no"),
+            // What hangs on a circle is not in it.
+            (
+                vec![("a", "b", both, ""), ("b", "c", both, ""), ("c", "a", both, "hub = true"), ("a", "d", both, "")],
+                "yes yes yes no",
+            ),
+            (vec![("a", "b", both, ""), ("b", "a", both, "hub = true")], "yes yes"),
+        ] {
+            let config = parse(source(&syncs), Path::new("syncline.toml")).expect("hubs make these fine");
+            let lies = config.syncs.iter().map(|sync| if config.lies_in_a_circle(sync) { "yes" } else { "no" });
+            assert_eq!(lies.collect::<Vec<_>>().join(" "), expected, "{syncs:?}");
         }
     }
 }

@@ -196,6 +196,7 @@ impl Stage {
             keep_conflicts_ms: SyncSetup::KEEP_CONFLICTS_MS,
             rules,
             guards: sync.guards,
+            circle: false,
         }
     }
 

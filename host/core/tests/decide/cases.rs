@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use syncline_core::{
     Answer, ChangeKind, Conflict, ConflictPolicy, Decided, Decision, DeletePolicy, Direction, EditDelete, Exclusion,
     Fate, Field, FieldName, FieldType, InclusionList, Index, KeyField, KeyForm, KeyTuple, Leave, ListId, Mapping,
-    MappingRule, MergeForm, OnInvalid, PairState, ParsedFilter, RecordId, Ruling, RunId, Schema, Scope, Side,
+    MappingRule, MergeForm, OnInvalid, PairState, ParsedFilter, RecordId, Round, Ruling, RunId, Schema, Scope, Side,
     SideTimes, Step, Taken, TargetDrift, Times, TransformUse, Value, Why, Writable,
 };
 
@@ -61,7 +61,7 @@ fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
 
 fn read(given: &str) -> World {
     let world = World::new(rules(Vec::new()), here(&[]), here(&[]));
-    let mut case = Case { world, named: Vec::new(), answers: Vec::new(), renewed: Vec::new() };
+    let mut case = Case { world, named: Vec::new(), answers: Vec::new(), renewed: Vec::new(), rounds: Vec::new() };
     for words in lines(given) {
         let (word, rest) = (words[0], &words[1..]);
         let is_known =
@@ -78,6 +78,7 @@ struct Case<'a> {
     named: Vec<&'a str>,
     answers: Vec<(&'a str, &'a str)>,
     renewed: Vec<&'a str>,
+    rounds: Vec<(&'a str, Round)>,
 }
 
 impl<'a> Case<'a> {
@@ -171,6 +172,11 @@ impl<'a> Case<'a> {
             "state" => self.world.pair.state = read_state(rest),
             "answer" => self.answers.extend(pairs(rest)),
             "renewed" => self.renewed.extend(rest),
+            // `round left name`: the left has it from the right, which holds it yet, or holds something else `since`.
+            "round" => {
+                let round = Round { side: word_side(rest[0]), holds: rest.get(2) != Some(&"since") };
+                self.rounds.push((rest[1], round));
+            }
             "taken" => {
                 let comes_back = rest == ["restorable"];
                 self.world.taken = Some(Taken { record: RecordId::from("r"), raw: Some("raw".to_owned()), comes_back });
@@ -181,7 +187,7 @@ impl<'a> Case<'a> {
     }
 
     fn into_world(self) -> World {
-        let Self { mut world, named, answers, renewed } = self;
+        let Self { mut world, named, answers, renewed, rounds } = self;
         for field in named {
             if !world.rules.mappings.iter().any(|mapping| mapping.left.as_str() == field) {
                 world.rules.mappings.push(mapping(field, MappingRule::TwoWay));
@@ -190,6 +196,8 @@ impl<'a> Case<'a> {
         for (index, mapping) in world.rules.mappings.iter().enumerate() {
             let own = answers.iter().filter(|(field, _)| *field == mapping.left.as_str());
             world.answers.extend(own.map(|(_, answer)| (index, read_answer(answer))));
+            let own = rounds.iter().filter(|(field, _)| *field == mapping.left.as_str());
+            world.rounds.extend(own.map(|(_, round)| (index, *round)));
         }
         let is_renewed = |mapping: &Mapping| renewed.contains(&mapping.left.as_str());
         world.since =

@@ -3,6 +3,7 @@
 mod cases;
 mod filters;
 mod properties;
+mod rounds;
 mod sets;
 mod support;
 mod table;

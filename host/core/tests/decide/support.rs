@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use syncline_core::{
     Agreed, Answers, Base, Caps, ChangeKind, Columns, ConflictPolicy, Decision, DeletePolicy, Direction, EditDelete,
     Fate, FieldName, Image, Images, Index, Lately, Leave, Mapping, MappingRule, Matching, Members, Pair, PairState,
-    Presence, Record, RecordId, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times, TransformUse,
-    Unfit, Value, Version, decide, diff,
+    Presence, Record, RecordId, Rounds, Rules, RunId, Scope, Side, SideTimes, Situation, Step, Taken, Times,
+    TransformUse, Unfit, Value, Version, decide, diff,
 };
 
 /// One side of the pair under test.
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) times: [SideTimes; 2],
     pub(crate) clock_offset_ms: u64,
     pub(crate) answers: Answers,
+    pub(crate) rounds: Rounds,
     pub(crate) lately: Lately,
     pub(crate) taken: Option<Taken>,
     /// Since which run the mappings are what they are.
@@ -103,6 +104,7 @@ impl World {
             times: Default::default(),
             clock_offset_ms: 0,
             answers: Answers::new(),
+            rounds: Rounds::new(),
             lately: Lately::default(),
             taken: None,
             since: Vec::new(),
@@ -179,6 +181,7 @@ impl World {
             right_times: &self.times[1],
             clock_offset_ms: self.clock_offset_ms,
             answers: &self.answers,
+            rounds: &self.rounds,
             lately: &self.lately,
             taken: self.taken.as_ref(),
             left_members: &self.members[0],

@@ -35,7 +35,7 @@ fn values() -> [Option<Value>; 4] {
     [None, Some(Value::Clear), Some(text("a")), Some(text("b"))]
 }
 
-fn worlds() -> Vec<World> {
+pub(crate) fn worlds() -> Vec<World> {
     let field = FieldName::from("f");
     let here = |value: &Option<Value>| {
         Standing::Here(value.iter().map(|value| (field.clone(), value.clone())).collect::<BTreeMap<_, _>>())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use syncline_core::{
-    Answers, Decision, Images, Instant, Lately, Members, Pair, PairId, Presence, Record, Rules, RunId, Scope, Side,
-    SideTimes, Situation, Taken, Touched, decide, diff,
+    Answers, Decision, Images, Instant, Lately, Members, Pair, PairId, Presence, Provenance, Record, Rounds, Rules,
+    RunId, Scope, Side, SideTimes, Situation, Taken, Touched, decide, diff,
 };
 
 use crate::counterpart::Swallowed;
@@ -23,9 +23,13 @@ pub(crate) struct Work {
     pub(crate) images: Images,
     /// Since which run each mapping is what it is (E2.9).
     since: Arc<[RunId]>,
-    pub(super) times: [SideTimes; 2],
+    pub(crate) times: [SideTimes; 2],
     /// What resolvers said about its conflicts.
     pub(crate) answers: Answers,
+    /// Where the values of each side came from (E6.5).
+    pub(crate) provenance: [Vec<Provenance>; 2],
+    /// The values of one side that came from the other.
+    pub(crate) rounds: Rounds,
     /// What was written to it in the last day.
     pub(crate) lately: Lately,
     /// What this sync took away on the side that is gone.
@@ -52,6 +56,8 @@ impl Work {
             since,
             times: Default::default(),
             answers: Answers::new(),
+            provenance: Default::default(),
+            rounds: Rounds::new(),
             lately: Lately::default(),
             taken: None,
             members: Default::default(),
@@ -85,6 +91,13 @@ impl Work {
         }
     }
 
+    /// Notes when fields changed on a side. What a sync wrote there counts from when it was entered (E6.5).
+    pub(crate) fn set_times(&mut self, side: Side, mut times: SideTimes) {
+        let entered = self.provenance[side.pick(0, 1)].iter();
+        times.extend(entered.filter_map(|known| Some((known.field.clone(), known.entered?))));
+        self.times[side.pick(0, 1)] = times;
+    }
+
     pub(crate) fn touched(&self, rules: &Rules) -> Vec<Touched> {
         match (self.record(Side::Left), self.record(Side::Right)) {
             (Some(left), Some(right)) => diff(rules, &self.since, &self.pair, left, right),
@@ -104,6 +117,7 @@ impl Work {
             right_times: &self.times[1],
             clock_offset_ms: 0,
             answers: &self.answers,
+            rounds: &self.rounds,
             lately: &self.lately,
             taken: self.taken.as_ref(),
             left_members: self.members(Side::Left),

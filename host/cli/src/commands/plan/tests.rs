@@ -22,6 +22,7 @@ fn update(pair: PairId, whys: &[Why]) -> PlanItem {
         conflicts: Vec::new(),
         decides: Vec::new(),
         left_out: Vec::new(),
+        passages: Vec::new(),
         then: PairState::Linked,
     }
 }
