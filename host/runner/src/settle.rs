@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Base, Change, ChangeKind, Conflict, Fate, FieldName, JournalEntry, Mapping, Pair, PairId, PairState,
-    Reason, RecordId, Settled, Side, Tombstone, Value, Why,
+    Agreed, Base, Change, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, Pair,
+    PairId, PairState, Reason, RecordId, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
@@ -345,60 +345,82 @@ fn fail(
     batch: &mut Batch,
 ) {
     let side = entry.change.side;
-    let now = running.context.world.now();
     let mut attempts = pair.trouble.as_ref().map_or(0, |trouble| trouble.attempts) + 1;
+    let Some(setback) = treat(running, entry, sent, lessons, &mut attempts) else { return };
+    if setback.reason != Reason::Uncertain {
+        if matches!(pair.state, PairState::Creating { .. }) {
+            pair.state = PairState::Single;
+        }
+    } else if entry.change.kind == ChangeKind::Create {
+        pair.state = PairState::Creating { run: entry.run, number: entry.number };
+    }
+    let since = pair.trouble.as_ref().map_or_else(|| running.context.world.now(), |trouble| trouble.since);
+    // What was to be written is not told by the records as they are; the journal has it all the same.
+    let schema = &running.endpoint(side).described.schema;
+    let secrets = masking::secrets_of(&entry.change, |field| masking::is_sensitive(schema, field));
+    let detail = masking::without(&setback.detail, &secrets);
+    let mut trouble = new_trouble(setback.reason, Some(side), setback.field, detail, since);
+    trouble.attempts = attempts;
+    match setback.next_at.filter(|_| attempts <= ATTEMPTS_MAX) {
+        Some(at) => {
+            trouble.next_at = Some(at);
+            running.synced.queue(batch, at, entry.pair);
+        }
+        None if setback.next_at.is_some() => trouble.reason = Reason::Dead,
+        None => {}
+    }
+    pair.trouble = Some(trouble);
+}
+
+/// Why a change was not done, and when it is tried again; at no time by itself, if none is given.
+struct Setback {
+    reason: Reason,
+    field: Option<FieldName>,
+    detail: String,
+    next_at: Option<Instant>,
+}
+
+/// Says what an answer means for the record (E8.1); nothing if it was not sent, or is done.
+fn treat(
+    running: &mut Running<'_>,
+    entry: &JournalEntry,
+    sent: Sent,
+    lessons: &mut [Lessons; 2],
+    attempts: &mut u32,
+) -> Option<Setback> {
+    let side = entry.change.side;
+    let now = running.context.world.now();
+    let again = |attempts: u32| retry_at(now, attempts, running.context.world.random());
     let (reason, field, detail, next_at) = match sent {
-        Sent::Not | Sent::Done(_) => return,
+        Sent::Not | Sent::Done(_) => return None,
         Sent::Anew { reason, detail, learned, gone, .. } => {
             let lesson = &mut lessons[side.pick(0, 1)];
             let taught = !learned.is_empty() || !gone.is_empty();
             lesson.stored.extend(learned);
             lesson.gone.extend(gone);
             // With something learned the next plan differs; without, it would go round in circles.
-            let at = if taught && attempts <= 3 { 0 } else { retry_at(now, attempts, running.context.world.random()) };
+            let at = if taught && *attempts <= 3 { 0 } else { again(*attempts) };
             // A unique value that another record keeps is refused, until something changes.
-            let refused = reason == Reason::Duplicate && (attempts > 3 || entry.change.kind != ChangeKind::Create);
+            let refused = reason == Reason::Duplicate && (*attempts > 3 || entry.change.kind != ChangeKind::Create);
             (reason, None, detail, (!refused).then_some(at))
         }
         Sent::Later { reason, detail, at } => {
             if let (Reason::Quota | Reason::ProviderBudget, Some(until)) = (reason, at) {
                 running.budget = Some(BudgetWait { side, until, reason, why: detail.clone() });
                 // Waiting for a budget is no failed attempt, however often it happens (E8.1).
-                attempts -= 1;
+                *attempts -= 1;
             }
-            let at = at.unwrap_or_else(|| retry_at(now, attempts, running.context.world.random()));
-            (reason, None, detail, Some(at))
+            (reason, None, detail, Some(at.unwrap_or_else(|| again(*attempts))))
         }
         Sent::Refused { reason, field, detail } => (reason, field, detail, None),
         Sent::Unknown(detail) => {
-            if entry.change.kind == ChangeKind::Create {
-                pair.state = PairState::Creating { run: entry.run, number: entry.number };
-            }
-            let window = running.endpoint(side).described.object.visibility_window_ms;
-            let at = now + i64::try_from(window).unwrap_or(0).max(1_000);
-            let promised = running.endpoint(side).described.object.promise != syncline_core::CreatePromise::None;
-            let next_at = (promised || entry.change.kind != ChangeKind::Create).then_some(at);
-            (Reason::Uncertain, None, detail, next_at)
+            let object = &running.endpoint(side).described.object;
+            let at = now + i64::try_from(object.visibility_window_ms).unwrap_or(0).max(1_000);
+            let is_looked_up = object.promise != CreatePromise::None || entry.change.kind != ChangeKind::Create;
+            (Reason::Uncertain, None, detail, is_looked_up.then_some(at))
         }
     };
-    if reason != Reason::Uncertain && matches!(pair.state, PairState::Creating { .. }) {
-        pair.state = PairState::Single;
-    }
-    let since = pair.trouble.as_ref().map_or(now, |trouble| trouble.since);
-    // What was to be written is not told by the records as they are; the journal has it all the same.
-    let schema = &running.endpoint(side).described.schema;
-    let secrets = masking::secrets_of(&entry.change, |field| masking::is_sensitive(schema, field));
-    let mut trouble = new_trouble(reason, Some(side), field, masking::without(&detail, &secrets), since);
-    trouble.attempts = attempts;
-    match next_at.filter(|_| attempts <= ATTEMPTS_MAX) {
-        Some(at) => {
-            trouble.next_at = Some(at);
-            running.synced.queue(batch, at, entry.pair);
-        }
-        None if next_at.is_some() => trouble.reason = Reason::Dead,
-        None => {}
-    }
-    pair.trouble = Some(trouble);
+    Some(Setback { reason, field, detail, next_at })
 }
 
 /// Keeps what the page taught about one side.
