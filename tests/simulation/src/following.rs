@@ -114,7 +114,8 @@ pub(crate) fn drift_is_left_alone(simulation: &Simulation) -> Vec<String> {
     let state = simulation.stage.lock();
     // Who was unpaired meets as if for the first time (E5.5).
     let meets_anew = rules.leave == Leave::Unpair && rules.scope != Scope::default();
-    if state.rules_changed || state.agreed.undid || meets_anew {
+    // Of a create that was looked up nobody knows who rewrote what it sent: the two meet as if for the first time there.
+    if state.rules_changed || state.agreed.undid || meets_anew || state.in_doubt {
         return Vec::new();
     }
     let written: Vec<JournalEntry> = journal(simulation).into_iter().filter(is_written).collect();
