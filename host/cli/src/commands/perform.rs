@@ -74,7 +74,7 @@ pub async fn perform(
             no_draft(std::slice::from_ref(&sync), "decide")?;
             Ok(resolve::resolve(session, &sync, &decision(args)).await?)
         }
-        Command::Undo(args) => undo_it(session, args, terminal).await,
+        Command::Undo(args) => undo_it(session, args, view.json, terminal).await,
         Command::Status(_)
         | Command::Records(_)
         | Command::Explain(_)
@@ -146,7 +146,12 @@ fn decision(args: &ResolveArgs) -> resolve::Decision {
     }
 }
 
-async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>) -> Result<Output, CommandError> {
+async fn undo_it(
+    session: &Session,
+    args: &UndoArgs,
+    json: bool,
+    terminal: Option<Terminal>,
+) -> Result<Output, CommandError> {
     let run = run_id(&args.run)?;
     let record: Option<RunRecord> = syncline_runner::run_record(session.context.store.as_ref(), run).await?;
     let record = record.ok_or_else(|| no_run(run))?;
@@ -157,17 +162,17 @@ async fn undo_it(session: &Session, args: &UndoArgs, terminal: Option<Terminal>)
         field: args.field.as_deref().map(FieldName::from),
     };
     if args.plan {
-        return Ok(undo::plan(session, &sync, &undo).await?);
+        return Ok(undo::plan(session, &sync, &undo, json).await?);
     }
     session.make_room().await?;
     if !args.yes {
         let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
-        eprint!("{}", undo::plan(session, &sync, &undo).await?.text);
+        eprint!("{}", undo::plan(session, &sync, &undo, false).await?.text);
         if !terminal.agrees_unless(&session.context.stop, "take this back?").await? {
             return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
     }
-    Ok(undo::undo(session, &sync, &undo).await?)
+    Ok(undo::undo(session, &sync, &undo, json).await?)
 }
 
 async fn remedy_it(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
-use syncline_core::{Change, ChangeKind, Lane, Lasting, PlanDigest, PlanItem, Side, SyncName};
+use syncline_core::{Change, ChangeKind, Lane, Lasting, PlanDigest, PlanItem, Side, SyncName, Why};
 use syncline_runner::report::{self, Cell, PlannedChange, PlannedPair};
 use syncline_runner::{Context, Failure, Guarded, SyncSetup, planned_items};
 
@@ -274,14 +274,18 @@ pub(super) fn describe(pair: &PlannedPair, text: &mut String) {
                 Cell::Unknown => String::new(),
                 known => format!("{} -> ", text::value(known, VALUE_WIDTH_MAX)),
             };
-            let why = if change.does == "create" { String::new() } else { format!("   ({})", field.why.describe()) };
+            let why = match (change.does, field.why) {
+                // Said once, by what is shown.
+                ("create", _) | (_, Why::Undo) => String::new(),
+                (_, why) => format!("   ({})", why.describe()),
+            };
             let _ = writeln!(text, "      {:<22} {before}{after}{why}", plain(field.field.as_str()));
         }
     }
 }
 
 /// Names a write: what it does to which record.
-pub(super) fn headline(pair: &PlannedPair, change: &PlannedChange, text: &mut String) {
+fn headline(pair: &PlannedPair, change: &PlannedChange, text: &mut String) {
     let origin = change.side.other().pick(pair.left.as_ref(), pair.right.as_ref());
     let from = if change.record.is_none() { "from " } else { "" };
     let id = change.record.as_ref().or(origin).map(|id| plain(id.as_str())).unwrap_or_default();

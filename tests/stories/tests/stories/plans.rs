@@ -60,7 +60,7 @@ fn a_run_is_undone_and_the_undo_too_e9_6() {
     assert_eq!(done.0, done.1);
 
     let shown = world.syncline(&["undo", &run, "--plan"]).ends(0);
-    shown.says(&["delete right", "archive left", "cannot be undone as it was"]);
+    shown.says(&["delete right", "archive left", "cannot be undone as it was", "left -> before", "right -> before"]);
     assert_eq!((crm.people(), book.people()), done, "showing it changes nothing");
     let undone = world.syncline(&["undo", &run, "--yes", "--json"]).ends(0).json();
     assert_eq!((crm.people(), book.people()), edited, "what the run wrote is taken back, what people did is not");
