@@ -1,12 +1,13 @@
 //! What goes one way gets there, and what people do at the other end is theirs (E2.3, B04).
 
 use syncline_core::{
-    FieldChange, FieldName, JournalEntry, Leave, Mapping, Pair, PairState, Reason, Rules, Scope, Side, TargetDrift,
-    Value,
+    EntryState, FieldChange, FieldName, JournalEntry, Leave, Mapping, Pair, PairState, Reason, Rules, Scope, Settled,
+    Side, TargetDrift, Value,
 };
 
 use crate::again::{is_undone, is_written, journal, undone_fields};
 use crate::application::{Entry, loosely};
+use crate::people::Edit;
 use crate::stage::{Simulation, State};
 
 /// What is written was read at most this long before, in milliseconds.
@@ -114,8 +115,7 @@ pub(crate) fn drift_is_left_alone(simulation: &Simulation) -> Vec<String> {
     let state = simulation.stage.lock();
     // Who was unpaired meets as if for the first time (E5.5).
     let meets_anew = rules.leave == Leave::Unpair && rules.scope != Scope::default();
-    // Of a create that was looked up nobody knows who rewrote what it sent: the two meet as if for the first time there.
-    if state.rules_changed || state.agreed.undid || meets_anew || state.in_doubt {
+    if state.rules_changed || state.agreed.undid || meets_anew {
         return Vec::new();
     }
     let written: Vec<JournalEntry> = journal(simulation).into_iter().filter(is_written).collect();
@@ -130,6 +130,7 @@ pub(crate) fn drift_is_left_alone(simulation: &Simulation) -> Vec<String> {
             let own = written.iter().filter(|entry| entry.pair == id && entry.change.side == target);
             let sent: Vec<Sent<'_>> = own.filter_map(|entry| Sent::of(entry, mapping.field(target))).collect();
             let again = sent.windows(2).filter(|two| two[1].is_again(&two[0], source, mapping.field(target.other())));
+            let again = again.filter(|two| !two[0].is_in_doubt(&state));
             breaches.extend(again.map(|two| {
                 let at = two.iter().map(|sent| sent.entry.at).collect::<Vec<_>>();
                 let Sent { entry, change } = &two[1];
@@ -150,6 +151,20 @@ impl<'a> Sent<'a> {
     fn of(entry: &'a JournalEntry, field: &FieldName) -> Option<Self> {
         let change = entry.change.fields.iter().find(|change| change.field == *field)?;
         Some(Self { entry, change })
+    }
+
+    /// True if its outcome was looked up, and what was found may be the application's doing or somebody's: nobody agreed on
+    /// that, so the two meet as if for the first time.
+    fn is_in_doubt(&self, state: &State) -> bool {
+        let EntryState::Settled { at, outcome: Settled::Written { record, stored, .. } } = &self.entry.state else {
+            return false;
+        };
+        let side = self.entry.change.side;
+        let told = stored.iter().find(|(field, _)| *field == self.change.field).map(|(_, value)| value);
+        let is_rewritten = told != Some(&state.app(side).stored(self.change.after.clone()));
+        let is_meanwhile = |edit: &Edit| (self.entry.at..=*at).contains(&edit.at);
+        let mut own = state.edits.iter().filter(|edit| (edit.side, &edit.id) == (side, record));
+        is_rewritten || own.any(|edit| edit.field == self.change.field && is_meanwhile(edit))
     }
 
     /// True if the same was written to the same record before, and its source said nothing else since.

@@ -48,13 +48,14 @@ impl<'a> KeptSide<'a> {
         }
     }
 
+    /// Without its schema nobody knows what is sensitive, so everything is.
     fn is_sensitive(&self, field: &FieldName) -> bool {
-        self.described.as_ref().is_some_and(|described| masking::is_sensitive(&described.schema, field))
+        self.described.as_ref().is_none_or(|described| masking::is_sensitive(&described.schema, field))
     }
 
     fn has_sensitive(&self) -> bool {
         let described = self.described.as_ref();
-        described.is_some_and(|described| described.schema.fields.iter().any(|field| field.traits.sensitive))
+        described.is_none_or(|described| described.schema.fields.iter().any(|field| field.traits.sensitive))
     }
 
     fn meaning(&self, field: &FieldName) -> Option<&str> {
@@ -154,9 +155,14 @@ impl<'a> KeptSync<'a> {
         Ok(ids.into_iter().zip(labels).filter_map(|(id, label)| Some((id, label?))).collect())
     }
 
+    /// True also of a side that was reset and not read since.
+    fn is_sensitive(&self, side: Side, field: &FieldName) -> bool {
+        self.side(side).is_none_or(|kept| kept.is_sensitive(field))
+    }
+
     /// Gives a value out, masked if its field is sensitive.
     pub(crate) fn cell(&self, side: Side, field: &FieldName, value: Option<&Value>) -> Cell {
-        let hidden = self.side(side).is_some_and(|kept| kept.is_sensitive(field));
+        let hidden = self.is_sensitive(side, field);
         match value {
             Some(value) if hidden && !value.is_blank() => Cell::Masked,
             value => Cell::of(value),
@@ -165,16 +171,14 @@ impl<'a> KeptSync<'a> {
 
     /// Returns the values of a write that are in sensitive fields, as a sentence about it might repeat them.
     pub(crate) fn secrets_of(&self, change: &Change) -> Vec<String> {
-        let Some(kept) = self.side(change.side) else { return Vec::new() };
-        masking::secrets_of(change, |field| kept.is_sensitive(field))
+        masking::secrets_of(change, |field| self.is_sensitive(change.side, field))
     }
 
     /// Returns the values of a conflict that are in sensitive fields.
     pub(crate) fn secrets_in(&self, conflict: &Conflict) -> Vec<String> {
         let fields = conflict.fields.iter().chain(&conflict.beside);
-        let is_sensitive = |side, field| self.side(side).is_some_and(|kept| kept.is_sensitive(field));
         let sensitive = fields.filter(|field| {
-            is_sensitive(Side::Left, &field.left_field) || is_sensitive(Side::Right, &field.right_field)
+            self.is_sensitive(Side::Left, &field.left_field) || self.is_sensitive(Side::Right, &field.right_field)
         });
         masking::spoken(
             sensitive.flat_map(|field| {
