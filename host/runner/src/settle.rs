@@ -17,7 +17,7 @@ use crate::running::{BudgetWait, RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
 use crate::totals::Place;
-use crate::{Batch, Failure, Row, Table, masking, origins, untold};
+use crate::{Batch, Failure, Row, Table, masking, origins, undo, untold};
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
 const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
@@ -295,6 +295,13 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
             match (change, sent) {
                 (Some(change), Sent::Done(done)) => {
                     let stored = written(done, field, &change.after);
+                    let agreed = pair.base.side(side).get(field).map(|cell| &cell.value);
+                    let still = || undo::still_agreed(&running.setup.rules, side, change, agreed);
+                    if stored == change.after
+                        && let Some(still) = still()
+                    {
+                        return Some(still);
+                    }
                     // Between the write and the look-up somebody may have changed it.
                     let is_sure = !done.looked_up || stored == change.after;
                     is_sure.then(|| linked(side, &change.after, stored))

@@ -15,6 +15,7 @@ use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
 use crate::trail::Trail;
 use crate::{Failure, directed, planning, pull, recover};
+pub(crate) use entry_by_entry::still_agreed;
 use entry_by_entry::without_write;
 
 mod entry_by_entry;
