@@ -81,6 +81,8 @@ pub struct Round {
     pub side: Side,
     /// True if the other side still holds what it held then; if not, that was replaced there since.
     pub holds: bool,
+    /// True if it came by way of others: what a sync of just these two wrote, its rules answer for.
+    pub is_detour: bool,
 }
 
 /// What came round, by mapping.
@@ -102,8 +104,9 @@ pub struct Holder<'a> {
 }
 
 impl Holder<'_> {
-    fn came_from(&self, other: &Holder<'_>) -> Option<&Origin> {
-        self.provenance?.origins.iter().find(|origin| {
+    /// Returns the step of the way that is `other`, and how many steps ago it was.
+    fn came_from(&self, other: &Holder<'_>) -> Option<(usize, &Origin)> {
+        self.provenance?.origins.iter().enumerate().find(|(_, origin)| {
             origin.endpoint == other.endpoint && origin.field == *other.field && other.records.contains(&&origin.record)
         })
     }
@@ -113,12 +116,13 @@ impl Holder<'_> {
 ///
 /// Where each has something that the other held once, neither is known to be the newer: then nothing is told.
 pub fn round(left: &Holder<'_>, right: &Holder<'_>) -> Option<Round> {
-    let (side, origin, other) = match (left.came_from(right), right.came_from(left)) {
+    let (side, (steps, origin), other) = match (left.came_from(right), right.came_from(left)) {
         (Some(origin), None) => (Side::Left, origin, right),
         (None, Some(origin)) => (Side::Right, origin, left),
         (Some(_), Some(_)) | (None, None) => return None,
     };
-    Some(Round { side, holds: other.value.is_some_and(|value| value.fingerprint() == origin.value) })
+    let holds = other.value.is_some_and(|value| value.fingerprint() == origin.value);
+    Some(Round { side, holds, is_detour: steps > 0 })
 }
 
 #[cfg(test)]
@@ -190,14 +194,18 @@ mod tests {
             };
             round(&left, &right)
         };
-        let left = |holds: bool| Some(Round { side: Side::Left, holds });
-        assert_eq!(round(&[origin(7, "ada"), other("2")], &[], &name), left(true));
+        let left = |holds: bool| Some(Round { side: Side::Left, holds, is_detour: false });
+        let by_detour = Some(Round { side: Side::Left, holds: true, is_detour: true });
+        assert_eq!(round(&[origin(7, "ada"), other("2")], &[], &name), by_detour);
         assert_eq!(round(&[Origin { value: 7, ..other("2") }], &[], &name), left(false), "it was replaced since");
         assert_eq!(round(&[other("before")], &[], &name), left(true), "the record had that id before a merge");
         assert_eq!(round(&[other("3")], &[], &name), None, "another record");
         assert_eq!(round(&[other("2")], &[], &nick), None, "another field");
         assert_eq!(round(&[Origin { endpoint: 3, ..other("2") }], &[], &name), None, "another endpoint");
-        assert_eq!(round(&[], &[origin(1, "ada")], &name), Some(Round { side: Side::Right, holds: true }));
+        assert_eq!(
+            round(&[], &[origin(1, "ada")], &name),
+            Some(Round { side: Side::Right, holds: true, is_detour: false })
+        );
         assert_eq!(round(&[other("2")], &[origin(1, "ada")], &name), None, "each from the other");
     }
 }

@@ -6,8 +6,8 @@
 //! Not here: what follows from it for a pair (`core`).
 
 use syncline_core::{
-    Change, ChangeKind, FieldChange, Holder, JournalEntry, Mapping, Origin, Passage, Provenance, RecordId, Side,
-    SideTimes, round,
+    Change, ChangeKind, ConflictPolicy, FieldChange, Holder, JournalEntry, Mapping, Origin, Passage, Provenance,
+    RecordId, Side, SideTimes, Times, round,
 };
 
 use crate::planning::Work;
@@ -59,8 +59,9 @@ pub(crate) fn passages(running: &Running<'_>, work: &Work, changes: &[Change]) -
     }
     let writes = changes.iter().filter(|change| matches!(change.kind, ChangeKind::Create | ChangeKind::Update));
     let fields = writes.flat_map(|change| change.fields.iter().map(|field| (change.side, field)));
+    let rules = &running.setup.rules;
+    let is_strict = matches!(rules.conflict, ConflictPolicy::Newest { times: Times::Field, .. });
     let passage = |(target, change): (Side, &FieldChange)| {
-        let rules = &running.setup.rules;
         let source = target.other();
         let mut mappings = rules.mappings.iter().enumerate();
         let (_, mapping) = mappings.find(|(index, mapping)| {
@@ -75,7 +76,9 @@ pub(crate) fn passages(running: &Running<'_>, work: &Work, changes: &[Change]) -
             field: holder.field.clone(),
             value: holder.value?.fingerprint(),
         };
-        let changed = work.times[source.pick(0, 1)].get(holder.field).copied().or(record.modified_at);
+        let own = work.times[source.pick(0, 1)].get(holder.field).copied();
+        // A strict sync takes the record's time for none (E3.2).
+        let changed = own.or(record.modified_at.filter(|_| !is_strict));
         Some(Passage::from((origin, changed), holder.provenance, (target, &change.field)))
     };
     fields.filter_map(passage).collect()

@@ -31,8 +31,14 @@ pub fn plain(text: &str) -> String {
 }
 
 fn is_printable(character: char) -> bool {
-    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !character.is_control() && !turns && character != '\u{feff}'
+    let turns = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    let breaks = matches!(character, '\u{2028}' | '\u{2029}');
+    // A joiner has its place inside of words; these have none that can be seen.
+    let hides = matches!(character, '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    !character.is_control() && !turns && !breaks && !hides
 }
 
 /// Escapes and shortens at the end.

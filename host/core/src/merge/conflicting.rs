@@ -98,11 +98,11 @@ impl Merging<'_> {
     pub(super) fn time(&self, side: Side, members: &[usize]) -> Option<(Instant, bool)> {
         let times = side.pick(self.situation.left_times, self.situation.right_times);
         let changed = members.iter().filter(|&&index| self.touched[index].side(side));
-        let own = changed.filter_map(|&index| times.get(self.mapping(index).field(side))).max();
-        match own {
-            Some(at) => Some((*at, true)),
-            None => self.record(side).modified_at.map(|at| (at, false)),
-        }
+        let own: Option<Vec<Instant>> =
+            changed.map(|&index| times.get(self.mapping(index).field(side)).copied()).collect();
+        // One that has no time of its own may have been set as late as the record.
+        let newest = own.and_then(|own| own.into_iter().max()).map(|at| (at, true));
+        newest.or_else(|| self.record(side).modified_at.map(|at| (at, false)))
     }
 
     /// Applies the conflict policy (E3.1 to E3.3), and says why nobody decided.

@@ -28,7 +28,7 @@ pub(super) fn without_return(take: Take, round: Round) -> Take {
     let origin = round.side.other();
     match take {
         Take::Nothing => {}
-        Take::Write(side, _) | Take::Drifted(side) if side == origin => {}
+        Take::Write(side, _) | Take::Drifted(side) if side == origin && round.is_detour => {}
         Take::Agree | Take::Write(..) | Take::Drifted(_) | Take::Conflict => return take,
     }
     match round.holds {

@@ -172,9 +172,14 @@ impl<'a> Case<'a> {
             "state" => self.world.pair.state = read_state(rest),
             "answer" => self.answers.extend(pairs(rest)),
             "renewed" => self.renewed.extend(rest),
-            // `round left name`: the left has it from the right, which holds it yet, or holds something else `since`.
+            // `round left name`: the left has it from the right, which holds it yet, or holds something else `since`;
+            // it came by way of others, or `direct`.
             "round" => {
-                let round = Round { side: word_side(rest[0]), holds: rest.get(2) != Some(&"since") };
+                let round = Round {
+                    side: word_side(rest[0]),
+                    holds: !rest.contains(&"since"),
+                    is_detour: !rest.contains(&"direct"),
+                };
                 self.rounds.push((rest[1], round));
             }
             "taken" => {

@@ -7,7 +7,7 @@ use crate::table::worlds;
 
 /// The world with that value on `side`; the other one holds what it held then, or something else since.
 fn rounded(mut world: World, side: Side, holds: bool) -> World {
-    world.rounds.insert(0, Round { side, holds });
+    world.rounds.insert(0, Round { side, holds, is_detour: true });
     world
 }
 
@@ -27,7 +27,7 @@ fn e6_5_a_value_that_came_round_is_never_returned_and_no_conflict() {
             let mut after = world.clone();
             after.carry_out(&decision);
             // What was written now came from there.
-            after.rounds.insert(0, Round { side, holds: holds || !decision.changes.is_empty() });
+            after.rounds.insert(0, Round { side, holds: holds || !decision.changes.is_empty(), is_detour: true });
             let again = after.decide();
             assert!(again.changes.is_empty(), "E6.7: deciding again yields {again:#?}\n{}", say());
             followed += usize::from(!decision.changes.is_empty());

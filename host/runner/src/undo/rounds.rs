@@ -1,6 +1,6 @@
 //! Makes what a run did to one side of a pair one entry: a run may write a record in several rounds.
 
-use syncline_core::{ChangeKind, EntryState, JournalEntry, Settled, Side};
+use syncline_core::{ChangeKind, EntryState, FieldName, JournalEntry, Settled, Side, Value};
 
 use super::{NotUndone, not_undone};
 
@@ -23,7 +23,8 @@ pub(super) fn join(entries: Vec<JournalEntry>, skipped: &mut Vec<NotUndone>) -> 
     joined
 }
 
-/// Joins two writes to one record: what stood there before the first, and what the second left.
+/// Joins two writes to one record: what stood there before the first, and what the second left. Where somebody edited a
+/// field in between, that edit is what stood there.
 fn join_two(earlier: JournalEntry, later: JournalEntry) -> Option<JournalEntry> {
     let (mut joined, other) = match (&earlier.change.kind, &later.change.kind) {
         (ChangeKind::Create | ChangeKind::Update | ChangeKind::Restore { .. }, ChangeKind::Update) => (earlier, later),
@@ -40,9 +41,20 @@ fn join_two(earlier: JournalEntry, later: JournalEntry) -> Option<JournalEntry> 
     if *record != same {
         return None;
     }
+    let left_behind = if updates_last { &*stored } else { &also };
+    let is_edited = |field: &FieldName, before: Option<&Value>| {
+        let left = left_behind.iter().find(|(known, _)| known == field).map(|(_, value)| value);
+        before.is_some_and(|before| left.is_some_and(|left| left != before))
+    };
     for field in other.change.fields {
         match joined.change.fields.iter_mut().find(|known| known.field == field.field) {
-            Some(known) if updates_last => known.after = field.after,
+            Some(known) if updates_last => {
+                if is_edited(&field.field, field.before.as_ref()) {
+                    known.before = field.before;
+                }
+                known.after = field.after;
+            }
+            Some(known) if is_edited(&field.field, known.before.as_ref()) => {}
             Some(known) => known.before = field.before,
             None => joined.change.fields.push(field),
         }
@@ -58,7 +70,7 @@ fn join_two(earlier: JournalEntry, later: JournalEntry) -> Option<JournalEntry> 
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::{Change, FieldChange, FieldName, PairId, PairState, RecordId, RunId, SyncName, Value, Why};
+    use syncline_core::{Change, FieldChange, PairId, PairState, RecordId, RunId, SyncName, Why};
 
     use super::*;
 
@@ -110,6 +122,15 @@ mod tests {
             (
                 vec![update(1, &[("name", "a", "b")]), wrote(2, ChangeKind::Delete, &[("name", "b", "")])],
                 wrote(2, ChangeKind::Delete, &[("name", "a", "")]),
+            ),
+            // Somebody entered `p` in between: that stood there before the second write.
+            (
+                vec![update(1, &[("name", "a", "b")]), update(2, &[("name", "p", "c")])],
+                update(1, &[("name", "p", "c")]),
+            ),
+            (
+                vec![update(1, &[("name", "a", "b")]), wrote(2, ChangeKind::Delete, &[("name", "p", "")])],
+                wrote(2, ChangeKind::Delete, &[("name", "p", "")]),
             ),
         ];
         for (mut entries, expected) in cases {
