@@ -327,11 +327,10 @@ impl<'a> Replica<'a> {
     ) {
         if let Some(before) = &before {
             let older = |before: Option<Instant>, after: Option<Instant>| matches!((before, after), (Some(b), Some(a)) if a < b);
-            // An index that lags still names what is gone by now, as it was before.
-            let comparable = before.layout == after.layout || matches!(before.body, Body::Gone { .. });
+            // An index that lags still names what is gone by now, and what was written since, as it was before; also where
+            // more fields are read than before (E6.2).
             if self.ordered_versions
                 && matches!(after.body, Body::Here(_))
-                && comparable
                 && older(before.modified_at, after.modified_at)
             {
                 applied.stale += 1;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use syncline_core::{
-    DeletePolicy, EntryState, Fate, FieldName, JournalEntry, Leave, Mapping, Pair, RecordId, Scope, Settled, Side,
-    Value, Why,
+    DeletePolicy, EntryState, Fate, FieldChange, FieldName, JournalEntry, Leave, Mapping, Pair, RecordId, Scope,
+    Settled, Side, Value, Why,
 };
 use syncline_runner::{Space, Store, StoreTable};
 
@@ -109,6 +109,16 @@ pub(crate) fn is_written(entry: &JournalEntry) -> bool {
 fn was_touched(state: &State, field: &FieldName, value: &Value, since: i64) -> bool {
     let counts = |edit: &Edit| edit.at > since || loosely(&edit.value) == loosely(value);
     state.automated.contains(field) || state.edits.iter().any(|edit| edit.field == *field && counts(edit))
+}
+
+/// True if an undo brought an edit back and a person took that undo back: the journal has it.
+pub(crate) fn was_taken_back(simulation: &Simulation, edit: &Edit) -> bool {
+    let undone = |field: &FieldChange| field.why == Why::Undo && field.field == edit.field;
+    let entries = journal(simulation).into_iter().filter(is_written);
+    let mut own = entries.filter(|entry| (entry.change.side, entry.record()) == (edit.side, Some(&edit.id)));
+    let came_back = own.any(|entry| entry.change.fields.iter().any(|it| undone(it) && it.after == edit.value));
+    let is_gone = |it: &FieldChange| undone(it) && it.before.as_ref() == Some(&edit.value);
+    came_back && own.any(|entry| entry.change.fields.iter().any(is_gone))
 }
 
 /// Returns the fields that an undo ever wrote.

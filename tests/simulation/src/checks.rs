@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syncline_core::{EditDelete, FieldName, Index, Instant, Pair, PairState, Reason, RecordId, Rules, Side, Value};
 use syncline_runner::Totals;
 
-use crate::again::{is_undone, undone_fields};
+use crate::again::{is_undone, undone_fields, was_taken_back};
 use crate::application::{Entry, loosely};
 use crate::automation::SyncWrite;
 use crate::following::targets_follow;
@@ -23,7 +23,7 @@ pub fn check(simulation: &Simulation) -> Vec<String> {
     totals_are_those_of_a_count(simulation, &pairs, &mut breaches);
     every_run_adds_up(simulation, &mut breaches);
     every_record_has_one_pair(simulation, &pairs, &mut breaches);
-    nothing_is_left_hanging(&pairs, &mut breaches);
+    nothing_is_left_hanging(simulation, &pairs, &mut breaches);
     collisions_last_no_longer_than_their_cause(&pairs, &mut breaches);
     pairs_agree(simulation, &pairs, &mut breaches);
     breaches.extend(targets_follow(simulation));
@@ -62,12 +62,15 @@ fn every_record_has_one_pair(simulation: &Simulation, pairs: &[Pair], breaches: 
     }
 }
 
-fn nothing_is_left_hanging(pairs: &[Pair], breaches: &mut Vec<String>) {
+fn nothing_is_left_hanging(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<String>) {
+    // From a side that lists nothing at all nothing is concluded, and each run says so (E8.2).
+    let state = simulation.stage.lock();
+    let is_empty = Side::BOTH.into_iter().any(|side| state.app(side).live().next().is_none());
     for pair in pairs {
         let hangs = match (&pair.trouble, &pair.state) {
             (Some(trouble), _) => matches!(trouble.reason, Reason::Retrying | Reason::Uncertain | Reason::Dead),
             (None, PairState::Single | PairState::Creating { .. }) => true,
-            (None, _) if is_unknown(pair) => true,
+            (None, _) if is_unknown(pair) => !is_empty,
             (None, _) => false,
         };
         if hangs {
@@ -216,7 +219,9 @@ fn no_edit_is_lost(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<S
         });
         // Where deletes win against edits, the edit is in the journal.
         let gave_way = entry.taken_by_sync && simulation.setup.rules.edit_delete == EditDelete::DeleteWins;
-        if !(later || told || stands || went_together || merged || anew || was_agreed || gave_way) {
+        if !(later || told || stands || went_together || merged || anew || was_agreed || gave_way)
+            && !was_taken_back(simulation, edit)
+        {
             breaches.push(format!("DESIGN 5.7: lost {edit:?}, pair {pair:?}"));
         }
     }

@@ -78,24 +78,46 @@ fn e2_3_the_next_change_of_the_source_overrules_what_was_entered_at_its_target()
     rest(&simulation);
 }
 
+/// Goes by other rules from now on, which may need other fields.
+fn change(simulation: &mut Simulation, rules: Rules) {
+    simulation.setup.left.fields = rules.fields(LEFT);
+    simulation.setup.right.fields = rules.fields(RIGHT);
+    simulation.setup.rules = rules;
+}
+
+fn without_note() -> Rules {
+    let mut fewer = default_rules();
+    fewer.mappings.retain(|mapping| mapping.left.as_str() != "note");
+    fewer
+}
+
+#[test]
+fn b13_e6_2_a_list_that_lags_reverts_nothing_although_more_fields_are_read() {
+    let slow = Manner { lag_ms: 60_000, ..Manner::PLAIN };
+    let mut simulation = Simulation::new(1, Manner::PLAIN, slow, default_rules());
+    change(&mut simulation, without_note());
+    let (left, right) = pair(&simulation);
+    run(&simulation);
+    simulation.stage.lock().person_edits(LEFT, &left, "name", "Countess");
+    run(&simulation);
+    change(&mut simulation, default_rules());
+    simulation.stage.lock().now += 1_000;
+    simulation.run().expect("nothing goes wrong in this run");
+    assert_eq!(values(&simulation, &left, &right, "name"), names("Countess", "Countess"));
+    rest(&simulation);
+}
+
 #[test]
 fn b13_a_record_that_no_list_names_is_looked_up_once_more_fields_are_read() {
     let left = Manner { complete: false, ..Manner::PLAIN };
     let mut simulation = Simulation::new(1, left, Manner::PLAIN, default_rules());
-    let read = |simulation: &mut Simulation, rules: Rules| {
-        simulation.setup.left.fields = rules.fields(LEFT);
-        simulation.setup.right.fields = rules.fields(RIGHT);
-        simulation.setup.rules = rules;
-    };
-    let mut fewer = default_rules();
-    fewer.mappings.retain(|mapping| mapping.left.as_str() != "note");
-    read(&mut simulation, fewer);
+    change(&mut simulation, without_note());
     let (left, _) = pair(&simulation);
     create(&simulation, LEFT, "eve@x", "Eve");
     run(&simulation);
     // The read of everything for the new field takes the place of the feed that would have told.
     simulation.stage.lock().person_deletes(LEFT, &left);
-    read(&mut simulation, default_rules());
+    change(&mut simulation, default_rules());
     run(&simulation);
     let state = simulation.pair_of(LEFT, &left).map(|pair| pair.state);
     assert_eq!(state, Some(PairState::Tombstone { gone: Some(LEFT), undone: false }));
