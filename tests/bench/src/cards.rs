@@ -7,29 +7,32 @@ use syncline_test_servers::{Cyrus, PASSWORD, Radicale, ServerError, USER};
 
 use crate::child::{Ran, Used};
 use crate::installation::Installation;
-use crate::usual::Usual;
+use crate::vdirsyncer::Vdirsyncer;
 use crate::{Figure, Outcome, Results, Scale, ratio};
 
-/// Measures between two servers of each kind, beside the usual tool.
+/// The listing of a whole book is at most this large.
+const LISTING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Measures between two servers of each kind, beside vdirsyncer.
 pub(crate) fn measure(scale: Scale, results: Results) -> Outcome<()> {
     let cards = scale.of(2_000);
     let cyrus = (Cyrus::start()?, Cyrus::start()?);
     let left = cyrus.0.address_book("Default")?;
-    let rights = ["ours", "usual", "counted"].map(|name| cyrus.1.address_book(name));
+    let rights = ["ours", "theirs", "counted"].map(|name| cyrus.1.address_book(name));
     Comparison { server: "Cyrus", left, rights: all(rights)?, cards }.measure(scale, results)?;
     drop(cyrus);
     let radicale = (Radicale::start()?, Radicale::start()?);
     let left = radicale.0.address_book("people")?;
-    let rights = ["ours", "usual", "counted"].map(|name| radicale.1.address_book(name));
+    let rights = ["ours", "theirs", "counted"].map(|name| radicale.1.address_book(name));
     Comparison { server: "Radicale", left, rights: all(rights)?, cards }.measure(scale, results)
 }
 
-fn all([ours, usual, counted]: [Result<String, ServerError>; 3]) -> Outcome<[String; 3]> {
-    Ok([ours?, usual?, counted?])
+fn all([ours, theirs, counted]: [Result<String, ServerError>; 3]) -> Outcome<[String; 3]> {
+    Ok([ours?, theirs?, counted?])
 }
 
-/// One book that is filled, and three that become the same: by us, by the usual tool, and by that again with its log on,
-/// to count its requests.
+/// One book that is filled, and three that get its cards: from us, from vdirsyncer, and from that again with its log on, to
+/// count its requests. It copies cards as they are; we write what is mapped.
 struct Comparison {
     server: &'static str,
     left: String,
@@ -43,20 +46,17 @@ impl Comparison {
         for number in 0..self.cards {
             book.put(number, None)?;
         }
-        let [ours, usual, counted] = &self.rights;
+        let [ours, theirs, counted] = &self.rights;
         let installation = Installation::new(&config([&self.left, ours]), scale.engine)?;
-        let usual = Usual::new([&self.left, usual])?;
-        let counted = Usual::new([&self.left, counted])?;
+        let theirs = Vdirsyncer::new([&self.left, theirs])?;
+        let counted = Vdirsyncer::new([&self.left, counted])?;
         let turn = || -> Outcome<Turn> {
+            let (their_requests, their_used) = (counted.requests()?, theirs.sync()?);
             let ran = installation.run(&["run", "--yes", "--verbose"])?;
-            Ok(Turn {
-                used: ran.used,
-                requests: requests(&ran),
-                usual: usual.sync()?,
-                usual_requests: counted.requests()?,
-            })
+            Ok(Turn { used: ran.used, requests: requests(&ran), their_used, their_requests })
         };
         self.report("to an empty book", &turn()?, results)?;
+        self.expect_all()?;
 
         installation.settle()?;
         let mut quiet = turn()?;
@@ -81,12 +81,23 @@ impl Comparison {
         self.report(&format!("{edited} changed"), &least, results)
     }
 
+    /// Both did the whole work.
+    fn expect_all(&self) -> Outcome<()> {
+        for right in &self.rights {
+            let there = Book::new(right).count()?;
+            if there != self.cards {
+                return Err(format!("{right} has {there} cards, and {} were to get there", self.cards).into());
+            }
+        }
+        Ok(())
+    }
+
     fn report(&self, what: &str, turn: &Turn, results: Results) -> Outcome<()> {
         let figure =
             |who: &str| Figure::new("cards", format!("{} cards, {1} to {1}, {what}{who}", self.cards, self.server));
         results.add(&figure("").used(turn.used).requests(turn.requests))?;
-        results.add(&figure(", vdirsyncer").used(turn.usual).value("requests", turn.usual_requests))?;
-        results.add(&ratio(figure(", ratio to vdirsyncer"), turn.used, turn.usual))
+        results.add(&figure(", vdirsyncer").used(turn.their_used).value("requests", turn.their_requests))?;
+        results.add(&ratio(figure(", ratio to vdirsyncer"), turn.used, turn.their_used))
     }
 }
 
@@ -94,13 +105,13 @@ impl Comparison {
 struct Turn {
     used: Used,
     requests: [f64; 2],
-    usual: Used,
-    usual_requests: f64,
+    their_used: Used,
+    their_requests: f64,
 }
 
 impl Turn {
     fn least(self, other: Self) -> Self {
-        Self { used: self.used.least(other.used), usual: self.usual.least(other.usual), ..other }
+        Self { used: self.used.least(other.used), their_used: self.their_used.least(other.their_used), ..other }
     }
 }
 
@@ -144,6 +155,18 @@ impl Book {
         }
     }
 
+    /// Counts its cards.
+    fn count(&self) -> Outcome<u64> {
+        let request = ureq::http::Request::builder().method("PROPFIND").uri(&self.url).header("depth", "1");
+        let request = request.header("authorization", &self.authorization).header("content-type", "application/xml");
+        let asked = r#"<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>"#;
+        let agent = self.agent.configure_request(request.body(asked)?).allow_non_standard_methods(true).build();
+        let listed = self.agent.run(agent)?.body_mut().with_config().limit(LISTING_BYTES_MAX).read_to_string()?;
+        // Each has an answer, and so has the book itself.
+        let ends = listed.match_indices("response>").filter(|(at, _)| is_end(&listed[..*at])).count();
+        Ok((ends as u64).saturating_sub(1))
+    }
+
     /// Writes a person's card; in a later round with another phone number.
     fn put(&self, number: u64, round: Option<u32>) -> Outcome<()> {
         let card = card(&person(1, number), number, round);
@@ -152,6 +175,11 @@ impl Book {
         request.send(card)?;
         Ok(())
     }
+}
+
+/// True if what comes next is the name of an end tag, perhaps with a prefix.
+fn is_end(before: &str) -> bool {
+    before.rfind('<').is_some_and(|open| before[open..].starts_with("</"))
 }
 
 fn card(person: &Person, number: u64, round: Option<u32>) -> String {

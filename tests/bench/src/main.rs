@@ -11,7 +11,7 @@ mod installation;
 mod memory;
 mod quiet;
 mod read;
-mod usual;
+mod vdirsyncer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The tool that people use between two address books today, on the same books.
+//! vdirsyncer, which people keep two address books in step with today, on the same books.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,18 +7,18 @@ use syncline_test_servers::{PASSWORD, USER, vdirsyncer};
 use tempfile::TempDir;
 
 use crate::Outcome;
-use crate::child::{Ran, Used, run};
+use crate::child::{self, Ran, Used};
 
 /// A vdirsyncer with a folder, a configuration and a state of its own.
-pub(crate) struct Usual {
+pub(crate) struct Vdirsyncer {
     python: PathBuf,
     folder: TempDir,
 }
 
-impl Usual {
+impl Vdirsyncer {
     /// Configures it for two address books.
     pub(crate) fn new(books: [&str; 2]) -> Outcome<Self> {
-        let usual = Self { python: vdirsyncer()?, folder: tempfile::tempdir()? };
+        let own = Self { python: vdirsyncer()?, folder: tempfile::tempdir()? };
         let storage = |name: &str, url: &str| {
             format!(
                 "[storage {name}]\ntype = \"carddav\"\nurl = \"{url}\"\nusername = \"{USER}\"\n\
@@ -28,31 +28,31 @@ impl Usual {
         let config = format!(
             "[general]\nstatus_path = \"{}\"\n\n[pair people]\na = \"left\"\nb = \"right\"\ncollections = null\n\
              conflict_resolution = \"a wins\"\n\n{}{}",
-            usual.folder.path().join("status").display(),
+            own.folder.path().join("status").display(),
             storage("left", books[0]),
             storage("right", books[1])
         );
-        std::fs::write(usual.config(), config)?;
-        usual.vdirsyncer(&["discover"])?;
-        Ok(usual)
+        std::fs::write(own.config(), config)?;
+        own.run(&["discover"])?;
+        Ok(own)
     }
 
     /// Brings both books in step.
     pub(crate) fn sync(&self) -> Outcome<Used> {
-        Ok(self.vdirsyncer(&["sync"])?.used)
+        Ok(self.run(&["sync"])?.used)
     }
 
     /// Does so too, and returns how many requests it took in all; its log adds to what it uses.
     pub(crate) fn requests(&self) -> Outcome<f64> {
-        let ran = self.vdirsyncer(&["--verbosity", "DEBUG", "sync"])?;
+        let ran = self.run(&["--verbosity", "DEBUG", "sync"])?;
         let sent = ran.stdout.lines().chain(ran.stderr.lines()).filter(|line| line.contains("Sending request..."));
         Ok(sent.count() as f64)
     }
 
-    fn vdirsyncer(&self, arguments: &[&str]) -> Outcome<Ran> {
+    fn run(&self, arguments: &[&str]) -> Outcome<Ran> {
         let mut command = Command::new(&self.python);
         command.args(["-m", "vdirsyncer", "--config"]).arg(self.config()).args(arguments);
-        run(&command, &[0])
+        child::run(&command, &[0])
     }
 
     fn config(&self) -> PathBuf {
