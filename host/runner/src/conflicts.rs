@@ -20,6 +20,12 @@ impl OpenConflicts {
         Ok(Self(kept.into_iter().flatten().map(|kept| (kept.number, kept.conflict)).collect()))
     }
 
+    /// True if one is about the fields of `agreed`: what they hold is for a person to decide.
+    pub(crate) fn is_about(&self, agreed: &Agreed) -> bool {
+        let is_same = |field: &ConflictField| field.left_field == agreed.left && field.right_field == agreed.right;
+        self.0.values().any(|conflict| conflict.decided.waits() && conflict.fields.iter().any(is_same))
+    }
+
     /// Takes the number of the conflict that is about a field of `conflict` out of `numbers`.
     fn take(&self, numbers: &mut Vec<u64>, conflict: &Conflict) -> Option<u64> {
         let same = |one: &ConflictField, other: &ConflictField| {

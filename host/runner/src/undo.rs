@@ -10,6 +10,7 @@ use syncline_core::{
 };
 
 use crate::codec;
+use crate::conflicts::OpenConflicts;
 use crate::replica::Known;
 use crate::running::{RunKind, RunRecord, Running};
 use crate::setup::{Context, SyncSetup};
@@ -287,9 +288,9 @@ async fn plan_pair(
         }
     }
     let (left, right) = (running.record_of(pair, Side::Left).await?, running.record_of(pair, Side::Right).await?);
-    if is_unpaired(pair) {
-        item.agreed.clear();
-    }
+    // What people are to decide stays so (E3.1): nobody agrees on what the undo leaves behind there.
+    let open = OpenConflicts::read(&running.synced, std::iter::once(pair)).await?;
+    item.agreed.retain(|agreed| !is_unpaired(pair) && !open.is_about(agreed));
     item.seen = planning::seen([left.as_ref(), right.as_ref()], &item.agreed);
     Ok(Some(item).filter(|item| !item.changes.is_empty()))
 }

@@ -1,6 +1,8 @@
 //! Filters and lists in small histories, each named by the rule that it shows.
 
-use syncline_core::{DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, Scope, Side, Value};
+use syncline_core::{
+    ConflictPolicy, DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, Scope, Side, Value,
+};
 use syncline_runner::{Undo, rules_version};
 use syncline_simulation::steps::{edit, rest, run, take_back, value, wait};
 use syncline_simulation::{Manner, Simulation, default_rules, filter, list, text};
@@ -151,6 +153,30 @@ fn e5_5_e9_6_what_is_taken_back_of_an_unpaired_pair_is_agreed_on_by_nobody() {
     let copy = other(&simulation, LEFT, &ada);
     assert_eq!(value(&simulation, RIGHT, &copy, "name"), value(&simulation, LEFT, &ada, "name"));
     assert_eq!(simulation.conflicts().len(), 1, "the two names are told");
+}
+
+#[test]
+fn e3_1_e9_6_what_people_are_to_decide_is_not_agreed_on_by_an_undo() {
+    let mut simulation = scoped(scope(Some("city = 'Paris'"), None));
+    (simulation.setup.rules.leave, simulation.setup.rules.conflict) = (Leave::Unpair, ConflictPolicy::Manual);
+    let ada = create(&simulation, LEFT, &[("email", "ada@x"), ("name", "Ada"), ("city", "Paris")]);
+    run(&simulation);
+    edit(&simulation, LEFT, &ada, "name", "Ada L.");
+    let renamed = run(&simulation).record.id;
+    edit(&simulation, LEFT, &ada, "city", "Rome");
+    run(&simulation);
+    edit(&simulation, LEFT, &ada, "name", "Ada King");
+    edit(&simulation, LEFT, &ada, "city", "Paris");
+    run(&simulation);
+    let open = |simulation: &Simulation| simulation.pair_of(LEFT, &ada).expect("a pair").open_conflicts.len();
+    assert_eq!(open(&simulation), 1, "back in scope they meet as if for the first time");
+    take_back(&simulation, &Undo::run(renamed));
+    let copy = other(&simulation, LEFT, &ada);
+    assert_eq!(value(&simulation, RIGHT, &copy, "name"), Some(text("Ada")), "its own write is taken back");
+    run(&simulation);
+    assert_eq!(open(&simulation), 1, "the two names still wait for a person");
+    assert_eq!(value(&simulation, LEFT, &ada, "name"), Some(text("Ada King")));
+    rest(&simulation);
 }
 
 #[test]
