@@ -17,6 +17,9 @@ mod conflicting;
 mod held_back;
 mod referring;
 mod rounds;
+mod units;
+
+use units::units;
 
 /// A value as it would be on the other side, or why it cannot be; `None` where nothing is known or nothing flows.
 pub type Image = Option<Result<Value, Unfit>>;
@@ -130,32 +133,6 @@ pub(crate) fn unfit_for(mapping: &Mapping, target: Side, unfit: &Unfit) -> Block
 pub(crate) fn rejects_record(mapping: &Mapping, unfit: &Unfit) -> bool {
     mapping.on_invalid == OnInvalid::RejectRecord
         && !matches!(unfit.reason, Reason::UnmappedOption | Reason::ReferenceWaiting | Reason::TooManyValues)
-}
-
-/// Returns the mappings that are merged as one: each group together, every other mapping alone, in order.
-///
-/// Only members that go both ways can disagree: where one side is the source, that side decides, alone, each time.
-fn units(rules: &Rules) -> Vec<Vec<usize>> {
-    let mut units: Vec<Vec<usize>> = Vec::new();
-    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, mapping) in rules.mappings.iter().enumerate() {
-        let both_ways = mapping.rule == MappingRule::TwoWay
-            && Side::BOTH
-                .into_iter()
-                .all(|side| rules.direction.writes(side) && mapping.writable(side) == Writable::Always);
-        let group = if rules.record_atomic { Some("the record") } else { mapping.group.as_deref() };
-        match group.filter(|_| both_ways && mapping.rule != MappingRule::Off) {
-            Some(group) => match groups.get(group) {
-                Some(&unit) => units[unit].push(index),
-                None => {
-                    groups.insert(group, units.len());
-                    units.push(vec![index]);
-                }
-            },
-            None => units.push(vec![index]),
-        }
-    }
-    units
 }
 
 /// True if `value` can be merged as a set.

@@ -60,11 +60,10 @@ pub(crate) fn passages(running: &Running<'_>, work: &Work, changes: &[Change]) -
     let writes = changes.iter().filter(|change| matches!(change.kind, ChangeKind::Create | ChangeKind::Update));
     let fields = writes.flat_map(|change| change.fields.iter().map(|field| (change.side, field)));
     let rules = &running.setup.rules;
-    let is_strict = matches!(rules.conflict, ConflictPolicy::Newest { times: Times::Field, .. });
     let passage = |(target, change): (Side, &FieldChange)| {
         let source = target.other();
         let mut mappings = rules.mappings.iter().enumerate();
-        let (_, mapping) = mappings.find(|(index, mapping)| {
+        let (index, mapping) = mappings.find(|(index, mapping)| {
             *mapping.field(target) == change.field
                 && !mapping.joins_references()
                 && work.images.to(target, *index).is_some_and(|image| image.as_ref() == Ok(&change.after))
@@ -77,7 +76,8 @@ pub(crate) fn passages(running: &Running<'_>, work: &Work, changes: &[Change]) -
             value: holder.value?.fingerprint(),
         };
         let own = work.times[source.pick(0, 1)].get(holder.field).copied();
-        // A strict sync takes the record's time for none (E3.2).
+        // A strict policy takes the record's time for none (E3.2).
+        let is_strict = matches!(rules.conflict_policy(index), ConflictPolicy::Newest { times: Times::Field, .. });
         let changed = own.or(record.modified_at.filter(|_| !is_strict));
         Some(Passage::from((origin, changed), holder.provenance, (target, &change.field)))
     };

@@ -1,6 +1,6 @@
 //! Syncs in a circle (E6.5): what comes back to where it was is no edit, and every edit goes round.
 
-use syncline_core::{ConflictPolicy, DeletePolicy, EditDelete, MappingRule, RecordId, Rules, Side};
+use syncline_core::{ConflictPolicy, Decided, DeletePolicy, EditDelete, MappingRule, RecordId, Rules, Side, Times};
 use syncline_runner::{
     ApproveAll, Dispute, Failure, KeptConflict, RunReport, RunRequest, SideSetup, SyncSetup, Undo, find_conflicts, undo,
 };
@@ -345,6 +345,34 @@ fn e6_5_e3_2_an_edit_that_a_sync_brought_counts_from_when_it_was_entered() {
     circle.rest([AB, BC, CA]);
     assert_eq!(circle.names(), [["Ada 2"], ["Ada 2"], ["Ada 2"]]);
     assert_eq!(circle.writes_to_a(), 0);
+}
+
+/// Where a policy goes by the times of fields alone, the time of the record that a value came from is no such time.
+#[test]
+fn e6_5_e3_2_a_strict_policy_makes_no_time_of_a_field_of_that_of_its_record() {
+    let newest = |times| ConflictPolicy::Newest { in_doubt: LEFT, times };
+    let ways = [
+        (Times::FieldElseRecord, Some(Times::Field), Decided::InDoubt(LEFT)),
+        (Times::Field, Some(Times::FieldElseRecord), Decided::Newer(RIGHT)),
+        (Times::Field, None, Decided::InDoubt(LEFT)),
+    ];
+    for (whole, own, decided) in ways {
+        let mut rules = Rules { conflict: newest(whole), ..two_way() };
+        let name = rules.mappings.iter_mut().find(|mapping| mapping.left.as_str() == "name").expect("it is mapped");
+        name.conflict = own.map(newest);
+        let (circle, id) = Circle::in_step([false; 3], rules);
+        circle.edit(&id, "Ada 1");
+        circle.run(AB);
+        circle.edit(&id, "Ada 2");
+        circle.run(CA);
+        circle.run(BC);
+        let b = circle.first.stage.lock().ids(RIGHT)[0].clone();
+        let name = &circle.syncs[BC].name;
+        let found = find_conflicts(circle.first.store.as_ref(), name, &b, None, Dispute::Decided);
+        let [kept] = &wait(found).expect("the store is up")[..] else { panic!("two values met") };
+        assert_eq!(kept.conflict.decided, decided, "{whole:?} {own:?}");
+        circle.rest([AB, BC, CA]);
+    }
 }
 
 /// Whoever edits what where, in whatever order the syncs run: it comes to rest, and the last edit stands everywhere.

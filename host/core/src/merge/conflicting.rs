@@ -3,6 +3,7 @@
 //! Invariant: the value that loses a conflict is in the conflict.
 //! Not here: what a conflict policy says (`rules`), what resolvers answer (the runner asks them).
 
+use super::units::policy;
 use super::{Merging, Writing};
 use crate::{
     Answer, Conflict, ConflictField, ConflictPolicy, Decided, FieldChange, Instant, Question, Side, Times, Value, Why,
@@ -113,9 +114,7 @@ impl Merging<'_> {
         left: Option<(Instant, bool)>,
         right: Option<(Instant, bool)>,
     ) -> (Decided, Option<String>) {
-        let rules = self.situation.rules;
-        let own = unit.iter().find_map(|&index| rules.mappings[index].conflict.as_ref());
-        let decided = match own.unwrap_or(&rules.conflict) {
+        let decided = match policy(self.situation.rules, unit) {
             ConflictPolicy::Manual => Decided::Open,
             ConflictPolicy::Prefer(side) => Decided::Preferred(*side),
             ConflictPolicy::Resolver(resolver) => {

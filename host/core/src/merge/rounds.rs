@@ -1,7 +1,8 @@
 //! Merges what came round in a circle of syncs (E6.5): a value that one side got from the other, by whatever way.
 //!
-//! Invariant: by itself it changes nothing where it came from, neither as an edit nor by a rule. It loses nothing either:
-//! where it came from it was replaced by an edit, or in a conflict that is kept, or it still stands there.
+//! Invariant: by itself it changes nothing where it came from, neither as an edit nor, where it came by a third
+//! application, by a rule. It loses nothing either: where it came from it was replaced by an edit, or in a conflict that is
+//! kept, or it still stands there.
 //! Not here: a merge group in which the same side has an edit too; that is a conflict as a whole (E2.5).
 
 use super::{Take, Touched};
