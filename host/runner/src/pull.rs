@@ -138,42 +138,35 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         }
         listed += (page.records.rows.len() + page.skipped.len()) as u64;
         let page = confirm(endpoint, page, pulled).await?;
-        let complete = page.complete && unbroken;
-        let unswept = noting && page.complete && !unbroken;
-        let done = match page.next.clone() {
-            Progress::More(next) => {
-                endpoint.state.reading = Reading::Full { cursor: Some(next), noting, unbroken };
-                None
-            }
-            Progress::Done(next) => Some(next),
-        };
-        let concluded;
-        let Some(next) = done else {
+        let (page_complete, next) = (page.complete, page.next.clone());
+        if let Progress::More(next) = next {
+            endpoint.state.reading = Reading::Full { cursor: Some(next), noting, unbroken };
             ready = Some(take_in(endpoint, page, batch, pulled).await?);
             continue;
-        };
+        }
+        let complete = page_complete && unbroken;
         endpoint.state.read_at = endpoint.context.world.now();
         if complete {
             pulled.anomalies.extend(endpoint.listed(listed));
         }
-        if noting && complete {
+        let mut batch = take_in(endpoint, page, batch, pulled).await?;
+        let mut concluded = false;
+        if noting {
             // The page first, with the old cursor: a crash between the two reads this page once more.
-            keep(endpoint, page, batch, pulled).await?;
-            concluded = question_absent(endpoint, pulled).await?;
+            endpoint.commit(batch).await?;
+            match complete {
+                true => concluded = question_absent(endpoint, pulled).await?,
+                false => look_at_unread(endpoint, pulled).await?,
+            }
             batch = Batch::default();
-        } else {
-            endpoint.state.reading = Reading::Changes { cursor: Some(next) };
-            // What is gone was not asked about, so a list of ids is due at once.
-            let is_owed = noting && endpoint.described.object.abilities.ids;
-            endpoint.state.swept_at = if is_owed { 0 } else { endpoint.context.world.now() };
-            endpoint.state.unswept = unswept;
-            keep(endpoint, page, batch, pulled).await?;
-            return if noting && listed > 0 { look_at_unread(endpoint, pulled).await } else { Ok(()) };
+            batch.writes.push(all_seen(endpoint.space));
         }
+        let (Progress::More(next) | Progress::Done(next)) = next;
         endpoint.state.reading = Reading::Changes { cursor: Some(next) };
-        endpoint.state.swept_at = endpoint.context.world.now();
-        endpoint.state.unswept = !concluded;
-        batch.writes.push(all_seen(endpoint.space));
+        // Where what is gone was not asked about, a list of ids is due at once.
+        let is_owed = noting && !complete && endpoint.described.object.abilities.ids;
+        endpoint.state.swept_at = if is_owed { 0 } else { endpoint.context.world.now() };
+        endpoint.state.unswept = noting && page_complete && !concluded;
         endpoint.commit(batch).await?;
     }
     Ok(())
@@ -227,7 +220,7 @@ async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result
     if complete {
         pulled.anomalies.extend(endpoint.listed(listed));
         question_absent(endpoint, pulled).await?;
-    } else if listed > 0 {
+    } else {
         look_at_unread(endpoint, pulled).await?;
     }
     endpoint.state.swept_at = endpoint.context.world.now();
@@ -260,6 +253,9 @@ fn is_unread(record: &Record) -> bool {
 
 /// Reads by id what a list that need not name every record left out, although nothing is known of it any more.
 async fn look_at_unread(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+    if !endpoint.described.object.abilities.get || !has_noted(endpoint).await? {
+        return Ok(());
+    }
     let mut after = RecordId::new("");
     loop {
         let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
@@ -287,7 +283,7 @@ fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
 async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<bool, Failure> {
     let mut after = RecordId::new("");
     let believes_empty = std::mem::take(&mut endpoint.state.believes_empty);
-    if !believes_empty && endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty() {
+    if !believes_empty && !has_noted(endpoint).await? {
         let known = endpoint.replica().scan(&after, PAGE_ROWS).await?;
         if known.iter().any(|(_, known)| matches!(known, Known::Here(_))) {
             let text = format!(
@@ -314,6 +310,11 @@ async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         }
         after = last;
     }
+}
+
+/// True if a list named anything at all.
+async fn has_noted(endpoint: &EndpointAccess<'_>) -> Result<bool, Failure> {
+    Ok(!endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty())
 }
 
 async fn seen_between(

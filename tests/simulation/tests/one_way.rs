@@ -108,18 +108,30 @@ fn b13_e6_2_a_list_that_lags_reverts_nothing_although_more_fields_are_read() {
 }
 
 #[test]
-fn b13_a_record_that_no_list_names_is_looked_up_once_more_fields_are_read() {
-    let left = Manner { complete: false, ..Manner::PLAIN };
-    let mut simulation = Simulation::new(1, left, Manner::PLAIN, default_rules());
-    change(&mut simulation, without_note());
-    let (left, _) = pair(&simulation);
-    create(&simulation, LEFT, "eve@x", "Eve");
-    run(&simulation);
-    // The read of everything for the new field takes the place of the feed that would have told.
-    simulation.stage.lock().person_deletes(LEFT, &left);
-    change(&mut simulation, default_rules());
-    run(&simulation);
-    let state = simulation.pair_of(LEFT, &left).map(|pair| pair.state);
-    assert_eq!(state, Some(PairState::Tombstone { gone: Some(LEFT), undone: false }));
-    rest(&simulation);
+fn b13_e8_4_a_record_that_no_list_names_is_looked_up_once_more_fields_are_read() {
+    let mut stops = 0;
+    for stop in std::iter::once(None).chain((0..16).map(Some)) {
+        let left = Manner { complete: false, ..Manner::PLAIN };
+        let mut simulation = Simulation::new(1, left, Manner::PLAIN, default_rules());
+        change(&mut simulation, without_note());
+        let (left, _) = pair(&simulation);
+        create(&simulation, LEFT, "eve@x", "Eve");
+        run(&simulation);
+        // The read of everything for the new field takes the place of the feed that would have told.
+        simulation.stage.lock().person_deletes(LEFT, &left);
+        change(&mut simulation, default_rules());
+        if let Some(commit) = stop {
+            simulation.store.stop_at(commit, true);
+            let ended = simulation.run();
+            match simulation.store.start_again() {
+                true => stops += 1,
+                false => assert!(ended.is_ok(), "nothing stopped it: {ended:?}"),
+            }
+        }
+        run(&simulation);
+        let state = simulation.pair_of(LEFT, &left).map(|pair| pair.state);
+        assert_eq!(state, Some(PairState::Tombstone { gone: Some(LEFT), undone: false }), "stopped at {stop:?}");
+        rest(&simulation);
+    }
+    assert!((4..16).contains(&stops), "{stops} stops");
 }
