@@ -29,6 +29,14 @@ fn argue(simulation: &Simulation, sides: &[Side], fresh: bool) {
     simulation.stage.lock().automations = sides.iter().map(automation).collect();
 }
 
+/// Somebody gives a record five names within seconds, each of which the sync sees.
+fn rename_often(simulation: &Simulation, left: &RecordId) {
+    for number in 0..5 {
+        simulation.stage.lock().person_edits(LEFT, left, "name", &format!("name {number}"));
+        run_after(simulation, 1_000);
+    }
+}
+
 fn writes_of(simulation: &Simulation, side: Side, field: &str) -> usize {
     let state = simulation.stage.lock();
     state.writes.iter().filter(|write| write.side == side && write.fields.iter().any(|it| it.as_str() == field)).count()
@@ -167,10 +175,7 @@ fn e6_4_what_was_written_to_a_record_counts_also_when_another_pair_has_it() {
     let again = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "ada")]);
     run_after(&simulation, 1_000);
     assert_eq!(simulation.pair_of(LEFT, &again).and_then(|pair| pair.right), Some(right));
-    for number in 0..5 {
-        simulation.stage.lock().person_edits(LEFT, &again, "name", &format!("ada {number}"));
-        run_after(&simulation, 1_000);
-    }
+    rename_often(&simulation, &again);
     assert_eq!(writes_of(&simulation, RIGHT, "name"), 3, "its creation and two updates");
     rest(&simulation);
 }
@@ -193,10 +198,7 @@ fn e6_4_a_create_of_unknown_outcome_counts_for_the_record_that_it_may_have_made(
     simulation.stage.lock().blind = false;
     run_after(&simulation, 1_000);
     assert_eq!(simulation.pair_of(LEFT, &again).and_then(|pair| pair.right), Some(right));
-    for number in 0..5 {
-        simulation.stage.lock().person_edits(LEFT, &again, "name", &format!("ada {number}"));
-        run_after(&simulation, 1_000);
-    }
+    rename_often(&simulation, &again);
     assert_eq!(writes_of(&simulation, RIGHT, "name"), 3, "its creation and two updates");
     rest(&simulation);
 }
@@ -220,10 +222,7 @@ fn e6_4_what_was_written_to_a_record_counts_also_when_its_pair_went_on_without_i
     let countess = simulation.stage.lock().person_creates(LEFT, &[("email", "countess@x"), ("name", "ada 1")]);
     run_after(&simulation, 1_000);
     assert_eq!(simulation.pair_of(LEFT, &countess).and_then(|pair| pair.right), Some(right.clone()));
-    for number in 0..5 {
-        simulation.stage.lock().person_edits(LEFT, &countess, "name", &format!("countess {number}"));
-        run_after(&simulation, 1_000);
-    }
+    rename_often(&simulation, &countess);
     let state = simulation.stage.lock();
     let is_name = |write: &&SyncWrite| write.id == right && write.fields.iter().any(|field| field.as_str() == "name");
     assert_eq!(state.writes.iter().filter(is_name).count(), 3, "its creation and two updates");

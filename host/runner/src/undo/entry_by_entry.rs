@@ -47,10 +47,12 @@ pub(super) fn without_write(
 /// other writes and fields, where what stands there is.
 pub(crate) fn still_agreed(rules: &Rules, side: Side, write: &FieldChange, agreed: Option<&Value>) -> Option<Value> {
     let mapping = set_of(rules, side, &write.field).filter(|mapping| !mapping.joins_references())?;
-    if write.why != Why::Undo {
-        return None;
-    }
-    taken_back(mapping, &write.after, write.before.as_ref()?, agreed?)
+    agreed_after(mapping, write, agreed?)
+}
+
+fn agreed_after(mapping: &Mapping, write: &FieldChange, agreed: &Value) -> Option<Value> {
+    let before = write.before.as_ref().filter(|_| write.why == Why::Undo)?;
+    taken_back(mapping, &write.after, before, agreed)
 }
 
 /// Returns the mapping of a field that merges as a set, if there is one that is alone with it.
@@ -62,30 +64,9 @@ fn set_of<'a>(rules: &'a Rules, side: Side, field: &FieldName) -> Option<&'a Map
 
 #[cfg(test)]
 mod tests {
-    use syncline_core::{
-        Caps, ConflictPolicy, DeletePolicy, Direction, EditDelete, Index, Leave, MappingRule, Matching, Scope,
-    };
+    use syncline_core::MappingRule;
 
     use super::*;
-
-    fn rules() -> Rules {
-        Rules {
-            direction: Direction::Both,
-            matching: Matching::default(),
-            left_index: Index::Full,
-            right_index: Index::Full,
-            mappings: vec![Mapping::new("tags".into(), "tags".into(), MappingRule::TwoWay)],
-            conflict: ConflictPolicy::Manual,
-            deletes_to_left: DeletePolicy::Ignore,
-            deletes_to_right: DeletePolicy::Ignore,
-            edit_delete: EditDelete::Hold,
-            record_atomic: false,
-            scope: Scope::default(),
-            leave: Leave::Freeze,
-            skew_tolerance_ms: Rules::SKEW_TOLERANCE_MS,
-            caps: Caps::default(),
-        }
-    }
 
     fn choices(codes: &str) -> Value {
         Value::Choices(codes.chars().map(String::from).collect()).canonical().expect("codes")
@@ -93,9 +74,10 @@ mod tests {
 
     #[test]
     fn e9_6_what_waits_to_be_carried_is_not_agreed_on_by_an_undo() {
+        let tags = Mapping::new("tags".into(), "tags".into(), MappingRule::TwoWay);
         let still = |before: &str, after: &str, agreed: &str, why: Why| {
             let write = FieldChange { field: "tags".into(), before: Some(choices(before)), after: choices(after), why };
-            still_agreed(&rules(), Side::Right, &write, Some(&choices(agreed)))
+            agreed_after(&tags, &write, &choices(agreed))
         };
         assert_eq!(still("ab", "a", "ab", Why::Undo), Some(choices("a")), "nothing waits");
         assert_eq!(still("ab", "a", "abc", Why::Undo), Some(choices("ac")), "that `c` went is carried later");
