@@ -215,6 +215,35 @@ async fn plans_undos_and_decisions_tell_nothing_that_a_sensitive_field_holds() {
     tells_no_pin("a decision that is refused", &refused);
 }
 
+/// The schema that says what is sensitive is forgotten with the rest, and what a run did is kept.
+#[tokio::test]
+async fn a_side_that_was_forgotten_tells_nothing_that_a_sensitive_field_held() {
+    let stage = Stage::new();
+    stage.left.add(&[("email", "ada@example.org"), ("firstname", "Ada"), ("pin", PINS[0])]);
+    stage.run().await.expect("a run");
+    stage.left.edit("left-1", "pin", PINS[1]);
+    stage.left.edit("left-1", "firstname", "Augusta");
+    stage.run().await.expect("a run");
+    let told = async |line: &str, json: bool| {
+        let told = say(&stage, line, view(json)).await;
+        told.map_or_else(|refused| refused.to_string(), |told| format!("{}{}", told.text, told.json))
+    };
+    assert!(told("show 2", false).await.contains("Augusta"), "{}", told("show 2", false).await);
+    let setup = stage.setup();
+    let endpoints = [&setup.left.endpoint, &setup.right.endpoint];
+    // First by the reset of another sync of the same endpoints, then by its own.
+    for name in [&"another".into(), &setup.name] {
+        syncline_runner::forget(stage.store.as_ref(), name, endpoints).await.expect("it is forgotten");
+        for line in ["show 1", "show 2", "history", "status", "errors 2", "records people", "explain people left-1"] {
+            for json in [false, true] {
+                tells_no_pin(line, &told(line, json).await);
+            }
+        }
+        let shown = told("show 2", false).await;
+        assert!(shown.contains("given  (not shown) -> (not shown)") && !shown.contains("Augusta"), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn explain_tells_the_newest_writes_and_that_there_are_more() {
     let stage = a_long_story().await;
