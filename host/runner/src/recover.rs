@@ -148,11 +148,11 @@ fn still_agreed(
     let origin = target.other();
     match written(target) {
         Some(field) if field.why == Why::Undo => {
-            let now = value(origin);
             match (pair.base.side(origin).get(mapping.field(origin)), seen) {
-                (Some(base), _) => now == Some(&base.value),
+                // Settling takes what was agreed on before for what stood there: an edit since is carried later.
+                (Some(_), _) => true,
                 // The sides never agreed on it: it is as it was when it was taken back, or it was edited since.
-                (None, Some(seen)) => now.map_or(0, Value::fingerprint) == origin.pick(seen.0, seen.1),
+                (None, Some(seen)) => value(origin).map_or(0, Value::fingerprint) == origin.pick(seen.0, seen.1),
                 (None, None) => false,
             }
         }

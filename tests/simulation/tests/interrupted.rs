@@ -135,6 +135,27 @@ fn e9_6_an_undo_that_is_stopped_at_any_commit_ends_as_if_it_had_not_been() {
     }
 }
 
+/// What is taken back was carried to the right, and since then somebody has edited it on the left.
+#[test]
+fn e9_6_an_edit_that_waits_to_be_carried_goes_over_after_an_undo_that_is_stopped() {
+    let edited = || {
+        let simulation = simulation(1);
+        let ids = ["ada", "bea"].map(|name| create(&simulation, name));
+        run(&simulation);
+        ids.iter().for_each(|id| edit(&simulation, LEFT, id, "name", "carried"));
+        let carried = run(&simulation).0;
+        edit(&simulation, LEFT, &ids[0], "name", "entered since");
+        edit(&simulation, LEFT, &ids[1], "phone", "1");
+        // Both are known by now.
+        simulation.plan();
+        (simulation, carried)
+    };
+    let (simulation, carried) = edited();
+    take_back(&simulation, carried).expect("nothing goes wrong in this undo");
+    assert!(end_of(&simulation).iter().any(|line| line.starts_with("right") && line.contains("entered since")));
+    assert!(stop_everywhere(edited, take_back, take_back) >= 8);
+}
+
 #[test]
 fn e9_6_an_undo_of_an_undo_that_is_stopped_at_any_commit_ends_as_if_it_had_not_been() {
     let undone = || {
