@@ -270,9 +270,8 @@ fn is_edited(situation: &Situation<'_>, side: Side, record: &Record) -> bool {
     let came_round = |index: usize| situation.rounds.get(&index).is_some_and(|round| round.side == side);
     let mappings = rules.mappings.iter().enumerate().filter(|(index, _)| !came_round(*index));
     mappings.filter(|(_, mapping)| rules.flows_to(mapping, side.other())).any(|(_, mapping)| {
-        let field = mapping.field(side);
-        match (record.get(field), base.side(side).get(field)) {
-            (Some(value), Some(cell)) => *value != cell.value,
+        match (record.get(mapping.field(side)), base.of(mapping)) {
+            (Some(value), Some(cell)) => value != cell.value(side),
             // Never agreed on: the side that is gone never had it.
             (Some(value), None) => !value.is_blank(),
             (None, _) => false,

@@ -84,16 +84,16 @@ pub fn diff(rules: &Rules, since: &[RunId], pair: &Pair, left: &Record, right: &
             return Touched::default();
         }
         let since = since.get(index).copied().unwrap_or(RunId(0));
-        match (pair.base.left.get(&mapping.left), pair.base.right.get(&mapping.right)) {
-            (Some(left_base), Some(right_base)) => {
-                let renewed = left_base.run.min(right_base.run) < since;
-                let (left, right) = (*left_value != left_base.value, *right_value != right_base.value);
+        match pair.base.of(mapping) {
+            Some(base) => {
+                let renewed = base.run < since;
+                let (left, right) = (*left_value != base.left, *right_value != base.right);
                 // Nobody edited it, so neither side is newer than the other: compared as at first pairing.
                 let anew = renewed && !left && !right;
                 Touched { known: true, based: !anew, left: left || anew, right: right || anew, renewed, round: None }
             }
-            _ => {
-                let renewed = pair.base.left.values().any(|cell| cell.run < since);
+            None => {
+                let renewed = pair.base.cells().iter().any(|cell| cell.run < since);
                 Touched { known: true, based: false, left: true, right: true, renewed, round: None }
             }
         }
@@ -313,9 +313,9 @@ impl Merging<'_> {
     fn edits(&self, side: Side, index: usize) -> Edits {
         let mapping = self.mapping(index);
         let based = self.touched[index].based;
-        let base = self.situation.pair.base.side(side).get(mapping.field(side)).filter(|_| based);
+        let base = self.situation.pair.base.of(mapping).filter(|_| based);
         let now = self.value(side, index).unwrap_or(&Value::Clear);
-        sets::edits(&Entries { now, base: base.map(|cell| &cell.value) }, mapping.compare)
+        sets::edits(&Entries { now, base: base.map(|cell| cell.value(side)) }, mapping.compare)
     }
 
     /// Decides one mapping by itself.
@@ -417,7 +417,7 @@ impl Merging<'_> {
             let [left, right] = Side::BOTH.map(|side| self.planned(side, index));
             links.agreed(left, right)
         });
-        self.decision().agreed.push(Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links });
+        self.decision().agreed.push(Agreed { links, ..Agreed::under(mapping) });
         self.waits(index);
     }
 

@@ -2,11 +2,9 @@
 //!
 //! Invariant: a pair has one state; every status, reason and count is derived from it and stored nowhere twice (E8.5).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{Agreed, Chosen, EntryId, Exclusion, FieldName, Instant, Reason, RecordId, Ruling, Side, Value};
+use crate::{Agreed, Chosen, EntryId, Exclusion, FieldName, Instant, Mapping, Reason, RecordId, Ruling, Side, Value};
 
 /// The number of a pair within its sync; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,35 +16,75 @@ pub struct PairId(pub u64);
 #[serde(transparent)]
 pub struct RunId(pub u64);
 
-/// One field's value when the sides last agreed on it, and the run in which they did.
+/// What both sides held under one mapping when they last agreed, and the run in which they did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseCell {
-    /// The value on this side, before any transform.
-    pub value: Value,
+    /// The mapped field of the left side.
+    pub left_field: FieldName,
+    /// The mapped field of the right side.
+    pub right_field: FieldName,
+    /// The left value, before any transform.
+    pub left: Value,
+    /// The right value.
+    pub right: Value,
     /// When.
     pub run: RunId,
 }
 
-/// Each side's own values when the sides last agreed (E2.1).
+impl BaseCell {
+    /// Returns the mapped field of `side`.
+    pub fn field(&self, side: Side) -> &FieldName {
+        side.pick(&self.left_field, &self.right_field)
+    }
+
+    /// Returns the value of `side`.
+    pub fn value(&self, side: Side) -> &Value {
+        side.pick(&self.left, &self.right)
+    }
+}
+
+/// Each side's own values when the sides last agreed (E2.1), by mapping: a field that several mappings have was agreed on
+/// under each of them for itself.
 ///
 /// Invariant: it changes only by an acknowledged write or by both sides being seen to agree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Base {
-    /// The left side's fields.
-    pub left: BTreeMap<FieldName, BaseCell>,
-    /// The right side's fields.
-    pub right: BTreeMap<FieldName, BaseCell>,
+    /// In the order of their fields.
+    cells: Vec<BaseCell>,
 }
 
 impl Base {
-    /// Returns the fields of `side`.
-    pub fn side(&self, side: Side) -> &BTreeMap<FieldName, BaseCell> {
-        side.pick(&self.left, &self.right)
+    /// Returns what was agreed on under the mapping of two fields.
+    pub fn get(&self, left: &FieldName, right: &FieldName) -> Option<&BaseCell> {
+        self.cells.get(self.place(left, right).ok()?)
     }
 
-    /// Sets what `side` had when the sides agreed.
-    pub fn agree(&mut self, side: Side, field: FieldName, value: Value, run: RunId) {
-        side.pick(&mut self.left, &mut self.right).insert(field, BaseCell { value, run });
+    /// Returns what was agreed on under a mapping.
+    pub fn of(&self, mapping: &Mapping) -> Option<&BaseCell> {
+        self.get(&mapping.left, &mapping.right)
+    }
+
+    /// Returns what was agreed on under each of the mappings that have `field` on `side`.
+    pub fn with(&self, side: Side, field: &FieldName) -> impl Iterator<Item = &BaseCell> {
+        self.cells.iter().filter(move |cell| cell.field(side) == field)
+    }
+
+    /// Returns all that was agreed on.
+    pub fn cells(&self) -> &[BaseCell] {
+        &self.cells
+    }
+
+    /// Notes what both sides had when they agreed.
+    pub fn agree(&mut self, cell: BaseCell) {
+        match self.place(&cell.left_field, &cell.right_field) {
+            Ok(at) => self.cells[at] = cell,
+            Err(at) => self.cells.insert(at, cell),
+        }
+    }
+
+    fn place(&self, left: &FieldName, right: &FieldName) -> Result<usize, usize> {
+        self.cells.binary_search_by(|cell| (&cell.left_field, &cell.right_field).cmp(&(left, right)))
     }
 }
 

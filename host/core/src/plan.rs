@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chosen, FieldName, Instant, Linked, Pair, PairId, PairState, Passage, Reason, RecordId, Side, Value, Version,
+    BaseCell, Chosen, FieldName, Instant, Linked, Mapping, Pair, PairId, PairState, Passage, Reason, RecordId, RunId,
+    Side, Value, Version,
 };
 
 /// Why a field is written.
@@ -206,6 +207,28 @@ pub struct Agreed {
     pub links: Option<Linked>,
 }
 
+impl Agreed {
+    /// Two fields that agree on all they hold.
+    pub fn on(left: FieldName, right: FieldName) -> Self {
+        Self { left, right, links: None }
+    }
+
+    /// The fields of a mapping.
+    pub fn under(mapping: &Mapping) -> Self {
+        Self::on(mapping.left.clone(), mapping.right.clone())
+    }
+
+    /// Returns the field of `side`.
+    pub fn field(&self, side: Side) -> &FieldName {
+        side.pick(&self.left, &self.right)
+    }
+
+    /// Returns what the base holds once they agree on these values, left and right.
+    pub fn cell(&self, [left, right]: [Value; 2], run: RunId) -> BaseCell {
+        BaseCell { left_field: self.left.clone(), right_field: self.right.clone(), left, right, run }
+    }
+}
+
 /// Why a pair cannot be planned as a whole, or why one of its fields is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocked {
@@ -307,7 +330,7 @@ mod tests {
     use super::*;
 
     fn agreed(field: &str) -> Agreed {
-        Agreed { left: field.into(), right: field.into(), links: None }
+        Agreed::on(field.into(), field.into())
     }
 
     #[test]

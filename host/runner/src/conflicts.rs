@@ -82,11 +82,7 @@ pub(crate) fn close(
 }
 
 fn fields_of(conflict: &Conflict) -> impl Iterator<Item = Agreed> {
-    conflict.fields.iter().map(|field| Agreed {
-        left: field.left_field.clone(),
-        right: field.right_field.clone(),
-        links: None,
-    })
+    conflict.fields.iter().map(|field| Agreed::on(field.left_field.clone(), field.right_field.clone()))
 }
 
 /// Keeps a conflict under its number, or a new one.

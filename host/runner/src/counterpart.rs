@@ -187,10 +187,9 @@ pub(crate) async fn remark(running: &Running<'_>, work: &mut Work) -> Result<(),
     let mut remark = None;
     for side in Side::BOTH {
         let Some(record) = work.record(side) else { continue };
-        let base = work.pair.base.side(side);
-        let is_edited = tuple.fields(side).iter().any(|key| match (record.get(&key.field), base.get(&key.field)) {
-            (Some(value), Some(cell)) => *value != cell.value,
-            _ => false,
+        let is_edited = tuple.fields(side).iter().any(|key| {
+            let mut agreed = work.pair.base.with(side, &key.field);
+            record.get(&key.field).is_some_and(|value| agreed.any(|cell| value != cell.value(side)))
         });
         if !is_edited && work.pair.remark.is_none() {
             continue;

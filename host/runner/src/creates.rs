@@ -119,6 +119,6 @@ fn agreed(mappings: &[Mapping], entry: &JournalEntry, origin: Side, record: &Rec
         };
         mapping.rule != MappingRule::Off && mapping.is_plain_to(target) && same
     };
-    let names = |mapping: &Mapping| Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links: None };
+    let names = Agreed::under;
     mappings.iter().filter(unmoved).map(names).collect()
 }

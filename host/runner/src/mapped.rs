@@ -154,7 +154,7 @@ impl<'a> Mapper<'a> {
 fn referred_to(work: &Work, mapping: &Mapping) -> Wanted {
     let of = |side: Side| {
         let now = work.record(side).and_then(|record| record.get(mapping.field(side)));
-        let base = work.pair.base.side(side).get(mapping.field(side)).map(|cell| &cell.value);
+        let base = work.pair.base.of(mapping).map(|cell| cell.value(side));
         let all = now.into_iter().chain(base).flat_map(references);
         all.map(move |reference| (side, reference.clone()))
     };

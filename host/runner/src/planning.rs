@@ -298,12 +298,12 @@ fn settle_quietly(
         work.pair.base = Base::default();
     }
     for agreed in &decision.agreed {
-        for (side, field) in [(Side::Left, &agreed.left), (Side::Right, &agreed.right)] {
-            let seen = || work.record(side).and_then(|record| record.get(field)).cloned();
-            let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
-            if let Some(value) = linked.or_else(seen) {
-                work.pair.base.agree(side, field.clone(), value, run);
-            }
+        let value = |side: Side| {
+            let seen = || work.record(side).and_then(|record| record.get(agreed.field(side))).cloned();
+            agreed.links.as_ref().map(|links| links.side(side).clone()).or_else(seen)
+        };
+        if let (Some(left), Some(right)) = (value(Side::Left), value(Side::Right)) {
+            work.pair.base.agree(agreed.cell([left, right], run));
         }
     }
     // A merge that cannot go on does not tell its conflicts.

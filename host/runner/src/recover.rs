@@ -148,7 +148,7 @@ fn still_agreed(
     let origin = target.other();
     match written(target) {
         Some(field) if field.why == Why::Undo => {
-            match (pair.base.side(origin).get(mapping.field(origin)), seen) {
+            match (pair.base.of(mapping), seen) {
                 // Settling takes what was agreed on before for what stood there: an edit since is carried later.
                 (Some(_), _) => true,
                 // The sides never agreed on it: it is as it was when it was taken back, or it was edited since.

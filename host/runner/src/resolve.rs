@@ -68,7 +68,7 @@ async fn plan(
         let value = wanted(running, field, keep).await?;
         let (kept_field, written_field) =
             keep.pick((&field.left_field, &field.right_field), (&field.right_field, &field.left_field));
-        agreed.push(Agreed { left: field.left_field.clone(), right: field.right_field.clone(), links: None });
+        agreed.push(Agreed::on(field.left_field.clone(), field.right_field.clone()));
         // Flipping a decided conflict brings the losing value back to its own side too.
         let own = keep.pick(&field.left, &field.right);
         if kept_record.get(kept_field) != Some(own) {
@@ -123,8 +123,8 @@ fn check_fresh(running: &Running<'_>, pair: &Pair, kept: &KeptConflict, records:
             let (name, had) = side.pick((&field.left_field, &field.left), (&field.right_field, &field.right));
             // A side that lost holds what it got; the other one, both of an open conflict, and what was beside it are
             // as they were.
-            let agreed = pair.base.side(side).get(name).filter(|cell| cell.run <= kept.run);
-            let given = || agreed.map(|cell| &cell.value);
+            let agreed = pair.base.get(&field.left_field, &field.right_field).filter(|cell| cell.run <= kept.run);
+            let given = || agreed.map(|cell| cell.value(side));
             let then = if covered && conflict.decided.covers(side) { given() } else { Some(had) };
             let now = records[side.pick(0, 1)].get(name);
             if now != then {

@@ -268,6 +268,7 @@ fn take_over(
 fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent], rows: &Rows) {
     let run = running.run.id;
     for (index, agreed) in pending.item.agreed.iter().enumerate() {
+        let base = pair.base.get(&agreed.left, &agreed.right);
         let seen = |side: Side, field: &FieldName| {
             let planned = pending.item.seen.get(index).map(|seen| side.pick(seen.0, seen.1));
             let is_as_planned = |value: &Value| planned.is_none_or(|planned| planned == value.fingerprint());
@@ -275,8 +276,8 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
             let known = || rows.value(side, pair.id(side), field).filter(is_as_planned);
             let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
             // What is taken back on the one side was agreed with what the other held then; an edit since is carried later.
-            let then = || pair.base.side(side).get(field).filter(|_| takes_back(pending, side.other(), agreed));
-            let agreed_then = then().map(|cell| cell.value.clone());
+            let then = || base.filter(|_| takes_back(pending, side.other(), agreed));
+            let agreed_then = then().map(|cell| cell.value(side).clone());
             linked.or(agreed_then).or_else(|| sent_from(running, pending, side, agreed)).or_else(known)
         };
         // What waits is agreed on by nobody (E10.1).
@@ -295,7 +296,7 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
             match (change, sent) {
                 (Some(change), Sent::Done(done)) => {
                     let stored = written(done, field, &change.after);
-                    let agreed = pair.base.side(side).get(field).map(|cell| &cell.value);
+                    let agreed = base.map(|cell| cell.value(side));
                     let still = || undo::still_agreed(&running.setup.rules, side, change, agreed);
                     if stored == change.after
                         && let Some(still) = still()
@@ -315,8 +316,7 @@ fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent
             }
         };
         if let (Some(left), Some(right)) = (value(Side::Left, &agreed.left), value(Side::Right, &agreed.right)) {
-            pair.base.agree(Side::Left, agreed.left.clone(), left, run);
-            pair.base.agree(Side::Right, agreed.right.clone(), right, run);
+            pair.base.agree(agreed.cell([left, right], run));
         }
     }
 }

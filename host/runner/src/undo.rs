@@ -386,7 +386,7 @@ fn edited_field(
     let is_edited = |field: &&FieldName| {
         let Some(now) = record.get(field) else { return false };
         let written = stored.iter().find(|(written, _)| written == *field).map(|(_, value)| value);
-        let agreed = pair.base.side(side).get(*field).filter(|cell| cell.run < entry.run).map(|cell| &cell.value);
+        let agreed = pair.base.with(side, field).find(|cell| cell.run < entry.run).map(|cell| cell.value(side));
         written.or(agreed).map_or(!now.is_blank(), |then| now != then)
     };
     stored.iter().map(|(field, _)| field).chain(mapped).find(is_edited).cloned()
@@ -417,11 +417,7 @@ fn undo_update(
         };
         skipped.extend(remark.map(skip));
         let agreed = running.setup.rules.mappings.iter().filter(|mapping| *mapping.field(side) == before.field);
-        item.agreed.extend(agreed.map(|mapping| Agreed {
-            left: mapping.left.clone(),
-            right: mapping.right.clone(),
-            links: None,
-        }));
+        item.agreed.extend(agreed.map(Agreed::under));
         fields.push(FieldChange { field: before.field.clone(), before: now.cloned(), after: value, why: Why::Undo });
     }
     if !fields.is_empty() {

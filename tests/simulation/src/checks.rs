@@ -129,9 +129,9 @@ fn pairs_agree(simulation: &Simulation, pairs: &[Pair], breaches: &mut Vec<Strin
                     mapping.left
                 ));
             }
+            let base = pair.base.of(mapping);
             for (side, value) in [(Side::Left, &left_value), (Side::Right, &right_value)] {
-                let base = pair.base.side(side).get(mapping.field(side));
-                if base.map(|cell| &cell.value) != Some(value) {
+                if base.map(|cell| cell.value(side)) != Some(value) {
                     breaches.push(format!(
                         "E2.1: {} of {left}/{right} on {side}: base {base:?}, value {value:?}",
                         mapping.left

@@ -70,7 +70,7 @@ impl End<'_> {
     }
 
     fn base(&self, side: Side) -> Option<&Value> {
-        self.pair.base.side(side).get(self.mapping.field(side)).map(|cell| &cell.value)
+        self.pair.base.of(self.mapping).map(|cell| cell.value(side))
     }
 
     fn wrong(&self) -> Option<String> {

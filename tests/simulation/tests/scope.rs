@@ -125,7 +125,7 @@ fn e5_5_every_policy_for_leaving_writes_what_it_says() {
         );
         assert_eq!(why(&simulation, LEFT, &ada), Some(Exclusion::Filter), "{leave:?}");
         let base = simulation.pair_of(LEFT, &ada).expect("the pair stays").base;
-        assert_eq!(base.left.is_empty(), leave == Leave::Unpair, "{leave:?}");
+        assert_eq!(base.cells().is_empty(), leave == Leave::Unpair, "{leave:?}");
         edit(&simulation, LEFT, &ada, "name", "Ada L.");
         assert_eq!(run(&simulation).record.tally.writes(), 0, "{leave:?}: it is out");
         edit(&simulation, LEFT, &ada, "city", "Paris");
@@ -196,7 +196,10 @@ fn e5_7_b13_a_changed_filter_is_previewed_and_un_pairs_nothing() {
     assert_eq!(report.impact.map(|impact| impact.leave.count), Some(1));
     assert_eq!(report.record.tally.writes(), 0);
     assert_eq!(why(&simulation, LEFT, &eda), Some(Exclusion::Filter));
-    assert!(!simulation.pair_of(LEFT, &eda).expect("a pair").base.left.is_empty(), "the filter moved, not the record");
+    assert!(
+        !simulation.pair_of(LEFT, &eda).expect("a pair").base.cells().is_empty(),
+        "the filter moved, not the record"
+    );
     assert_eq!(run(&simulation).impact, None, "it has taken effect");
     edit(&simulation, LEFT, &eda, "name", "Eda R.");
     simulation.rescope(scope(Some("city = 'Rome'"), None));

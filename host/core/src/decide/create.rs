@@ -70,7 +70,7 @@ impl Making<'_> {
         let image = situation.images.to(target, index);
         let given = image.and_then(|image| image.as_ref().ok()).unwrap_or(&Value::Clear);
         let linked = links.map(|links| side.pick(links.agreed(value, given), links.agreed(given, value)));
-        let agreed = Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links: linked };
+        let agreed = Agreed { links: linked, ..Agreed::under(mapping) };
         let flows = situation.rules.flows_to(mapping, target) && mapping.writable(target) != Writable::Never;
         // A value that the new record does not get is none on which the sides agree.
         if mapping.rule != MappingRule::Off && (flows || value.is_blank()) {

@@ -31,7 +31,7 @@ fn is_leaving(situation: &Situation<'_>, left: &Record, right: &Record) -> bool 
     let is_rescoped = situation.scope_before.is_some_and(|before| {
         !matches!(before.of_pair(direction, seen(Side::Left), seen(Side::Right)), Scoped::Out(_))
     });
-    was_in && !is_rescoped && !pair.base.left.is_empty()
+    was_in && !is_rescoped && !pair.base.cells().is_empty()
 }
 
 fn leave(situation: &Situation<'_>, why: Exclusion, left: &Record, right: &Record) -> Decision {

@@ -84,12 +84,12 @@ impl Merging<'_> {
 
     pub(super) fn conflict_field(&self, index: usize) -> Option<ConflictField> {
         let mapping = self.mapping(index);
-        let base = &self.situation.pair.base;
+        let base = self.situation.pair.base.of(mapping);
         Some(ConflictField {
             left_field: mapping.left.clone(),
             right_field: mapping.right.clone(),
-            left_base: base.left.get(&mapping.left).map(|cell| cell.value.clone()),
-            right_base: base.right.get(&mapping.right).map(|cell| cell.value.clone()),
+            left_base: base.map(|cell| cell.left.clone()),
+            right_base: base.map(|cell| cell.right.clone()),
             left: self.value(Side::Left, index)?.clone(),
             right: self.value(Side::Right, index)?.clone(),
         })

@@ -11,7 +11,7 @@ impl Merging<'_> {
     pub(super) fn is_quarantined(&self, unit: &[usize]) -> bool {
         unit.iter().any(|&index| {
             let mapping = self.mapping(index);
-            let fields = Agreed { left: mapping.left.clone(), right: mapping.right.clone(), links: None };
+            let fields = Agreed::under(mapping);
             self.situation.pair.quarantined.contains(&fields)
         })
     }

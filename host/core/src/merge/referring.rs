@@ -17,8 +17,8 @@ impl Merging<'_> {
             return;
         };
         let base = |side: Side| {
-            let cell = situation.pair.base.side(side).get(mapping.field(side)).filter(|_| touched.based);
-            cell.map_or(&Value::Clear, |cell| &cell.value)
+            let cell = situation.pair.base.of(mapping).filter(|_| touched.based);
+            cell.map_or(&Value::Clear, |cell| cell.value(side))
         };
         let links = situation.images.links.get(&index);
         let merged = links.and_then(|links| links.merged([&left, &right], [base(Side::Left), base(Side::Right)]));

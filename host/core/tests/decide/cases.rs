@@ -164,7 +164,7 @@ impl<'a> Case<'a> {
             "base" | "base-left" | "base-right" => {
                 for side in Side::BOTH.into_iter().filter(|side| word == "base" || word[5..] == side.to_string()) {
                     for (field, value) in fields(rest) {
-                        self.world.pair.base.agree(side, field, value, RunId(1));
+                        self.world.agree(side, field, value);
                     }
                 }
                 self.named.extend(pairs(rest).map(|(field, _)| field));

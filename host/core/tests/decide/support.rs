@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) since: Vec<RunId>,
     pub(crate) members: [Members; 2],
     pub(crate) scope_before: Option<Scope>,
+    /// What each side had when they agreed, by field.
+    agreed: [BTreeMap<FieldName, Value>; 2],
 }
 
 pub(crate) fn text(value: &str) -> Value {
@@ -110,12 +112,22 @@ impl World {
             since: Vec::new(),
             members: Default::default(),
             scope_before: None,
+            agreed: Default::default(),
         }
     }
 
     pub(crate) fn base(mut self, side: Side, field: &str, value: Value) -> Self {
-        self.pair.base.agree(side, FieldName::from(field), value, RunId(1));
+        self.agree(side, FieldName::from(field), value);
         self
+    }
+
+    /// Notes what one side had when they agreed; both had fields of the same name.
+    pub(crate) fn agree(&mut self, side: Side, field: FieldName, value: Value) {
+        self.agreed[side.pick(0, 1)].insert(field.clone(), value);
+        let [left, right] = self.agreed.each_ref().map(|agreed| agreed.get(&field).cloned());
+        if let (Some(left), Some(right)) = (left, right) {
+            self.pair.base.agree(Agreed::on(field.clone(), field).cell([left, right], RunId(1)));
+        }
     }
 
     pub(crate) fn side(&self, side: Side) -> &Standing {
@@ -215,11 +227,10 @@ impl World {
                 ChangeKind::Tag | ChangeKind::Restore { .. } => {}
             }
         }
-        for Agreed { left, right, .. } in &decision.agreed {
-            let values = (self.value(Side::Left, left).cloned(), self.value(Side::Right, right).cloned());
-            if let (Some(left_value), Some(right_value)) = values {
-                self.pair.base.agree(Side::Left, left.clone(), left_value, RunId(2));
-                self.pair.base.agree(Side::Right, right.clone(), right_value, RunId(2));
+        for agreed in &decision.agreed {
+            let value = |side: Side| self.value(side, agreed.field(side)).cloned();
+            if let (Some(left), Some(right)) = (value(Side::Left), value(Side::Right)) {
+                self.pair.base.agree(agreed.cell([left, right], RunId(2)));
             }
         }
         if decision.forget {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Base, ConflictPolicy, Decided, Decision, Direction, FieldName, Mapping, MappingRule, Side, TargetDrift, Times,
-    Value, Writable,
+    Agreed, Base, ConflictPolicy, Decided, Decision, Direction, FieldName, Mapping, MappingRule, Side, TargetDrift,
+    Times, Value, Writable,
 };
 
 use crate::support::{Standing, World, mapping, rules, text};
@@ -141,8 +141,7 @@ fn nothing_unknown_is_written(world: &World, decision: &Decision) -> Result<(), 
 }
 
 fn base_of<'a>(base: &'a Base, side: Side, field: &FieldName) -> Option<&'a Value> {
-    let both = base.left.contains_key(field) && base.right.contains_key(field);
-    base.side(side).get(field).filter(|_| both).map(|cell| &cell.value)
+    base.get(field, field).map(|cell| cell.value(side))
 }
 
 fn changed(world: &World, side: Side, mapping: &Mapping) -> bool {
@@ -291,7 +290,11 @@ fn mirror_world(world: &World) -> World {
     if let Some(list) = &mut scope.list {
         list.side = list.side.other();
     }
-    std::mem::swap(&mut mirrored.pair.base.left, &mut mirrored.pair.base.right);
+    mirrored.pair.base = Base::default();
+    for cell in world.pair.base.cells() {
+        let agreed = Agreed::on(cell.right_field.clone(), cell.left_field.clone());
+        mirrored.pair.base.agree(agreed.cell([cell.right.clone(), cell.left.clone()], cell.run));
+    }
     mirrored.rules.direction = match world.rules.direction {
         Direction::Both => Direction::Both,
         Direction::ToLeft => Direction::ToRight,

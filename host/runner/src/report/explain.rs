@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use syncline_core::{Chosen, FieldName, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName};
+use syncline_core::{
+    BaseCell, Chosen, FieldName, Mapping, MappingRule, Pair, PairId, RecordId, Rules, RunId, Side, SyncName,
+};
 
 use super::conflicts::{self, ShownConflict};
 use super::kept::KeptSync;
@@ -229,7 +231,7 @@ impl Explainer<'_> {
         let label =
             Side::BOTH.into_iter().find_map(|side| self.kept.label(side, side.pick(left.as_ref(), right.as_ref())));
         let fields: Vec<Fields<'_>> = self.fields(pair).into_iter().filter(|fields| self.is_asked(fields)).collect();
-        let began = self.began(fields.iter().filter_map(|fields| agreed_in(pair, fields))).await?;
+        let began = self.began(fields.iter().filter_map(|fields| agreed_in(agreed(pair, fields)))).await?;
         let conflicts = self.conflicts(id, pair).await?;
         let writes_max = if self.field.is_some() { WRITES_OF_FIELD_MAX } else { WRITES_MAX };
         let writes = writes::read(self.store, self.kept, pair, &fields, &conflicts, writes_max).await?;
@@ -275,10 +277,9 @@ impl Explainer<'_> {
                     .collect()
             }
             None => {
-                let left = pair.base.left.keys().map(|field| Fields { left: Some(field), right: None, mapping: None });
-                let right =
-                    pair.base.right.keys().map(|field| Fields { left: None, right: Some(field), mapping: None });
-                left.chain(right).collect()
+                let agreed = pair.base.cells().iter();
+                let fields = agreed.map(|cell| (Some(&cell.left_field), Some(&cell.right_field)));
+                fields.map(|(left, right)| Fields { left, right, mapping: None }).collect()
             }
         }
     }
@@ -318,8 +319,8 @@ impl Explainer<'_> {
             (Some(Known::Here(record)), Some(field)) => record.get(field),
             _ => None,
         };
-        let base =
-            |side: Side| fields.on(side).and_then(|field| pair.base.side(side).get(field)).map(|cell| &cell.value);
+        let agreed = agreed(pair, fields);
+        let base = |side: Side| agreed.map(|cell| cell.value(side));
         let cell =
             |side: Side, value| fields.on(side).map_or(Cell::Unknown, |field| self.kept.cell(side, field, value));
         let moved = |side: Side| match (now(side), base(side)) {
@@ -342,9 +343,9 @@ impl Explainer<'_> {
             left_base: cell(Side::Left, base(Side::Left)),
             right_base: cell(Side::Right, base(Side::Right)),
             changed: Side::BOTH.into_iter().filter(|side| moved(*side)).collect(),
-            agreed_in: agreed_in(pair, fields),
+            agreed_in: agreed_in(agreed),
             agreed_at: None,
-            agreed: Side::BOTH.into_iter().any(|side| base(side).is_some()),
+            agreed: agreed.is_some(),
             written: Vec::new(),
             written_more: false,
             conflict: None,
@@ -357,10 +358,14 @@ impl Explainer<'_> {
     }
 }
 
-/// The newest run in which the sides agreed on a field. A plan without a run has no number.
-fn agreed_in(pair: &Pair, fields: &Fields<'_>) -> Option<RunId> {
-    let on = |side: Side| Some(pair.base.side(side).get(fields.on(side)?)?.run);
-    on(Side::Left).max(on(Side::Right)).filter(|run| *run != RunId(0))
+/// Returns what the sides agreed on under a mapping.
+fn agreed<'p>(pair: &'p Pair, fields: &Fields<'_>) -> Option<&'p BaseCell> {
+    pair.base.get(fields.left?, fields.right?)
+}
+
+/// The run in which they did. A plan without a run has no number.
+fn agreed_in(agreed: Option<&BaseCell>) -> Option<RunId> {
+    agreed.map(|cell| cell.run).filter(|run| *run != RunId(0))
 }
 
 fn is_about(conflict: &ShownConflict, fields: &Fields<'_>) -> bool {

@@ -26,7 +26,7 @@ pub(super) fn without_write(
     now: Option<&Value>,
 ) -> Result<(Value, Option<&'static str>), &'static str> {
     let mapping = set_of(&running.setup.rules, side, &write.field);
-    let agreed = pair.base.side(side).get(&write.field).map(|cell| &cell.value);
+    let agreed = mapping.and_then(|mapping| pair.base.of(mapping)).map(|cell| cell.value(side));
     if mapping.is_some_and(Mapping::joins_references) && agreed != now {
         return Err(NOT_CARRIED);
     }
