@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{
-    Asked, Breaker, ChangeKind, Pair, PairId, PairState, PlanCount, PlanItem, Ruling, Side, Surroundings, asked,
-    tripped,
+    Asked, Breaker, ChangeKind, Pair, PairId, PairState, PlanCount, PlanItem, Reason, Ruling, Side, Surroundings,
+    asked, tripped,
 };
 
 use crate::codec::{self, PAGE_ROWS};
@@ -158,7 +158,7 @@ pub(crate) async fn weigh(running: &mut Running<'_>) -> Result<Guarded, Failure>
                     batch.delete(codec::plan(space, *number));
                     rest(running, item.pair, pair, &mut batch);
                 }
-                (_, pair) => count.add(item, asked, pair.is_some_and(|pair| pair.trouble.is_some())),
+                (_, pair) => count.add(item, asked, pair.is_some_and(|pair| is_tried_again(pair))),
             }
         }
         if !batch.writes.is_empty() {
@@ -188,6 +188,16 @@ fn rest(running: &mut Running<'_>, id: PairId, pair: &mut Pair, batch: &mut Batc
         running.synced.put(batch, &mut running.state.totals, id, (Some(before), pair));
     }
     running.count(id, Some(pair.standing()));
+}
+
+/// True if a plan that was let through held what is planned for a pair, and it is tried again by itself. Trouble by itself
+/// tells no such thing: a field that is left out may stand for months, and what was refused comes up when it has changed.
+fn is_tried_again(pair: &Pair) -> bool {
+    pair.trouble.as_ref().is_some_and(|trouble| {
+        // Waiting for a budget is no failed attempt.
+        let waits = matches!(trouble.reason, Reason::Quota | Reason::ProviderBudget);
+        trouble.next_at.is_some() && (trouble.attempts > 0 || waits)
+    })
 }
 
 /// True if guards look at the pair of an item too: it makes, takes away, or empties something.

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use syncline_core::{DeletePolicy, EditDelete, Guards, PairState, Reason, RecordId, Ruling, Side, Standing, TRASH_TAG};
+use syncline_core::{
+    DeletePolicy, EditDelete, FieldName, Guards, MappingRule, PairState, Reason, RecordId, Ruling, Side, Standing,
+    TRASH_TAG, TargetDrift,
+};
 use syncline_runner::{Answer, Guarded, RunOutcome, RunReport};
 use syncline_simulation::steps::rest;
 use syncline_simulation::{Manner, Simulation, default_rules};
@@ -257,6 +260,32 @@ fn e4_6_one_field_emptied_in_many_records_stops() {
     assert_eq!((breaker(&report), report.record.tally.writes()), (Some("blanks"), 0));
     assert_eq!(say(&simulation, Some((&report.guarded.digest, true))).record.tally.right.updated, 21);
     rest(&simulation);
+}
+
+#[test]
+fn e4_6_a_field_that_is_left_out_hides_nothing_from_the_guards() {
+    let (mut simulation, left) = with_pairs(60, DeletePolicy::Ignore, Guards::default());
+    let name = simulation.setup.rules.mappings.iter_mut().find(|mapping| mapping.left == FieldName::from("name"));
+    let name = name.expect("the rules map it");
+    (name.rule, name.target_drift) = (MappingRule::ToRight, TargetDrift::Error);
+    run(&simulation);
+    let right = simulation.stage.lock().ids(RIGHT);
+    right.iter().for_each(|id| simulation.stage.lock().person_edits(RIGHT, id, "name", "other"));
+    assert_eq!(run(&simulation).record.tally.rejected, 60);
+    left[..21].iter().for_each(|id| simulation.stage.lock().person_edits(LEFT, id, "phone", ""));
+    let report = run(&simulation);
+    assert_eq!((breaker(&report), report.record.tally.writes()), (Some("blanks"), 0));
+}
+
+#[test]
+fn e4_6_what_was_let_through_and_refused_is_new_once_it_changes() {
+    let (simulation, left) = with_pairs(60, DeletePolicy::Ignore, Guards::default());
+    simulation.stage.lock().app_mut(RIGHT).manner.validates = true;
+    left.iter().for_each(|id| simulation.stage.lock().person_edits(LEFT, id, "name", "bad"));
+    assert_eq!(run(&simulation).record.tally.rejected, 60);
+    left[..21].iter().for_each(|id| simulation.stage.lock().person_edits(LEFT, id, "phone", ""));
+    let report = run(&simulation);
+    assert_eq!((breaker(&report), report.record.tally.writes()), (Some("blanks"), 0));
 }
 
 #[test]
