@@ -140,6 +140,23 @@ impl Decision {
 
 /// Decides about one pair.
 pub fn decide(situation: &Situation<'_>) -> Decision {
+    let mut decision = of_presence(situation);
+    let Decision { changes, agreed, .. } = &mut decision;
+    // What another mapping is about to write is compared under this one once it is there.
+    agreed.retain(|agreed| !changes.iter().any(|change| writes_for_another(situation.rules, change, agreed)));
+    decision
+}
+
+/// True if a change writes one of two fields, and not since their mapping says so.
+fn writes_for_another(rules: &Rules, change: &Change, agreed: &Agreed) -> bool {
+    let side = change.side;
+    let mapping = rules.mappings.iter().find(|mapping| agreed.is_under(mapping));
+    matches!(change.kind, ChangeKind::Create | ChangeKind::Update)
+        && mapping.is_some_and(|mapping| !rules.flows_to(mapping, side))
+        && change.fields.iter().any(|field| field.field == *agreed.field(side))
+}
+
+fn of_presence(situation: &Situation<'_>) -> Decision {
     let pair = situation.pair;
     match (situation.left, situation.right) {
         _ if matches!(pair.state, PairState::Creating { .. } | PairState::PairCollision { .. }) => {

@@ -218,6 +218,11 @@ impl Agreed {
         Self::on(mapping.left.clone(), mapping.right.clone())
     }
 
+    /// True if they are the fields of this mapping.
+    pub fn is_under(&self, mapping: &Mapping) -> bool {
+        self.left == mapping.left && self.right == mapping.right
+    }
+
     /// Returns the field of `side`.
     pub fn field(&self, side: Side) -> &FieldName {
         side.pick(&self.left, &self.right)

@@ -107,8 +107,7 @@ async fn forget_moved(running: &Running<'_>, page: &mut [Pending]) -> Result<(),
         }
         let mappings = &running.setup.rules.mappings;
         item.retain_agreed(|agreed, seen| {
-            let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
-            let mapping = mappings.iter().find(is_agreed);
+            let mapping = mappings.iter().find(|mapping| agreed.is_under(mapping));
             mapping.is_some_and(|mapping| still_agreed(mapping, seen, &pair, entries, &records))
         });
     }

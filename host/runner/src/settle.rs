@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Base, Change, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, Pair,
-    PairId, PairState, Reason, RecordId, Settled, Side, Tombstone, Value, Why,
+    Agreed, Base, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, MappingRule,
+    Pair, PairId, PairState, PlanItem, Reason, RecordId, Rules, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
@@ -118,9 +118,7 @@ fn settle_item(
         // What hangs on the whole is settled with the rest.
         tell_lost(running, &pending, &sent, batch);
     } else if all_done {
-        let came_back = |change: &Change| matches!(change.kind, ChangeKind::Restore { .. });
-        if running.run.kind == RunKind::Sync && pending.item.changes.iter().any(came_back) {
-            // What differs from the base by now is merged next.
+        if running.run.kind == RunKind::Sync && is_merged_next(&running.setup.rules, &pending.item) {
             running.synced.queue(batch, 0, id);
         }
         pair.state = pending.item.then.clone();
@@ -153,6 +151,23 @@ fn settle_item(
         }
         running.count(id, Some(pair.standing()));
     }
+}
+
+/// True if something may differ from the base once an item is done: all of a record that was brought back, and what was
+/// written under one mapping and not agreed on under another.
+fn is_merged_next(rules: &Rules, item: &PlanItem) -> bool {
+    let is_agreed = |mapping: &Mapping| item.agreed.iter().any(|agreed| agreed.is_under(mapping));
+    let meets_another = |side: Side, field: &FieldName| {
+        let mut mappings = rules.mappings.iter().filter(|mapping| mapping.rule != MappingRule::Off);
+        mappings.any(|mapping| mapping.field(side) == field && !is_agreed(mapping))
+    };
+    item.changes.iter().any(|change| match change.kind {
+        ChangeKind::Restore { .. } => true,
+        ChangeKind::Create | ChangeKind::Update => {
+            change.fields.iter().any(|written| meets_another(change.side, &written.field))
+        }
+        ChangeKind::Delete | ChangeKind::Archive | ChangeKind::Tag => false,
+    })
 }
 
 /// Keeps the conflicts of an item that is not done as a whole whose losing value may be gone, whatever becomes of the rest.
@@ -331,8 +346,7 @@ fn takes_back(pending: &Pending, side: Side, agreed: &Agreed) -> bool {
 /// Returns what `side` held when it was sent to the other one: another sync may have read something newer since.
 fn sent_from(running: &Running<'_>, pending: &Pending, side: Side, agreed: &Agreed) -> Option<Value> {
     let target = side.other();
-    let is_agreed = |mapping: &&Mapping| mapping.left == agreed.left && mapping.right == agreed.right;
-    let mapping = running.setup.rules.mappings.iter().find(is_agreed)?;
+    let mapping = running.setup.rules.mappings.iter().find(|mapping| agreed.is_under(mapping))?;
     if !mapping.is_plain_to(target) {
         return None;
     }
