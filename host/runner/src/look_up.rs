@@ -2,7 +2,9 @@
 //!
 //! Invariant: an unknown outcome is looked up, never sent again blindly (E1.8, E8.1).
 
-use syncline_core::{ChangeKind, CreatePromise, FieldName, JournalEntry, Reason, RecordId, Tombstone, Value};
+use syncline_core::{
+    Change, ChangeKind, CreatePromise, FieldChange, FieldName, JournalEntry, Reason, RecordId, Tombstone, Value,
+};
 
 use crate::endpoint::EndpointAccess;
 use crate::patience::to_the_end;
@@ -105,9 +107,8 @@ fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
             let Some(stored) = Stored::of(table, index) else {
                 return Sent::Unknown("the answer has no row".to_owned());
             };
-            let applied = entry.change.fields.iter().all(|field| stored.get(&field.field) == Some(&field.after));
             match entry.change.kind {
-                ChangeKind::Update if applied => {
+                ChangeKind::Update if has_taken_effect(&entry.change, &stored) => {
                     Sent::Done(Done { id, stored: Some(stored), raw: None, looked_up: true })
                 }
                 ChangeKind::Restore { .. } => Sent::Done(Done { id, stored: Some(stored), raw: None, looked_up: true }),
@@ -122,6 +123,13 @@ fn judge(entry: &JournalEntry, table: &Table, found: Found) -> Sent {
             }
         }
     }
+}
+
+/// True if one of the fields holds what was written there and was not there before; somebody may have edited the others since.
+fn has_taken_effect(change: &Change, stored: &Stored) -> bool {
+    let stands = |field: &FieldChange| stored.get(&field.field) == Some(&field.after);
+    let is_new = |field: &FieldChange| field.before.as_ref() != Some(&field.after);
+    change.fields.iter().all(stands) || change.fields.iter().any(|field| is_new(field) && stands(field))
 }
 
 /// Reads what writes left behind where their answers did not say: records as stored, and why records are not there.

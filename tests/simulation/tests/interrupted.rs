@@ -3,8 +3,8 @@
 
 use syncline_core::{Decided, DeletePolicy, RecordId, Rules, RunId, Side};
 use syncline_runner::{Failure, Undo, resolve};
-use syncline_simulation::steps::{edit, partner, wait};
-use syncline_simulation::{Manner, Simulation, check, default_rules};
+use syncline_simulation::steps::{edit, partner, value, values, wait};
+use syncline_simulation::{Manner, Simulation, check, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -154,6 +154,37 @@ fn e9_6_an_edit_that_waits_to_be_carried_goes_over_after_an_undo_that_is_stopped
     take_back(&simulation, carried).expect("nothing goes wrong in this undo");
     assert!(end_of(&simulation).iter().any(|line| line.starts_with("right") && line.contains("entered since")));
     assert!(stop_everywhere(edited, take_back, take_back) >= 8);
+}
+
+/// An undo of two fields that stops at any commit, and a person who edits one of them before anybody looks what became
+/// of it.
+#[test]
+fn e9_6_an_edit_of_one_field_makes_no_edit_of_what_was_taken_back_beside_it() {
+    let mut undone = 0;
+    for commit in 0..24 {
+        for applied in [false, true] {
+            let simulation = simulation(1);
+            let left = create(&simulation, "ada");
+            run(&simulation);
+            let right = partner(&simulation, &left);
+            edit(&simulation, LEFT, &left, "name", "two");
+            edit(&simulation, LEFT, &left, "phone", "2");
+            let carried = run(&simulation).0;
+            simulation.store.stop_at(commit, applied);
+            let ended = take_back(&simulation, carried);
+            if !simulation.store.start_again() {
+                ended.expect("nothing stopped it");
+            }
+            edit(&simulation, RIGHT, &right, "phone", "9");
+            run(&simulation);
+            run(&simulation);
+            let what = format!("stopped at {commit}, applied: {applied}");
+            assert_eq!(value(&simulation, LEFT, &left, "name"), Some(text("two")), "{what}: nobody edited it");
+            assert_eq!(values(&simulation, &left, &right, "phone"), [Some(text("9")), Some(text("9"))], "{what}");
+            undone += u32::from(value(&simulation, RIGHT, &right, "name") == Some(text("ada")));
+        }
+    }
+    assert!((8..48).contains(&undone), "{undone} were taken back");
 }
 
 #[test]
