@@ -190,7 +190,11 @@ impl Planner<'_> {
         running: &mut Running<'_>,
         page: Vec<(PairId, Pair, Vec<JournalEntry>)>,
     ) -> Result<(), Failure> {
-        refresh(running, page.iter().flat_map(|(_, _, entries)| entries)).await?;
+        refresh(
+            running,
+            page.iter().flat_map(|(_, pair, entries)| entries.iter().map(move |entry| (entry, Some(pair)))),
+        )
+        .await?;
         let mut items = Vec::new();
         for (id, pair, mut entries) in page {
             if let Some(field) = &self.undo.field {
@@ -242,13 +246,17 @@ fn only_field(entries: &mut Vec<JournalEntry>, field: &FieldName, skipped: &mut 
     });
 }
 
-/// Reads the records that were written as they are now.
-async fn refresh(running: &mut Running<'_>, entries: impl Iterator<Item = &JournalEntry>) -> Result<(), Failure> {
+/// Reads the records that were written as they are now, and those that are in their place in a pair.
+async fn refresh(
+    running: &mut Running<'_>,
+    entries: impl Iterator<Item = (&JournalEntry, Option<&Pair>)>,
+) -> Result<(), Failure> {
     let mut ids: [Vec<RecordId>; 2] = Default::default();
-    for entry in entries {
-        if let EntryState::Settled { outcome: Settled::Written { record, .. }, .. } = &entry.state {
-            ids[entry.change.side.pick(0, 1)].push(record.clone());
-        }
+    for (entry, pair) in entries {
+        let side = entry.change.side;
+        let written = written(entry);
+        let own = pair.and_then(|pair| pair.id(side)).filter(|own| Some(*own) != written);
+        ids[side.pick(0, 1)].extend(written.into_iter().chain(own).cloned());
     }
     for (side, ids) in Side::BOTH.into_iter().zip(ids) {
         let batch = running.endpoint(side).described.object.get_batch_max.max(1) as usize;
@@ -301,12 +309,18 @@ fn is_unpaired(pair: &Pair) -> bool {
     matches!(pair.state, PairState::OutOfScope { .. }) && pair.base == Base::default()
 }
 
-/// Returns the record that the pair has there now, else the written one; of one that was taken away, either of them.
+/// Returns the written record as it is now, or the one into which it was merged. In the place of one that was taken away,
+/// whatever has it now.
 async fn now(running: &Running<'_>, pair: &Pair, entry: &JournalEntry) -> Result<Option<Record>, Failure> {
     let side = entry.change.side;
-    let own = pair.id(side);
-    let written = written(entry).filter(|_| own.is_none() || takes_away(entry));
-    let ids: Vec<RecordId> = own.into_iter().chain(written).cloned().collect();
+    let Some(written) = written(entry) else { return Ok(None) };
+    let ids: Vec<RecordId> = match pair.id(side) {
+        Some(own) if takes_away(entry) => vec![own.clone(), written.clone()],
+        Some(own) if own == written || pair.aliases.contains(&(side, written.clone())) => vec![own.clone()],
+        // Another record was made in its place since.
+        Some(_) => return Ok(None),
+        None => vec![written.clone()],
+    };
     let known = running.endpoint(side).replica().get(&ids).await?;
     Ok(known.into_iter().find_map(|known| match known {
         Some(Known::Here(record)) => Some(record),

@@ -3,7 +3,7 @@
 use syncline_core::{DeletePolicy, Direction, Pair, PairState, Reason, RecordId, Rules, Side, Standing};
 use syncline_runner::report::Asked;
 use syncline_runner::{Failure, Remedy, RemedyPlan, RunOutcome, RunRecord};
-use syncline_simulation::steps::{edit, rest, run, take_back, wait};
+use syncline_simulation::steps::{edit, left_by_undo, rest, run, take_back, wait};
 use syncline_simulation::{Manner, Simulation, Trick, default_rules};
 
 const LEFT: Side = Side::Left;
@@ -155,6 +155,24 @@ fn e4_4_a_held_edit_and_a_waiting_delete_can_be_decided_too_e4_5() {
             Remedy::Delete => (0, 0),
         };
         assert_eq!((lefts, rights), expected, "{remedy:?}");
+    }
+}
+
+/// The run that made the first record wrote nothing to the second.
+#[test]
+fn e9_6_an_undo_leaves_a_record_alone_that_was_made_in_the_place_of_the_written_one() {
+    for edited in [false, true] {
+        let (simulation, left, _) = bereft(default_rules(), Manner::PLAIN);
+        let first = simulation.runs().last().expect("there are runs").run;
+        done(&simulation, &left, Remedy::Recreate);
+        let again = ids(&simulation, RIGHT)[0].clone();
+        if edited {
+            edit(&simulation, RIGHT, &again, "phone", "2");
+        }
+        let undone = take_back(&simulation, &syncline_runner::Undo::run(first));
+        assert_eq!((undone.plan.changes, ids(&simulation, RIGHT)), (0, vec![again.clone()]), "edited: {edited}");
+        assert_eq!(left_by_undo(&simulation)[0].reason, "it is not there any more");
+        rest(&simulation);
     }
 }
 

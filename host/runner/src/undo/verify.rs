@@ -27,7 +27,7 @@ pub(super) async fn verify(running: &mut Running<'_>, known: u64) -> Result<Veri
         from = to;
         let page: Vec<Option<JournalEntry>> = codec::load_all(running.synced.store, keys).await?;
         let page: Vec<JournalEntry> = page.into_iter().flatten().collect();
-        refresh(running, page.iter()).await?;
+        refresh(running, page.iter().map(|entry| (entry, None))).await?;
         let mut wrong = Vec::new();
         for entry in &page {
             let before = wrong.len();
