@@ -243,8 +243,9 @@ fn take_over(
         ChangeKind::Create => {
             pair.set_id(side, Some(done.id.clone()));
             pair.generation += 1;
-            // What was agreed on with an earlier record tells nothing of this one; an undo makes it as that was.
-            if running.run.kind == RunKind::Sync {
+            // What was agreed on with an earlier record tells nothing of this one; an undo makes it as that was, also
+            // where a later run finds that out.
+            if entry.change.fields.iter().all(|field| field.why != Why::Undo) {
                 pair.base = Base::default();
             }
         }

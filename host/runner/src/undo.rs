@@ -289,10 +289,18 @@ async fn plan_pair(
         }
         let now = now(running, pair, entry).await?;
         plan_entry(running, pair, entry, now, &mut item, skipped);
-        let brings_back = |change: &Change| matches!(change.kind, ChangeKind::Create | ChangeKind::Restore { .. });
-        let other = entry.change.side.other();
-        if item.changes.last().is_some_and(brings_back) && running.record_of(pair, other).await?.is_some() {
-            item.then = PairState::Linked;
+        let brings_back = |change: &&Change| matches!(change.kind, ChangeKind::Create | ChangeKind::Restore { .. });
+        if let Some(change) = item.changes.last().filter(brings_back) {
+            match running.record_of(pair, change.side.other()).await? {
+                Some(_) => item.then = PairState::Linked,
+                // Alone as it is, it holds what the undo left behind, and nobody's edit.
+                None => {
+                    let is_written = |field: &FieldName| change.fields.iter().any(|written| written.field == *field);
+                    let mappings = running.setup.rules.mappings.iter();
+                    let written = mappings.filter(|mapping| is_written(mapping.field(change.side)));
+                    item.agreed.extend(written.map(Agreed::under));
+                }
+            }
         }
     }
     let (left, right) = (running.record_of(pair, Side::Left).await?, running.record_of(pair, Side::Right).await?);

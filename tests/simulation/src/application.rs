@@ -33,6 +33,8 @@ pub struct Manner {
     pub ids: bool,
     /// Looks records up by id.
     pub get: bool,
+    /// Brings deleted records back as they were.
+    pub restore: bool,
     /// Tells when fields changed.
     pub field_times: bool,
     /// Records a page.
@@ -74,6 +76,7 @@ impl Manner {
         overlap: 0,
         ids: true,
         get: true,
+        restore: true,
         field_times: false,
         page_max: 100,
         batch_max: 100,
@@ -107,6 +110,7 @@ impl Manner {
             overlap: chance.pick(&[0, 0, 3]),
             ids: chance.percent(70) || (feed && !feed_deletes),
             get: true,
+            restore: chance.percent(60),
             field_times: chance.percent(30),
             page_max: chance.pick(&[1, 2, 3, 7, 100]),
             batch_max: chance.pick(&[1, 2, 5, 100]),

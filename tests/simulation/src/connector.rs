@@ -114,7 +114,7 @@ impl Connector for Client {
                 update: true,
                 delete: true,
                 archive: true,
-                restore: true,
+                restore: manner.restore,
                 tag: true,
                 version_guard: manner.guard,
                 ordered_versions: manner.ordered,

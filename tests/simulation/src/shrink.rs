@@ -100,7 +100,8 @@ impl FromStr for Cut {
 }
 
 /// What can be made plain in a manner.
-const PLAINLY: [fn(&mut Manner); 19] = [
+const PLAINLY: [fn(&mut Manner); 20] = [
+    |it| it.restore = Manner::PLAIN.restore,
     |it| it.promise = Manner::PLAIN.promise,
     |it| it.lag_ms = Manner::PLAIN.lag_ms,
     |it| it.rewrites = Manner::PLAIN.rewrites,

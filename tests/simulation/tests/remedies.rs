@@ -158,6 +158,45 @@ fn e4_4_a_held_edit_and_a_waiting_delete_can_be_decided_too_e4_5() {
     }
 }
 
+/// Somebody edited the survivor while it was left alone, and then ordered its delete.
+#[test]
+fn e4_4_e9_6_what_an_undo_brings_back_is_no_edit() {
+    for (restore, lost) in [(true, false), (false, false), (false, true)] {
+        let manner = Manner { restore, ..Manner::PLAIN };
+        let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
+        let left = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada"), ("phone", "1")]);
+        run(&simulation);
+        let right = pair(&simulation, &left).right.expect("it was created");
+        simulation.stage.lock().person_deletes(LEFT, &left);
+        edit(&simulation, RIGHT, &right, "phone", "2");
+        run(&simulation);
+        simulation.stage.lock().now += 600_000;
+        let asked = Asked::Record(right);
+        let ordered =
+            wait(syncline_runner::remedy(&simulation.context, &simulation.setup, &asked, Remedy::Delete, None));
+        let ordered = ordered.expect("it can be done").id;
+        assert!(ids(&simulation, RIGHT).is_empty());
+        if lost {
+            let mut state = simulation.stage.lock();
+            state.tricks.push((RIGHT, Trick::LoseAnswer));
+            state.blind = true;
+        }
+        take_back(&simulation, &syncline_runner::Undo::run(ordered));
+        simulation.stage.lock().blind = false;
+        for _ in 0..3 {
+            run(&simulation);
+            assert_eq!(ids(&simulation, LEFT), [], "restore: {restore}, lost: {lost}: nobody edited it since");
+        }
+        let [back] = &ids(&simulation, RIGHT)[..] else { panic!("it is back") };
+        let value = simulation.stage.lock().value(RIGHT, back, "phone");
+        assert_eq!(value, Some(syncline_simulation::text("2")));
+        edit(&simulation, RIGHT, back, "phone", "3");
+        run(&simulation);
+        assert_eq!(ids(&simulation, LEFT).len(), 1, "restore: {restore}, lost: {lost}: that was an edit");
+        rest(&simulation);
+    }
+}
+
 /// The run that made the first record wrote nothing to the second.
 #[test]
 fn e9_6_an_undo_leaves_a_record_alone_that_was_made_in_the_place_of_the_written_one() {
