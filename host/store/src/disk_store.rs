@@ -9,6 +9,7 @@
 mod blocks;
 mod compaction;
 mod database;
+mod dictionary;
 mod disk;
 mod dropping;
 mod failure;
@@ -65,6 +66,9 @@ pub struct DiskOptions {
     /// How many rows a dropped range may have to be deleted within its commit. More are hidden by the commit and
     /// deleted after it, before the next, so that memory does not grow with them.
     pub range_rows_max: usize,
+    /// How many bytes of a table are written before a dictionary is made of them, with which its values are packed from
+    /// then on; none is made if 0. Of the databases that pack their values by themselves no table has one.
+    pub samples_bytes: usize,
     /// Space that is kept for a full disk, in bytes; none if 0.
     pub reserve_bytes: u64,
     /// What has to be free for a run to begin, in bytes; without it the smaller of a tenth of the disk and 1 GiB.
@@ -79,6 +83,7 @@ impl Default for DiskOptions {
             open_time_max: Duration::from_secs(300),
             high_water_every: Duration::from_secs(2),
             range_rows_max: 1_000,
+            samples_bytes: 128 * 1024,
             reserve_bytes: 64 * 1024 * 1024,
             free_bytes_min: None,
         }

@@ -13,12 +13,22 @@ fn options(engine: Engine) -> DiskOptions {
     DiskOptions { engine, reserve_bytes: MIB, ..DiskOptions::default() }
 }
 
-/// Rows that no compression makes small, the same again in each round but for one byte.
+/// Bytes that no compression makes fewer.
+fn noise(seed: u32, length: usize) -> Vec<u8> {
+    let mut chance = u64::from(seed);
+    let mut draw = || {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 56) as u8
+    };
+    (0..length).map(|_| draw()).collect()
+}
+
+/// Rows that no compression makes small, others in each round.
 async fn put(store: &DiskStore, rows: u32, round: u8) {
     for first in (0..rows).step_by(500) {
         let mut batch = Batch::default();
         for number in first..(first + 500).min(rows) {
-            let body = (0..600_u32).map(|at| ((at ^ number).wrapping_mul(2_654_435_761) >> 13) as u8 ^ round);
+            let body = noise(number, 600).into_iter().map(|byte| byte ^ round);
             let table = if number % 7 == 0 { StoreTable::Meta } else { StoreTable::Replica };
             batch.put(Key::new(Space(1), table, number.wrapping_mul(40_503).to_be_bytes()), body.collect());
         }

@@ -89,6 +89,7 @@ fn commit_until_killed(engine: Engine, folder: &Path) {
         engine,
         high_water_every: Duration::from_millis(20),
         range_rows_max: rounds::RANGE_ROWS_MAX,
+        samples_bytes: rounds::SAMPLES_BYTES,
         ..DiskOptions::default()
     };
     let store = DiskStore::open(folder, options).expect("the store opens");

@@ -112,6 +112,21 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Enough rows that what is put behind them is packed, on disks that pack: they are learned from when they were put, what was
+/// learned is kept when they are put again.
+fn beginning() -> Batch {
+    let mut batch = Batch::default();
+    for space in [Space::HOST, Space(1)] {
+        for table in [StoreTable::Replica, StoreTable::Seen] {
+            for number in 0..150_u8 {
+                let value = (0..100).map(|at| number.wrapping_add(at)).collect::<Vec<u8>>();
+                batch.put(Key::new(space, table, [b'a', 0x80, 0, number]), value);
+            }
+        }
+    }
+    batch
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime")
 }
@@ -124,6 +139,9 @@ fn behaves_like_the_model(cases: u32, fresh: impl Fn() -> Box<dyn Fn(Option<Box<
         let open = fresh();
         let mut store = open(None);
         let mut model = Model::default();
+        for _ in 0..3 {
+            commit_both(&runtime, &*store, &mut model, beginning())?;
+        }
         for step in steps {
             match step {
                 Step::Commit(batch) => commit_both(&runtime, &*store, &mut model, batch)?,
@@ -375,8 +393,9 @@ macro_rules! engine {
         mod $module {
             use super::*;
 
+            /// So few samples that values are packed soon.
             fn options() -> DiskOptions {
-                DiskOptions { engine: $engine, ..DiskOptions::default() }
+                DiskOptions { engine: $engine, samples_bytes: 2_048, ..DiskOptions::default() }
             }
 
             #[test]

@@ -8,12 +8,15 @@
 //! how many rows, the length of what their keys begin with, that beginning, where each row ends, and the rows: the
 //! length of the rest of the key, the rest of the key, the kind, the body.
 //!
+//! What is stored is packed once the table has a dictionary (`dictionary`); lengths here are those of unpacked bodies.
+//!
 //! Invariant: every row lies in the block with the greatest key that is not after its own.
 
 use bytes::Bytes;
 use syncline_runner::{StoreError, StoreTable};
 
 use super::database::Batch;
+use super::dictionary::Learner;
 use super::disk::Disk;
 use super::row::{self, Kind, Prefix, Value};
 use super::stage::Changes;
@@ -57,16 +60,14 @@ pub(super) struct Block {
 const LENGTHS: usize = 4;
 
 impl Block {
-    /// Reads what is stored at `key`, and checks that it is what was written there.
-    pub(super) fn read(key: Bytes, stored: &Bytes) -> Result<Self, StoreError> {
-        let (kind, body) = row::decode(&key, stored)?;
+    /// Reads what is stored at `key`.
+    pub(super) fn of(key: Bytes, Value { kind, body }: Value) -> Result<Self, StoreError> {
         let (mut rows, mut shared) = (1, 0);
         if kind == Kind::Block {
-            rows = number_at(body, 0).filter(|rows| *rows > 0).ok_or_else(|| row::garbled(&key))?;
-            shared = number_at(body, 2).ok_or_else(|| row::garbled(&key))?;
+            rows = number_at(&body, 0).filter(|rows| *rows > 0).ok_or_else(|| row::garbled(&key))?;
+            shared = number_at(&body, 2).ok_or_else(|| row::garbled(&key))?;
         }
-        let start = stored.len() - body.len();
-        Ok(Self { body: stored.slice(start..), key, kind, rows, shared })
+        Ok(Self { body, key, kind, rows, shared })
     }
 
     /// The key at which it lies.
@@ -161,8 +162,8 @@ fn number_at(bytes: &[u8], at: usize) -> Option<usize> {
     Some(usize::from(u16::from_be_bytes(*bytes)))
 }
 
-/// Adds `changes` to `batch`, as changes to what is stored.
-pub(super) fn pack(disk: &Disk, changes: Changes, batch: &mut Batch) -> Result<(), StoreError> {
+/// Adds `changes` to `batch`, as changes to what is stored. The learner takes note of what is written.
+pub(super) fn pack(disk: &Disk, changes: Changes, learner: &mut Learner, batch: &mut Batch) -> Result<(), StoreError> {
     let mut changes = changes.into_iter().peekable();
     while let Some((key, value)) = changes.next() {
         let Some(prefix) = row::prefix_of(&key).filter(|prefix| disk.packs(*prefix)) else {
@@ -186,7 +187,8 @@ pub(super) fn pack(disk: &Disk, changes: Changes, batch: &mut Batch) -> Result<(
             }
             group.extend(changes.next());
         }
-        merge(block.as_ref(), group, batch)?;
+        let mut writing = Writing { disk, prefix, learner: &mut *learner, batch: &mut *batch };
+        writing.merge(block.as_ref(), group)?;
     }
     Ok(())
 }
@@ -213,49 +215,77 @@ impl Row {
     }
 }
 
-/// Puts the changes to one block into `batch`.
-fn merge(block: Option<&Block>, changes: Vec<(Vec<u8>, Option<Value>)>, batch: &mut Batch) -> Result<(), StoreError> {
-    let mut rows = Vec::new();
-    let mut old = 0;
-    let count = block.map_or(0, Block::rows);
-    let mut key = Vec::new();
-    let mut take_old = |rows: &mut Vec<Row>, up_to: Option<&[u8]>| -> Result<usize, StoreError> {
-        let Some(block) = block else { return Ok(0) };
-        while old < count {
-            let (kind, body) = block.get(old, &mut key)?;
-            match up_to.map(|up_to| key.as_slice().cmp(up_to)) {
-                Some(std::cmp::Ordering::Greater) => break,
-                // What was there is replaced.
-                Some(std::cmp::Ordering::Equal) => {}
-                _ => rows.push(Row { key: key.clone(), value: Value { kind, body: Bytes::copy_from_slice(body) } }),
+/// Rows of one table on their way into a batch.
+struct Writing<'a> {
+    disk: &'a Disk,
+    prefix: Prefix,
+    learner: &'a mut Learner,
+    batch: &'a mut Batch,
+}
+
+impl Writing<'_> {
+    /// Puts the changes to one block into the batch.
+    fn merge(&mut self, block: Option<&Block>, changes: Vec<(Vec<u8>, Option<Value>)>) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        let mut old = 0;
+        let count = block.map_or(0, Block::rows);
+        let mut key = Vec::new();
+        let mut take_old = |rows: &mut Vec<Row>, up_to: Option<&[u8]>| -> Result<usize, StoreError> {
+            let Some(block) = block else { return Ok(0) };
+            while old < count {
+                let (kind, body) = block.get(old, &mut key)?;
+                match up_to.map(|up_to| key.as_slice().cmp(up_to)) {
+                    Some(std::cmp::Ordering::Greater) => break,
+                    // What was there is replaced.
+                    Some(std::cmp::Ordering::Equal) => {}
+                    _ => rows.push(Row { key: key.clone(), value: Value { kind, body: Bytes::copy_from_slice(body) } }),
+                }
+                old += 1;
             }
-            old += 1;
-        }
-        Ok(old)
-    };
-    let mut are_all_behind = true;
-    for (key, value) in changes {
-        are_all_behind &= take_old(&mut rows, Some(&key))? == count;
-        rows.extend(value.map(|value| Row { key, value }));
-    }
-    take_old(&mut rows, None)?;
-    let old_key = block.map(Block::key);
-    let mut first = true;
-    for chunk in chunks(&rows, are_all_behind) {
-        let key = match (old_key, chunk) {
-            (Some(old_key), [_, _, ..]) if first => old_key.to_vec(),
-            _ => chunk[0].key.clone(),
+            Ok(old)
         };
-        if let Some(old_key) = old_key.filter(|old_key| first && **old_key != key) {
-            batch.remove(old_key.to_vec());
+        let mut are_all_behind = true;
+        for (key, value) in changes {
+            are_all_behind &= take_old(&mut rows, Some(&key))? == count;
+            rows.extend(value.map(|value| Row { key, value }));
         }
-        first = false;
-        insert(batch, key, chunk);
+        take_old(&mut rows, None)?;
+        let old_key = block.map(Block::key);
+        let mut first = true;
+        for chunk in chunks(&rows, are_all_behind) {
+            let key = match (old_key, chunk) {
+                (Some(old_key), [_, _, ..]) if first => old_key.to_vec(),
+                _ => chunk[0].key.clone(),
+            };
+            if let Some(old_key) = old_key.filter(|old_key| first && **old_key != key) {
+                self.batch.remove(old_key.to_vec());
+            }
+            first = false;
+            self.insert(key, chunk);
+        }
+        if let Some(old_key) = old_key.filter(|_| first) {
+            self.batch.remove(old_key.to_vec());
+        }
+        Ok(())
     }
-    if let Some(old_key) = old_key.filter(|_| first) {
-        batch.remove(old_key.to_vec());
+
+    fn insert(&mut self, key: Vec<u8>, rows: &[Row]) {
+        let block;
+        let (kind, body): (Kind, &[u8]) = match rows {
+            [Row { value, .. }] => (value.kind, &value.body),
+            rows => {
+                block = body_of(rows);
+                (Kind::Block, &block)
+            }
+        };
+        let known = self.disk.dictionaries();
+        self.learner.note(known, self.prefix, body);
+        let stored = match known.pack(self.prefix, body) {
+            Some(packed) => row::encode_packed(&key, kind, &packed),
+            None => row::encode(&key, kind, body),
+        };
+        self.batch.insert(key, stored);
     }
-    Ok(())
 }
 
 /// Divides rows among blocks: full ones where rows are added at the end, since more will follow, else equal ones.
@@ -273,14 +303,6 @@ fn chunks(rows: &[Row], fill: bool) -> Vec<&[Row]> {
     }
     chunks.extend(rows.get(start..).filter(|rest| !rest.is_empty()));
     chunks
-}
-
-fn insert(batch: &mut Batch, key: Vec<u8>, rows: &[Row]) {
-    let stored = match rows {
-        [Row { key, value }] => row::encode(key, value.kind, &value.body),
-        rows => row::encode(&key, Kind::Block, &body_of(rows)),
-    };
-    batch.insert(key, stored);
 }
 
 fn body_of(rows: &[Row]) -> Vec<u8> {

@@ -16,11 +16,12 @@ use syncline_runner::StoreError;
 
 use super::blocks::{self, Block};
 use super::database::{self, Batch, Database};
+use super::dictionary::{Dictionaries, Dictionary};
 use super::dropping::Range;
 use super::failure::{Failure, from_io, from_panic};
 use super::live;
 use super::reserve::Space;
-use super::row::{self, Kind, Prefix, Value};
+use super::row::{self, Body, Kind, Prefix, Value};
 use super::{DiskOptions, Engine};
 
 /// How long closing may take before the process goes on without it.
@@ -44,6 +45,7 @@ pub(super) struct Disk {
     dropping: Vec<Range>,
     /// The bytes of all rows, where they are counted.
     live_bytes: Option<AtomicU64>,
+    dictionaries: Dictionaries,
 }
 
 impl Disk {
@@ -62,9 +64,13 @@ impl Disk {
             dir: dir.to_owned(),
             dropping: Vec::new(),
             live_bytes: None,
+            dictionaries: Dictionaries::default(),
         };
-        match live::read(&disk) {
-            Ok(live_bytes) => disk.live_bytes = live_bytes.map(AtomicU64::new),
+        match live::read(&disk).and_then(|live_bytes| Ok((live_bytes, Dictionaries::read(&disk)?))) {
+            Ok((live_bytes, dictionaries)) => {
+                disk.live_bytes = live_bytes.map(AtomicU64::new);
+                disk.dictionaries = dictionaries;
+            }
             Err(error) => {
                 disk.close();
                 return Err(explain_open(dir, error));
@@ -86,6 +92,16 @@ impl Disk {
     /// Counts the bytes of the rows from now on, if that tells anything; there are none yet.
     pub(super) fn count_from_nothing(&mut self) {
         self.live_bytes = (!self.frees_its_space()).then(AtomicU64::default);
+    }
+
+    /// Returns what values are packed with.
+    pub(super) fn dictionaries(&self) -> &Dictionaries {
+        &self.dictionaries
+    }
+
+    /// Uses a dictionary from now on, which survives a power cut already.
+    pub(super) fn add_dictionary(&mut self, number: u16, dictionary: Dictionary) {
+        self.dictionaries.add(number, dictionary);
     }
 
     /// Tells whether the rows of a table are stored in blocks.
@@ -114,9 +130,7 @@ impl Disk {
             return Ok(None);
         }
         let Some(prefix) = row::prefix_of(key).filter(|prefix| self.packs(*prefix)) else {
-            let Some(stored) = self.database.get(key)? else { return Ok(None) };
-            let (kind, body) = row::decode(key, &stored)?;
-            return Ok(Some(Value { kind, body: stored.slice(stored.len() - body.len()..) }));
+            return self.database.get(key)?.map(|stored| self.unpacked(key, &stored)).transpose();
         };
         if !near.as_ref().map_or(Ok(false), |block| block.spans(key))? {
             *near = self.block_of(prefix, key)?;
@@ -127,7 +141,22 @@ impl Disk {
     /// Returns the block in which the row at `key` lies, or would lie; none if it would be the first of its table.
     pub(super) fn block_of(&self, prefix: Prefix, key: &[u8]) -> Result<Option<Block>, StoreError> {
         let found = self.database.last(&prefix, key)?;
-        found.map(|(key, stored)| Block::read(key, &stored)).transpose()
+        found.map(|(key, stored)| self.block(key, &stored)).transpose()
+    }
+
+    fn block(&self, key: Bytes, stored: &Bytes) -> Result<Block, StoreError> {
+        let value = self.unpacked(&key, stored)?;
+        Block::of(key, value)
+    }
+
+    /// Checks that what is stored at `key` is what was written there, and unpacks it.
+    fn unpacked(&self, key: &[u8], stored: &Bytes) -> Result<Value, StoreError> {
+        let (kind, body) = row::decode(key, stored)?;
+        let body = match body {
+            Body::Plain(body) => stored.slice(stored.len() - body.len()..),
+            Body::Packed(packed) => self.dictionaries.unpack(key, packed)?,
+        };
+        Ok(Value { kind, body })
     }
 
     /// Returns the first stored key after `key`.
@@ -171,7 +200,7 @@ impl Disk {
         let from = first.as_ref().map_or(start, |block| block.key());
         let mut key = Vec::new();
         self.database.range(from, end, &mut |stored_at, stored| {
-            let block = Block::read(stored_at, &stored)?;
+            let block = self.block(stored_at, &stored)?;
             for at in block.position(start)?..block.rows() {
                 let (kind, body) = block.get(at, &mut key)?;
                 if key.as_slice() >= end || !take(&key, kind, body)? {

@@ -11,6 +11,7 @@ use syncline_runner::StoreError;
 
 use super::blocks;
 use super::database::Batch;
+use super::dictionary::Learner;
 use super::disk::Disk;
 use super::row::{self, Kind, LongHead};
 use super::stage::Changes;
@@ -82,7 +83,8 @@ pub(super) fn next_batch(disk: &Disk, range: &mut Range) -> Result<Option<Batch>
         range.start = last;
     }
     let mut batch = Batch::default();
-    blocks::pack(disk, changes, &mut batch)?;
+    // What is left of divided blocks was noted when it was written.
+    blocks::pack(disk, changes, &mut Learner::new(0), &mut batch)?;
     Ok((rows > 0).then_some(batch))
 }
 

@@ -21,7 +21,10 @@ pub(super) struct Migration {
 }
 
 /// The migrations, each leading one format further.
-pub(super) const MIGRATIONS: &[Migration] = &[];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    // Values may be packed; those that are there stay as they are.
+    Migration { to: 2, run: |_| Ok(()) },
+];
 
 /// Returns the format that `migrations` lead to.
 pub(super) fn newest(migrations: &[Migration]) -> u32 {
@@ -152,6 +155,38 @@ mod tests {
         }
         assert_eq!(open(dir.path(), &[TWO]).err(), Some(StoreError::TooNew { found: 3, known: 2 }));
         assert_eq!(open(dir.path(), &[]).err(), Some(StoreError::TooNew { found: 3, known: 1 }));
+    }
+
+    /// The first format packs nothing; the next one may, and leaves what is there.
+    #[tokio::test]
+    async fn a_store_of_the_first_format_goes_on() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let key = |number: u16| Key::new(Space(1), StoreTable::Replica, number.to_be_bytes());
+        let value = |number: u16| format!("{number} of those that have much in common: {}", number % 7).into_bytes();
+        let all = |numbers: std::ops::Range<u16>| {
+            let mut batch = runner::Batch::default();
+            numbers.for_each(|number| batch.put(key(number), value(number)));
+            batch
+        };
+        let first = DiskOptions { samples_bytes: 0, ..DiskOptions::default() };
+        let store = DiskStore::open_migrating(dir.path(), first, &[]).expect("made");
+        store.commit(all(0..200)).await.expect("committed");
+        let plain_bytes = store.stats().await.expect("measured").live_bytes.expect("sled's are counted");
+        drop(store);
+
+        let options = DiskOptions { samples_bytes: 4_096, ..DiskOptions::default() };
+        let store = DiskStore::open(dir.path(), options).expect("migrated");
+        for from in (200..2_000).step_by(200) {
+            store.commit(all(from..from + 200)).await.expect("committed");
+        }
+        let bytes = store.stats().await.expect("measured").live_bytes.expect("sled's are counted");
+        assert!(bytes < 6 * plain_bytes, "{bytes} bytes of ten times as many rows as had {plain_bytes}");
+        drop(store);
+        let store = DiskStore::open(dir.path(), DiskOptions::default()).expect("opened");
+        let expected: Vec<_> = (0..2_000).map(|number| Some(value(number))).collect();
+        assert!(store.get((0..2_000).map(key).collect()).await.expect("read") == expected);
+        drop(store);
+        assert_eq!(open(dir.path(), &[]).err(), Some(StoreError::TooNew { found: 2, known: 1 }));
     }
 
     #[tokio::test]

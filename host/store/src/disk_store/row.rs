@@ -1,8 +1,8 @@
 //! How a row lies in the tree: its key, the header in front of its value, the pieces of a long value.
 //!
 //! A key is the space (4 bytes, big-endian), the table (1 byte) and the id, so bytewise order is the order of [`Key`].
-//! A value is a kind byte, a checksum of 4 bytes over key, kind and body, and the body. The pieces of a long value lie
-//! in a table of their own, the row's table with the highest bit set, where no reader looks.
+//! A value is a kind byte, a checksum of 4 bytes over key, kind and body, and the body, which may be packed (`dictionary`).
+//! The pieces of a long value lie in a table of their own, the row's table with the highest bit set, where no reader looks.
 //! Small rows that lie next to each other are stored as one (`blocks`).
 //!
 //! Invariant: no row's stored value is longer than [`PIECE_LENGTH_MAX`] and its header, because sled keeps larger pages
@@ -25,11 +25,16 @@ const PIECES: u8 = 0x80;
 
 const HEADER_LENGTH: usize = 5;
 
+/// The highest bit of a kind: the body is packed, behind the number of its dictionary.
+const PACKED: u8 = 0x80;
+
+/// Bytes of the number of a dictionary.
+pub(super) const NUMBER_LENGTH: usize = 2;
+
 /// The table of the store's own facts, below every table of the runner.
 const OWN_TABLE: u8 = 0;
 
-/// What the body of a stored value is. The number is stored and never changes; further kinds, such as one per
-/// dictionary, follow.
+/// What the body of a stored value is. The number is stored and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -149,23 +154,56 @@ pub(super) fn piece_key(key: &[u8], number: u32) -> Vec<u8> {
     piece
 }
 
+/// A body as zstd made it, with the number of the dictionary that it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Packed<T> {
+    pub(super) dictionary: u16,
+    pub(super) frame: T,
+}
+
+/// What is stored behind a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body<'stored> {
+    /// The body as it is.
+    Plain(&'stored [u8]),
+    /// The body, packed.
+    Packed(Packed<&'stored [u8]>),
+}
+
 /// Puts the header in front of `body`.
 pub(super) fn encode(key: &[u8], kind: Kind, body: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(HEADER_LENGTH + body.len());
-    stored.push(kind as u8);
-    stored.extend_from_slice(&checksum(key, kind as u8, body).to_be_bytes());
-    stored.extend_from_slice(body);
+    with_header(key, kind as u8, &[body])
+}
+
+/// Puts the header in front of a packed body.
+pub(super) fn encode_packed(key: &[u8], kind: Kind, packed: &Packed<Vec<u8>>) -> Vec<u8> {
+    with_header(key, kind as u8 | PACKED, &[&packed.dictionary.to_be_bytes(), &packed.frame])
+}
+
+fn with_header(key: &[u8], kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut stored = Vec::with_capacity(HEADER_LENGTH + length);
+    stored.push(kind);
+    stored.extend_from_slice(&checksum(key, kind, parts).to_be_bytes());
+    parts.iter().for_each(|part| stored.extend_from_slice(part));
     stored
 }
 
 /// Takes the header off, or tells that the value is not what was written at `key`.
-pub(super) fn decode<'stored>(key: &[u8], stored: &'stored [u8]) -> Result<(Kind, &'stored [u8]), StoreError> {
+pub(super) fn decode<'stored>(key: &[u8], stored: &'stored [u8]) -> Result<(Kind, Body<'stored>), StoreError> {
     let (header, body) = stored.split_first_chunk::<HEADER_LENGTH>().ok_or_else(|| garbled(key))?;
     let [kind, a, b, c, d] = *header;
-    if u32::from_be_bytes([a, b, c, d]) != checksum(key, kind, body) {
+    if u32::from_be_bytes([a, b, c, d]) != checksum(key, kind, &[body]) {
         return Err(garbled(key));
     }
-    Kind::of(kind).map(|kind| (kind, body)).ok_or_else(|| garbled(key))
+    let body = match kind & PACKED {
+        0 => Body::Plain(body),
+        _ => {
+            let (number, frame) = body.split_first_chunk::<NUMBER_LENGTH>().ok_or_else(|| garbled(key))?;
+            Body::Packed(Packed { dictionary: u16::from_be_bytes(*number), frame })
+        }
+    };
+    Kind::of(kind & !PACKED).map(|kind| (kind, body)).ok_or_else(|| garbled(key))
 }
 
 /// Returns the value of the row at `key` from what is stored there, with its pieces read through `read`.
@@ -192,11 +230,11 @@ pub(super) fn whole_value(
     if LongHead::of(&value) == head { Ok(value) } else { Err(garbled(key)) }
 }
 
-fn checksum(key: &[u8], kind: u8, body: &[u8]) -> u32 {
+fn checksum(key: &[u8], kind: u8, body: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
     hasher.update(&[kind]);
-    hasher.update(body);
+    body.iter().for_each(|part| hasher.update(part));
     hasher.finalize()
 }
 
@@ -227,11 +265,22 @@ mod tests {
     fn a_garbled_value_names_its_table_and_space() {
         let key = row_key(&Key::new(Space(7), StoreTable::Replica, "ada"));
         let mut stored = encode(&key, Kind::Plain, b"hello");
-        assert_eq!(decode(&key, &stored), Ok((Kind::Plain, &b"hello"[..])));
+        assert_eq!(decode(&key, &stored), Ok((Kind::Plain, Body::Plain(b"hello"))));
         stored[7] ^= 1;
         let error = decode(&key, &stored).expect_err("one bit is wrong").to_string();
         assert!(error.contains("table replica of space 7"), "{error}");
         assert!(error.contains("restore the last copy"), "{error}");
+    }
+
+    #[test]
+    fn a_packed_value_names_its_dictionary() {
+        let packed = Packed { dictionary: 515, frame: b"frame".to_vec() };
+        let stored = encode_packed(b"\0\0\0\x01\x03a", Kind::Block, &packed);
+        let body = Body::Packed(Packed { dictionary: 515, frame: b"frame" });
+        assert_eq!(decode(b"\0\0\0\x01\x03a", &stored), Ok((Kind::Block, body)));
+        for length in 0..stored.len() {
+            assert!(decode(b"\0\0\0\x01\x03a", &stored[..length]).is_err(), "cut to {length} bytes");
+        }
     }
 
     #[test]

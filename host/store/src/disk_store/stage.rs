@@ -11,6 +11,7 @@ use syncline_runner::{Batch, Expect, StoreError, Write};
 
 use super::blocks;
 use super::database;
+use super::dictionary::Learner;
 use super::disk::Disk;
 use super::dropping::{self, Range};
 use super::row::{self, Kind, LongHead, PIECE_LENGTH_MAX, Prefix, Value};
@@ -81,10 +82,10 @@ impl<'store> Stage<'store> {
     }
 
     /// Returns the joined batch for the database, and the ranges to delete once it is applied.
-    pub(super) fn into_batch(self) -> Result<(database::Batch, Vec<Range>), StoreError> {
+    pub(super) fn into_batch(self, learner: &mut Learner) -> Result<(database::Batch, Vec<Range>), StoreError> {
         let mut batch = database::Batch::default();
         dropping::put_marks(&mut batch, &self.drops);
-        blocks::pack(self.disk, self.joined, &mut batch)?;
+        blocks::pack(self.disk, self.joined, learner, &mut batch)?;
         Ok((batch, self.drops))
     }
 

@@ -11,6 +11,7 @@ use syncline_runner::{Batch, Committed, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::database;
+use super::dictionary::{Dictionary, Learner};
 use super::disk::Disk;
 use super::dropping::{self, Range};
 use super::failure::Failure;
@@ -58,6 +59,9 @@ pub(super) struct Writer {
     /// What was received but is served after the batch under way, in order.
     set_aside: VecDeque<Request>,
     tables: PieceTables,
+    learner: Learner,
+    /// What was learned and is kept with the next commit.
+    learned: Option<Dictionary>,
     high_water: HighWater,
     high_water_written: u64,
     high_water_written_at: Instant,
@@ -70,11 +74,14 @@ impl Writer {
     /// Makes the writer of an opened store, whose high-water mark stands at its last commit.
     pub(super) fn new(shared: Arc<Shared>, requests: Receiver<Request>, high_water: HighWater, held: Held) -> Self {
         let high_water_written = shared.last_commit();
+        let samples_bytes = shared.options.samples_bytes;
         Self {
             shared,
             requests,
             set_aside: VecDeque::new(),
             tables: PieceTables::default(),
+            learner: Learner::new(samples_bytes),
+            learned: None,
             high_water,
             high_water_written,
             high_water_written_at: Instant::now(),
@@ -191,9 +198,12 @@ impl Writer {
         let before = self.shared.last_commit();
         let mut number = before;
         let mut behind = Vec::new();
+        let dictionary;
         let (mut batch, drops) = {
             let state = self.shared.state_to_read();
-            let mut stage = Stage::new(state.disk()?, &mut self.tables, self.shared.options.range_rows_max);
+            let disk = state.disk()?;
+            dictionary = disk.dictionaries().next_number();
+            let mut stage = Stage::new(disk, &mut self.tables, self.shared.options.range_rows_max);
             for commit in joined {
                 if stage.is_complete() {
                     behind.push(Request::Commit(commit));
@@ -206,18 +216,34 @@ impl Writer {
                 });
                 waiting.push((reply, place, answer));
             }
-            stage.into_batch()?
+            stage.into_batch(&mut self.learner)?
         };
         for request in behind.into_iter().rev() {
             self.set_aside.push_front(request);
         }
         format::put_last_commit(&mut batch, number);
         if number > before {
+            if let Some(learned) = &self.learned {
+                learned.put(dictionary, &mut batch);
+            }
             self.keep(&batch, &drops, number)?;
+            self.use_learned(dictionary);
         } else if waiting.iter().any(|(_, _, answer)| matches!(answer, Err(error) if gives_up(error))) {
             self.check_state()?;
         }
         Ok(())
+    }
+
+    /// Packs with what was learned from now on, since it was kept under this number, and learns further.
+    fn use_learned(&mut self, number: u16) {
+        if let Some(learned) = self.learned.take()
+            && let Ok(disk) = self.shared.state_to_write().disk_mut()
+        {
+            disk.add_dictionary(number, learned);
+        }
+        if let Ok(disk) = self.shared.state_to_read().disk() {
+            self.learned = self.learner.learned(disk.dictionaries());
+        }
     }
 
     /// Applies the batch that ends with commit `number` and makes it last.

@@ -242,6 +242,7 @@ fn options(engine: Engine) -> DiskOptions {
         engine,
         high_water_every: Duration::from_millis(20),
         range_rows_max: rounds::RANGE_ROWS_MAX,
+        samples_bytes: rounds::SAMPLES_BYTES,
         reserve_bytes: RESERVE_BYTES,
         ..DiskOptions::default()
     }

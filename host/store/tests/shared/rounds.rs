@@ -15,6 +15,9 @@ pub(crate) const COMMITTERS: u64 = 4;
 /// How many rows a dropped range may have to be deleted within its commit: few, so that most are deleted after it.
 pub(crate) const RANGE_ROWS_MAX: usize = 5;
 
+/// How many bytes of a table are written before its values are packed: few, so that most rounds come after that.
+pub(crate) const SAMPLES_BYTES: usize = 6_000;
+
 /// How often a committer drops the rows it noted in one table.
 const ROUNDS_PER_DROP: u64 = 10;
 
