@@ -90,10 +90,14 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// Opens the replica of an endpoint, if it is found by this key.
+    /// Opens the replica of an endpoint, if it is found by this key and read to its end: of one that is not, nobody knows
+    /// yet who else has a key, and a record that is alone with it may be one of several (E1.5).
     async fn open(store: &dyn Store, endpoint: &Endpoint, fields: &[FieldName]) -> Result<Option<Self>, StoreError> {
         let Some(space) = spaces::known_endpoint_space(store, endpoint).await? else { return Ok(None) };
         let Some(state) = endpoint::kept_state(store, space).await? else { return Ok(None) };
+        if matches!(state.reading, endpoint::Reading::Full { .. }) {
+            return Ok(None);
+        }
         let is_it = |key: &&Vec<KeyField>| key.iter().map(|part| &part.field).eq(fields);
         let key = state.layout.keys.iter().find(is_it).cloned();
         Ok(key.map(|key| Self { space, state, key }))

@@ -412,9 +412,8 @@ fn simulated_edit(simulation: &Simulation, side: Side, id: &RecordId, field: &st
     state.person_edits(side, id, field, value);
 }
 
-#[test]
-fn e10_1_a_reference_is_looked_up_by_a_key_of_both_replicas() {
-    let mut both = both(MergeForm::Set);
+/// Lets contacts find the companies that they name by their e-mail address.
+fn by_e_mail(both: &mut Both) {
     let endpoint = |setup: &SideSetup| setup.endpoint.clone();
     let way = Way::Key {
         left: endpoint(&both.companies.setup.left),
@@ -424,6 +423,12 @@ fn e10_1_a_reference_is_looked_up_by_a_key_of_both_replicas() {
     };
     let rules = &mut both.contacts.setup.rules;
     rules.mappings.last_mut().expect("the links come last").routes[0].way = way;
+}
+
+#[test]
+fn e10_1_a_reference_is_looked_up_by_a_key_of_both_replicas() {
+    let mut both = both(MergeForm::Set);
+    by_e_mail(&mut both);
     // The companies are read, and their sync pairs none of them.
     both.companies.setup.rules.direction = Direction::ToLeft;
     let known = create(&both.companies, LEFT, "known");
@@ -449,6 +454,37 @@ fn e10_1_a_reference_is_looked_up_by_a_key_of_both_replicas() {
     run(&both.companies);
     assert_eq!(run(&both.contacts), 1);
     assert_eq!(links(&both.contacts, RIGHT, &there), [known_there.to_string(), twins[1].to_string()]);
+}
+
+#[test]
+fn e10_1_e1_5_a_key_is_looked_up_in_nothing_that_is_read_by_half() {
+    let one_by_one = Manner { page_max: 1, ..Manner::PLAIN };
+    let mut stops = 0;
+    for commit in 0..40 {
+        let mut both = drawn(1, [Manner::PLAIN, Manner::PLAIN, Manner::PLAIN, one_by_one.clone()], MergeForm::Set);
+        by_e_mail(&mut both);
+        both.companies.setup.rules.direction = Direction::ToLeft;
+        let first = create(&both.companies, RIGHT, "twin");
+        for number in 0..12 {
+            create(&both.companies, RIGHT, &format!("n{number}"));
+        }
+        let second = create(&both.companies, RIGHT, "twin");
+        let twin = create(&both.companies, LEFT, "twin");
+        let contact = create(&both.contacts, LEFT, "ada");
+        link(&both.contacts, LEFT, &contact, "companies", &[&twin]);
+        both.companies.store.stop_at(commit, true);
+        let _ = both.companies.run();
+        stops += u32::from(both.companies.store.start_again());
+        run(&both.contacts);
+        let there = counterpart(&both.contacts, LEFT, &contact);
+        assert_eq!(links(&both.contacts, RIGHT, &there), [""; 0], "stopped at {commit}: either may be meant");
+        run(&both.companies);
+        both.companies.stage.lock().person_deletes(RIGHT, &second);
+        run(&both.companies);
+        assert_eq!(run(&both.contacts), 1, "stopped at {commit}");
+        assert_eq!(links(&both.contacts, RIGHT, &there), [first.to_string()]);
+    }
+    assert!(stops > 3, "only {stops} stops");
 }
 
 #[test]
