@@ -51,7 +51,7 @@ pub use ids::{
 pub use journal::{EntryId, EntryState, JournalEntry, Settled};
 pub use lasting::Lasting;
 pub use links::{Joined, Linked, Links, Route, Way, references, too_many};
-pub use matching::{KeyDigest, Verdict, judge, key_digest, normal_form};
+pub use matching::{AskedKey, KeyDigest, Verdict, judge, key_digest, key_to_ask, normal_form};
 pub use merge::{Image, Images, SideTimes, Touched, diff};
 pub use oscillation::{Caps, LATELY_MS, LateField, LateWrite, Lately};
 pub use pair::{Base, BaseCell, Pair, PairId, PairState, RunId, Standing, Trouble};

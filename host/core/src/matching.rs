@@ -7,7 +7,10 @@
 use unicode_normalization::UnicodeNormalization;
 
 use crate::fold::folded;
-use crate::{Candidate, Chosen, Claim, Doubles, KeyField, KeyForm, Record, RecordId, Side, Value};
+use crate::{
+    Candidate, Chosen, Claim, Doubles, Field, FieldType, KeyField, KeyForm, KeyTuple, Record, RecordId, Schema, Side,
+    Value,
+};
 
 /// The digest of a record's normalised key; records match if their digests are equal.
 pub type KeyDigest = [u8; 16];
@@ -60,6 +63,29 @@ fn normal_phone(text: &str) -> String {
     }
 }
 
+/// A part of a key by which one application finds what has the same value in the other.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedKey<'a> {
+    /// The field of the seeking side.
+    pub own: &'a KeyField,
+    /// The field that is looked up.
+    pub field: &'a Field,
+}
+
+/// Returns the part of `tuple` by which records are looked up on `side`, a unique one if there is such: its values can
+/// be asked for as the other side has them. Phones cannot, since nobody knows how they are written there.
+pub fn key_to_ask<'a>(tuple: &'a KeyTuple, side: Side, [left, right]: [&'a Schema; 2]) -> Option<AskedKey<'a>> {
+    let (there, here) = side.pick((left, right), (right, left));
+    let is_text = |kind: FieldType| matches!(kind, FieldType::Text | FieldType::Choice);
+    let parts = tuple.fields(side.other()).iter().zip(tuple.fields(side));
+    let askable = parts.filter(|(_, key)| key.form != KeyForm::Phone).filter_map(|(own, key)| {
+        let (kind, field) = (here.field(&own.field)?.kind, there.field(&key.field)?);
+        let fits = kind == field.kind || (is_text(kind) && is_text(field.kind));
+        (fits && field.can_be_asked()).then_some(AskedKey { own, field })
+    });
+    askable.min_by_key(|key| !key.field.traits.unique)
+}
+
 /// What the group means for one of its free records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -107,7 +133,51 @@ pub fn judge(doubles: Doubles, side: Side, id: &RecordId, left: &[Candidate], ri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FieldName;
+    use crate::{FieldName, Traits};
+
+    /// `mail:text`, `code:integer!`, `stage:choice?`: unique with a mark, findable with a question mark.
+    fn schema(text: &str) -> Schema {
+        let field = |word: &str| {
+            let (name, kind) = word.trim_end_matches(['!', '?']).split_once(':').expect("it has a type");
+            let kind = match kind {
+                "choice" => FieldType::Choice,
+                "integer" => FieldType::Integer,
+                _ => FieldType::Text,
+            };
+            let traits = Traits { unique: word.ends_with('!'), findable: word.ends_with('?'), ..Traits::default() };
+            Field { traits, ..Field::new(name, kind) }
+        };
+        Schema { fields: text.split_whitespace().map(field).collect(), fingerprint: String::new() }
+    }
+
+    #[test]
+    fn e1_2_e1_7_what_a_key_is_looked_up_by_can_be_asked_as_the_other_side_has_it() {
+        let cases = [
+            ("mail:text code:integer", "mail:text? code:integer!", Some("code")),
+            // A unique field of another type would be asked for nothing at all.
+            ("mail:text code:text", "mail:text? code:integer!", Some("mail")),
+            ("mail:choice code:text", "mail:text? code:integer!", Some("mail")),
+            ("mail:text code:text", "mail:text code:integer!", None),
+            ("phone:text mail:text", "phone:text! mail:text?", Some("mail")),
+            ("phone:text", "phone:text!", None),
+            ("mail:text", "mail:text", None),
+            ("mail:text code:text", "mail:text? code:text?", Some("mail")),
+        ];
+        for (left, right, expected) in cases {
+            let keys = |text: &str| -> Vec<KeyField> {
+                let names = text.split_whitespace().filter_map(|word| word.split(':').next());
+                let form = |name: &str| if name == "phone" { KeyForm::Phone } else { KeyForm::Text };
+                names.map(|name| KeyField { field: FieldName::from(name), form: form(name) }).collect()
+            };
+            let tuple = KeyTuple { left: keys(left), right: keys(right) };
+            let (here, there) = (schema(left), schema(right));
+            let found = key_to_ask(&tuple, Side::Right, [&here, &there]).map(|key| key.field.name.to_string());
+            assert_eq!(found.as_deref(), expected, "{left} in {right}");
+            let turned = KeyTuple { left: tuple.right.clone(), right: tuple.left.clone() };
+            let found = key_to_ask(&turned, Side::Left, [&there, &here]).map(|key| key.own.field.to_string());
+            assert_eq!(found.as_deref(), expected, "turned round: {left} in {right}");
+        }
+    }
 
     /// `a`, `b+2-7`: created at 2 and changed at 7; a star marks a record that is paired, a question mark one that a
     /// create with an unknown outcome is under way for.

@@ -129,6 +129,11 @@ impl Field {
             values_max: None,
         }
     }
+
+    /// True if records can be looked up by its value.
+    pub fn can_be_asked(&self) -> bool {
+        self.traits.unique || self.traits.findable
+    }
 }
 
 /// The fields of an endpoint's object.

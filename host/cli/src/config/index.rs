@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use syncline_core::{Direction, Field, FieldType, Index, KeyForm, KeyTuple, Matching, Side};
+use syncline_core::{Direction, Index, KeyTuple, Matching, Side, key_to_ask};
 use toml::Spanned;
 
 use super::Sync;
@@ -118,12 +118,12 @@ pub(super) fn validate(sync: &Sync, matching: &Matching, left: Facts<'_>, right:
         let message = format!("{endpoint} cannot be asked for records by id, so nothing tells which of them are gone");
         mistakes.push(Mistake::new(&place, message).mend("take `index` out"));
     }
-    let askable = |tuple: &&KeyTuple| key_to_ask(tuple, side, left, right).is_some();
+    let askable = |tuple: &&KeyTuple| key_to_ask(tuple, side, [left.schema, right.schema]).is_some();
     for tuple in matching.tuples.iter().filter(|tuple| !askable(tuple)) {
         let names = listed(tuple.fields(side).iter().map(|key| key.field.as_str()));
         let message = format!("{endpoint} cannot look records up by {names}");
         let fields = side.pick(left, right).schema.fields.iter();
-        let able = fields.filter(|field| can_be_asked(field)).map(|field| field.name.as_str());
+        let able = fields.filter(|field| field.can_be_asked()).map(|field| field.name.as_str());
         let able: Vec<&str> = able.collect();
         let mend = match able.as_slice() {
             [] => "take `index` out".to_owned(),
@@ -132,20 +132,4 @@ pub(super) fn validate(sync: &Sync, matching: &Matching, left: Facts<'_>, right:
         mistakes.push(Mistake::new(&place, message).mend(mend));
     }
     mistakes
-}
-
-/// A part of a tuple by which the application finds what has the same value on the other side.
-fn key_to_ask<'a>(tuple: &KeyTuple, side: Side, left: Facts<'a>, right: Facts<'a>) -> Option<&'a Field> {
-    let (asked, own) = (side.pick(left, right), side.other().pick(left, right));
-    let parts = tuple.fields(side).iter().zip(tuple.fields(side.other()));
-    parts.filter(|(key, _)| key.form != KeyForm::Phone).find_map(|(key, from)| {
-        let (field, from) = (asked.schema.field(&key.field)?, own.schema.field(&from.field)?);
-        let is_text = |field: &Field| matches!(field.kind, FieldType::Text | FieldType::Choice);
-        let fits = field.kind == from.kind || is_text(field) && is_text(from);
-        (fits && can_be_asked(field)).then_some(field)
-    })
-}
-
-fn can_be_asked(field: &Field) -> bool {
-    field.traits.unique || field.traits.findable
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use syncline_core::{
     FieldName, FieldType, Index, Instant, KeyDigest, KeyField, KeyForm, KeyTuple, PairId, Record, Scoped, Seen, Side,
-    Truth, Value, key_digest, normal_form,
+    Truth, Value, key_digest, key_to_ask, normal_form,
 };
 
 use crate::counterpart::seeking_side;
@@ -70,7 +70,9 @@ async fn seekers(running: &Running<'_>, side: Side, page: Vec<(Instant, PairId)>
 async fn bring(running: &mut Running<'_>, side: Side, index: usize, seekers: &[Record]) -> Result<(), Failure> {
     let tuples = &running.setup.rules.matching.tuples;
     let endpoint = running.endpoint(side);
-    let Some(key) = key_to_ask(endpoint, &tuples[index]) else { return Ok(()) };
+    let schemas = Side::BOTH.map(|side| &running.endpoint(side).described.schema);
+    let Some(key) = key_to_ask(&tuples[index], side, schemas) else { return Ok(()) };
+    let asked_field = key.field.name.clone();
     let mut wanted = BTreeSet::new();
     let mut values = BTreeMap::new();
     for record in seekers {
@@ -78,8 +80,8 @@ async fn bring(running: &mut Running<'_>, side: Side, index: usize, seekers: &[R
         if is_found(endpoint, &tuples[..index], record).await? || !wanted.insert(digest) {
             continue;
         }
-        let Some(value) = record.get(&key.own) else { continue };
-        values.extend(asked(value, key.form, key.kind).into_iter().map(|value| (value.to_string(), value)));
+        let Some(value) = record.get(&key.own.field) else { continue };
+        values.extend(asked(value, key.own.form, key.field.kind).into_iter().map(|value| (value.to_string(), value)));
     }
     let values: Vec<Value> = values.into_values().collect();
     let batch_max = endpoint.described.object.get_batch_max.max(1) as usize;
@@ -87,7 +89,7 @@ async fn bring(running: &mut Running<'_>, side: Side, index: usize, seekers: &[R
         let endpoint = running.endpoint(side);
         let columns = endpoint.state.layout.columns.clone();
         let found = patiently(running.context, side, endpoint.setup, "looking up keys in", || {
-            endpoint.connector.find(key.field.clone(), values.to_vec(), columns.clone())
+            endpoint.connector.find(asked_field.clone(), values.to_vec(), columns.clone())
         })
         .await?;
         let found = confirmed(running, endpoint, found).await?;
@@ -97,28 +99,6 @@ async fn bring(running: &mut Running<'_>, side: Side, index: usize, seekers: &[R
         pull::keep_rows(endpoint, found, &[], Batch::default(), &mut Pulled::default()).await?;
     }
     Ok(())
-}
-
-/// By what a tuple is asked for.
-struct Asked {
-    /// The field of the seeking side.
-    own: FieldName,
-    /// The field that is looked up.
-    field: FieldName,
-    form: KeyForm,
-    kind: FieldType,
-}
-
-/// Returns the part of a tuple that the application can look up, a unique one if there is such.
-fn key_to_ask(endpoint: &EndpointAccess<'_>, tuple: &KeyTuple) -> Option<Asked> {
-    let side = endpoint.side;
-    let parts = tuple.fields(side.other()).iter().zip(tuple.fields(side));
-    let askable = parts.filter_map(|(own, key)| {
-        let field = endpoint.described.schema.field(&key.field)?;
-        let asked = Asked { own: own.field.clone(), field: key.field.clone(), form: key.form, kind: field.kind };
-        (field.traits.unique || field.traits.findable).then_some((!field.traits.unique, asked))
-    });
-    askable.min_by_key(|(rank, _)| *rank).map(|(_, asked)| asked)
 }
 
 /// True if somebody on the looked-up side has an earlier key of `record` already: that tuple decides (E1.3).
