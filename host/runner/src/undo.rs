@@ -368,7 +368,7 @@ fn plan_entry(
         (ChangeKind::Update, Some(record)) => undo_update(running, pair, entry, stored, &record, item, skipped),
         (ChangeKind::Create | ChangeKind::Restore { .. }, Some(record)) => {
             if let Some(field) = edited_field(running, pair, entry, stored, &record) {
-                return skipped.push(not_undone(entry, Some(field), "it was edited since it was created"));
+                return skipped.push(not_undone(entry, Some(field), "it holds what it was not created with"));
             }
             let abilities = running.endpoint(side).described.object.abilities;
             let kind = match (abilities.delete, abilities.archive) {
@@ -392,8 +392,8 @@ fn plan_entry(
 
 /// Returns a field that is not as it was when the run had made the record, or brought it back.
 ///
-/// A field that was not written is as it was while it holds what the sides agreed on before, or nothing: what they agreed
-/// on later in the same run is what somebody entered meanwhile.
+/// A field that was not written, mapped or not, is as it was while it holds what the sides agreed on before, or nothing:
+/// what they agreed on later in the same run is what somebody entered meanwhile.
 fn edited_field(
     running: &Running<'_>,
     pair: &Pair,
@@ -404,14 +404,14 @@ fn edited_field(
     let side = entry.change.side;
     let schema = &running.endpoint(side).described.schema;
     let by_people = |field: &&FieldName| schema.field(field).is_none_or(|field| !field.traits.read_only);
-    let mapped = running.setup.rules.mappings.iter().map(|mapping| mapping.field(side)).filter(by_people);
     let is_edited = |field: &&FieldName| {
         let Some(now) = record.get(field) else { return false };
         let written = stored.iter().find(|(written, _)| written == *field).map(|(_, value)| value);
         let agreed = pair.base.with(side, field).find(|cell| cell.run < entry.run).map(|cell| cell.value(side));
         written.or(agreed).map_or(!now.is_blank(), |then| now != then)
     };
-    stored.iter().map(|(field, _)| field).chain(mapped).find(is_edited).cloned()
+    let known = record.columns.names().iter().filter(by_people);
+    stored.iter().map(|(field, _)| field).chain(known).find(is_edited).cloned()
 }
 
 /// Restores each field that still is as the run left it, and of one that holds several values what the run did to it.

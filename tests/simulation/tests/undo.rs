@@ -207,8 +207,27 @@ fn e9_6_a_created_record_that_was_filled_in_before_its_run_ended_is_kept() {
     assert_eq!(value(&simulation, LEFT, &made_for, "street"), Some(text("Dorset Street")));
     let undone = take_back(&simulation, &Undo::run(report.record.id));
     let reasons: Vec<String> = left_by_undo(&simulation).into_iter().map(|thing| thing.reason).collect();
-    assert!(reasons.contains(&"it was edited since it was created".to_owned()), "{undone:?} {reasons:?}");
+    assert!(reasons.contains(&"it holds what it was not created with".to_owned()), "{undone:?} {reasons:?}");
     assert_eq!(value(&simulation, RIGHT, &right, "street"), Some(text("Dorset Street")));
+    rest(&simulation);
+}
+
+#[test]
+fn e9_6_a_created_record_is_kept_for_what_people_filled_in_beside_the_mapped_fields() {
+    let mut rules = default_rules();
+    rules.mappings.retain(|mapping| mapping.right.as_str() != "phone");
+    let mut simulation = plain(rules);
+    // As where another sync of the same records maps it.
+    simulation.setup.right.fields.push("phone".into());
+    let (ada, eve) = (create(&simulation, "ada"), create(&simulation, "eve"));
+    let made = run(&simulation).record.id;
+    let right = partner(&simulation, &ada);
+    edit(&simulation, RIGHT, &right, "phone", "1");
+    let gone = partner(&simulation, &eve);
+    take_back(&simulation, &Undo::run(made));
+    assert_eq!(simulation.stage.lock().ids(RIGHT), std::slice::from_ref(&right), "{gone} had nothing else");
+    let [left] = &left_by_undo(&simulation)[..] else { panic!("one record is left alone") };
+    assert_eq!((left.record.as_ref(), left.field.as_ref()), (Some(&right), Some(&"phone".into())));
     rest(&simulation);
 }
 
