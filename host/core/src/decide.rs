@@ -222,6 +222,10 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
         Scoped::In => {}
         // Nothing is written outside the scope: as under `ignore`.
         Scoped::Out(_) => return Decision::stay(PairState::Tombstone { gone: Some(gone), undone: false }),
+        // What a person was asked and said is remembered (E4.5).
+        Scoped::Unknown if matches!(pair.state, PairState::DeleteWaits { .. } | PairState::EditDelete { .. }) => {
+            return Decision::stay(pair.state.clone());
+        }
         Scoped::Unknown => return Decision::outside(Exclusion::Unknown),
     }
     let policy = match situation.rules.direction.writes(side) {
