@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Agreed, Base, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, MappingRule,
-    Pair, PairId, PairState, PlanItem, Reason, RecordId, Rules, Settled, Side, Tombstone, Value, Why,
+    Base, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, MappingRule, Pair,
+    PairId, PairState, PlanItem, Reason, RecordId, Rules, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
 use crate::conflicts::{self, OpenConflicts};
 use crate::owners::Owners;
 use crate::planning::{left_out, new_trouble};
-use crate::push::{self, Pending};
+use crate::push::Pending;
 use crate::replica::{Known, Written};
 use crate::running::{BudgetWait, RunKind, Running};
 use crate::send::retry_at;
 use crate::sent::{Done, Sent, Stored};
 use crate::totals::Place;
-use crate::{Batch, Failure, Row, Table, masking, origins, undo, untold};
+use crate::{Batch, Failure, Row, Table, masking, origins, untold};
+use agreeing::agree;
+
+mod agreeing;
 
 /// Failed attempts after which a record is not tried again: 8 in runs, 10 every 20 minutes, 30 daily (E8.1).
 const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
@@ -276,85 +279,6 @@ fn take_over(
             },
         }),
     }
-}
-
-/// Moves the base of the mapped fields on which both sides agree now.
-///
-/// Invariant: only acknowledged writes and values that were seen move it; a field whose write failed stays as it was.
-fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, sent: &[Sent], rows: &Rows) {
-    let run = running.run.id;
-    for (index, agreed) in pending.item.agreed.iter().enumerate() {
-        let base = pair.base.get(&agreed.left, &agreed.right);
-        let seen = |side: Side, field: &FieldName| {
-            let planned = pending.item.seen.get(index).map(|seen| side.pick(seen.0, seen.1));
-            let is_as_planned = |value: &Value| planned.is_none_or(|planned| planned == value.fingerprint());
-            // What was read since is an edit that the next plan answers to.
-            let known = || rows.value(side, pair.id(side), field).filter(is_as_planned);
-            let linked = agreed.links.as_ref().map(|links| links.side(side).clone());
-            // What is taken back on the one side was agreed with what the other held then; an edit since is carried later.
-            let then = || base.filter(|_| takes_back(pending, side.other(), agreed));
-            let agreed_then = then().map(|cell| cell.value(side).clone());
-            linked.or(agreed_then).or_else(|| sent_from(running, pending, side, agreed)).or_else(known)
-        };
-        // What waits is agreed on by nobody (E10.1).
-        let linked = |side: Side, sent: &Value, stored: Value| match &agreed.links {
-            Some(links) => links.as_stored(side, sent, &stored),
-            None => stored,
-        };
-        let value = |side: Side, field: &FieldName| {
-            let changed = pending.entries.iter().zip(sent).find(|(entry, _)| entry.change.side == side);
-            let Some((entry, sent)) = changed else {
-                let planned = pending.item.changes.iter().filter(|change| change.side == side);
-                let meant = planned.flat_map(|change| &change.fields).any(|change| change.field == *field);
-                return if meant { None } else { seen(side, field) };
-            };
-            let change = entry.change.fields.iter().find(|change| change.field == *field);
-            match (change, sent) {
-                (Some(change), Sent::Done(done)) => {
-                    let stored = written(done, field, &change.after);
-                    let agreed = base.map(|cell| cell.value(side));
-                    let still = || undo::still_agreed(&running.setup.rules, side, change, agreed);
-                    if stored == change.after
-                        && let Some(still) = still()
-                    {
-                        return Some(still);
-                    }
-                    // Between the write and the look-up somebody may have changed it.
-                    let is_sure = !done.looked_up || stored == change.after;
-                    is_sure.then(|| linked(side, &change.after, stored))
-                }
-                (Some(_), _) => None,
-                (None, Sent::Done(done)) if entry.change.kind == ChangeKind::Create => {
-                    let stored = done.stored.as_ref().and_then(|stored| stored.get(field)).cloned();
-                    stored.filter(|stored| !done.looked_up || stored.is_blank())
-                }
-                (None, _) => seen(side, field),
-            }
-        };
-        if let (Some(left), Some(right)) = (value(Side::Left, &agreed.left), value(Side::Right, &agreed.right)) {
-            pair.base.agree(agreed.cell([left, right], run));
-        }
-    }
-}
-
-/// True if an undo writes the field that was agreed on to `side`.
-fn takes_back(pending: &Pending, side: Side, agreed: &Agreed) -> bool {
-    let entries = pending.entries.iter().filter(|entry| entry.change.side == side);
-    let mut fields = entries.flat_map(|entry| &entry.change.fields);
-    fields.any(|change| change.field == *side.pick(&agreed.left, &agreed.right) && change.why == Why::Undo)
-}
-
-/// Returns what `side` held when it was sent to the other one: another sync may have read something newer since.
-fn sent_from(running: &Running<'_>, pending: &Pending, side: Side, agreed: &Agreed) -> Option<Value> {
-    let target = side.other();
-    let mapping = running.setup.rules.mappings.iter().find(|mapping| agreed.is_under(mapping))?;
-    if !mapping.is_plain_to(target) {
-        return None;
-    }
-    let entries = pending.entries.iter().filter(|entry| entry.change.side == target);
-    let mut changes = entries.flat_map(|entry| push::cells(&entry.change));
-    let (_, after) = changes.find(|(field, _)| *field == mapping.field(target))?;
-    (!takes_back(pending, target, agreed)).then(|| after.clone())
 }
 
 /// Notes why a change was not done, and when it is tried again.
