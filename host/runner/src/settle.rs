@@ -28,6 +28,9 @@ const ATTEMPTS_MAX: u32 = 8 + 10 + 30;
 /// What the page teaches about one side.
 #[derive(Default)]
 struct Lessons {
+    /// Records as they were looked up when a write to them, or one that they were in the way of, was not done.
+    looked_up: Vec<Stored>,
+    /// Records as writes left them.
     stored: Vec<Stored>,
     gone: Vec<Tombstone>,
     /// Where written values came from.
@@ -342,7 +345,7 @@ fn treat(
         Sent::Anew { reason, detail, learned, gone, .. } => {
             let lesson = &mut lessons[side.pick(0, 1)];
             let taught = !learned.is_empty() || !gone.is_empty();
-            lesson.stored.extend(learned);
+            lesson.looked_up.extend(learned);
             lesson.gone.extend(gone);
             // With something learned the next plan differs; without, it would go round in circles.
             let at = if taught && *attempts <= 3 { 0 } else { again(*attempts) };
@@ -374,11 +377,11 @@ async fn learn(running: &mut Running<'_>, side: Side, lessons: Lessons, batch: &
     let endpoint = running.endpoint_mut(side);
     let mut sequence = endpoint.state.sequence;
     let columns = endpoint.state.layout.columns.clone();
-    let rows = lessons.stored.into_iter().map(|stored| {
+    let rows = lessons.looked_up.into_iter().chain(lessons.stored).map(|stored| {
         let cells = columns.iter().map(|column| stored.get(column).cloned()).collect();
         Row { cells, ..stored.row }
     });
-    // Several lessons about one record: the last one counts.
+    // Several lessons about one record: the last one counts, and a write before a look-up, which may lag behind it (E6.2).
     let rows: BTreeMap<RecordId, Row> = rows.map(|row| (row.id.clone(), row)).collect();
     let table = Table { columns: columns.clone(), rows: rows.into_values().collect() };
     let applied = endpoint.replica().teach(table, &lessons.written, &lessons.gone, &mut sequence, batch).await?;
