@@ -56,7 +56,8 @@ pub(crate) struct State {
     pub(crate) swept_at: Instant,
     /// When the last read of everything ended.
     pub(crate) read_at: Instant,
-    /// True if a read of everything was to find what is gone and, taken up again after a stop, could not.
+    /// True if a read of everything was to find what is gone and could not: it was taken up again after a stop, or of
+    /// some that it left out nobody could say what became of them.
     pub(crate) unswept: bool,
     /// What is known of the lists whose members are kept.
     pub(crate) lists: BTreeMap<ListId, ListState>,

@@ -97,3 +97,10 @@ pub enum Failure {
     #[error("{0}")]
     Request(String),
 }
+
+impl Failure {
+    /// True if an application does not go on from a cursor any more: what was read from it is to be read anew.
+    pub(crate) fn is_of_old_cursor(&self) -> bool {
+        matches!(self, Failure::Connector { source: Fault::CursorExpired(_), .. })
+    }
+}

@@ -207,12 +207,12 @@ async fn look_at(endpoint: &mut EndpointAccess<'_>, waiting: &[Waiting], pulled:
             for id in ids {
                 match look(endpoint, std::slice::from_ref(&id), pulled).await {
                     Err(failure) if is_about_ids(&failure) => skip(endpoint, &id, &failure, pulled).await?,
-                    other => other?,
+                    other => drop(other?),
                 }
             }
             Ok(())
         }
-        other => other,
+        other => other.map(drop),
     }
 }
 

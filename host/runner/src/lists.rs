@@ -11,6 +11,7 @@ use syncline_core::{Instant, ListId, Members, RecordId};
 use crate::codec::{self, PAGE_ROWS};
 use crate::endpoint::EndpointAccess;
 use crate::patience::patiently;
+use crate::pull::STARTS_MAX;
 use crate::{Batch, Failure, Fault, Progress, StoreError, StoreTable};
 
 /// A wait from here on, in milliseconds, means that the list is still being computed: the run goes on without it.
@@ -54,11 +55,20 @@ async fn read_one(endpoint: &mut EndpointAccess<'_>, list: &ListId, mut state: L
     state.reading += 1;
     let began_at = endpoint.context.world.now();
     let mut cursor = None;
+    let mut starts = 1;
     for _ in 0..PAGES_MAX {
         if endpoint.context.stop.is_asked() {
             return Err(Failure::Stopped);
         }
-        let Some((ids, next)) = page(endpoint, list, cursor.clone()).await? else {
+        let page = match page(endpoint, list, cursor.clone()).await {
+            Err(failure) if cursor.is_some() && failure.is_of_old_cursor() && starts < STARTS_MAX => {
+                // Who was named in the part that was read may have left since.
+                (starts, cursor, state.reading) = (starts + 1, None, state.reading + 1);
+                continue;
+            }
+            other => other?,
+        };
+        let Some((ids, next)) = page else {
             state.computing = true;
             endpoint.state.lists.insert(list.clone(), state);
             return Ok(endpoint.commit(Batch::default()).await?);

@@ -16,6 +16,9 @@ use crate::setup::Event;
 use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
 use crate::{hints, index, unread};
 
+/// How often a list is begun whose cursor expires before its end.
+pub(crate) const STARTS_MAX: u32 = 3;
+
 /// What reading an endpoint did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pulled {
@@ -64,7 +67,7 @@ async fn read_new(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Res
         endpoint.commit(batch).await?;
     }
     if matches!(endpoint.state.reading, Reading::Changes { .. }) && owes_a_read(endpoint) {
-        let batch = endpoint.restart("an interrupted read could not tell what is gone".to_owned());
+        let batch = endpoint.restart("the last read of everything could not tell what is gone".to_owned());
         endpoint.commit(batch).await?;
     }
     if matches!(endpoint.state.reading, Reading::Changes { .. }) && has_unreported(endpoint) {
@@ -150,14 +153,15 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             pulled.anomalies.extend(endpoint.listed(listed));
         }
         let mut batch = take_in(endpoint, page, batch, pulled).await?;
-        let mut concluded = false;
+        let mut is_settled = true;
         if noting {
             // The page first, with the old cursor: a crash between the two reads this page once more.
             endpoint.commit(batch).await?;
-            match complete {
-                true => concluded = question_absent(endpoint, pulled).await?,
-                false => look_at_unread(endpoint, pulled).await?,
-            }
+            is_settled = match complete {
+                true => question_absent(endpoint, pulled).await?,
+                // A list that names every record, taken up again after a stop, has still to tell what is gone.
+                false => look_at_unread(endpoint, pulled).await? && !page_complete,
+            };
             batch = Batch::default();
             batch.writes.push(all_seen(endpoint.space));
         }
@@ -166,7 +170,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
         // Where what is gone was not asked about, a list of ids is due at once.
         let is_owed = noting && !complete && endpoint.described.object.abilities.ids;
         endpoint.state.swept_at = if is_owed { 0 } else { endpoint.context.world.now() };
-        endpoint.state.unswept = noting && page_complete && !concluded;
+        endpoint.state.unswept = !is_settled;
         endpoint.commit(batch).await?;
     }
     Ok(())
@@ -201,8 +205,17 @@ async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result
     let mut batch = Batch::default();
     batch.writes.push(all_seen(endpoint.space));
     let mut listed = 0;
+    let mut starts = 1;
     let complete = loop {
-        let page = gatherer.one(endpoint, cursor).await?;
+        let page = match gatherer.one(endpoint, cursor.clone()).await {
+            Err(failure) if cursor.is_some() && failure.is_of_old_cursor() && starts < STARTS_MAX => {
+                starts += 1;
+                (gatherer, cursor, listed) = (Gatherer::new(ReadMode::Ids), None, 0);
+                batch.writes.push(all_seen(endpoint.space));
+                continue;
+            }
+            other => other?,
+        };
         note(endpoint, &page, &mut batch);
         listed += (page.records.rows.len() + page.skipped.len()) as u64;
         let complete = page.complete;
@@ -251,21 +264,23 @@ fn is_unread(record: &Record) -> bool {
     record.cells.iter().all(Option::is_none)
 }
 
-/// Reads by id what a list that need not name every record left out, although nothing is known of it any more.
-async fn look_at_unread(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<(), Failure> {
+/// Reads by id what a list that need not name every record left out, although nothing is known of it any more. Returns
+/// false if it stays unclear what became of some.
+async fn look_at_unread(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<bool, Failure> {
+    let mut all_clear = true;
     if !endpoint.described.object.abilities.get || !has_noted(endpoint).await? {
-        return Ok(());
+        return Ok(all_clear);
     }
     let mut after = RecordId::new("");
     loop {
         let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
+        let Some((last, _)) = page.last() else { return Ok(all_clear) };
         after = last.clone();
         let is_left = |known: &Known| matches!(known, Known::Here(record) if is_unread(record));
         let unread: Vec<RecordId> = page.into_iter().filter(|(_, known)| is_left(known)).map(|(id, _)| id).collect();
         let batch_max = (endpoint.described.object.get_batch_max.max(1)) as usize;
         for ids in unread.chunks(batch_max) {
-            look(endpoint, ids, pulled).await?;
+            all_clear &= look(endpoint, ids, pulled).await?;
         }
     }
 }
@@ -279,7 +294,7 @@ fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
 }
 
 /// Goes through replica and noted ids in step, and asks by id about each record that was not seen. Returns false if
-/// nothing was asked, since what was listed cannot be right.
+/// it is to be asked again: what was listed cannot be right, or it stays unclear what became of some.
 async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<bool, Failure> {
     let mut after = RecordId::new("");
     let believes_empty = std::mem::take(&mut endpoint.state.believes_empty);
@@ -294,9 +309,10 @@ async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             return Ok(false);
         }
     }
+    let mut all_clear = true;
     loop {
         let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
-        let Some((last, _)) = page.last() else { return Ok(true) };
+        let Some((last, _)) = page.last() else { return Ok(all_clear) };
         let last = last.clone();
         let seen = seen_between(endpoint, &after, &last).await?;
         let absent: Vec<RecordId> = page
@@ -306,7 +322,7 @@ async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             .collect();
         let batch_max = (endpoint.described.object.get_batch_max.max(1)) as usize;
         for ids in absent.chunks(batch_max) {
-            look(endpoint, ids, pulled).await?;
+            all_clear &= look(endpoint, ids, pulled).await?;
         }
         after = last;
     }
@@ -335,14 +351,14 @@ async fn seen_between(
     }
 }
 
-/// Reads records by id and keeps what that tells.
+/// Reads records by id and keeps what that tells. Returns false if it stays unclear what became of some.
 pub(crate) async fn look(
     endpoint: &mut EndpointAccess<'_>,
     ids: &[RecordId],
     pulled: &mut Pulled,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     if ids.is_empty() || !endpoint.described.object.abilities.get {
-        return Ok(());
+        return Ok(true);
     }
     let connector = &endpoint.connector;
     let fields = endpoint.state.layout.columns.clone();
@@ -361,9 +377,11 @@ pub(crate) async fn look(
             Found::At(_) => {}
         }
     }
+    let all_clear = unclear.is_empty();
     let mut batch = Batch::default();
     pulled.skip(endpoint, unclear, &mut batch);
-    keep_rows(endpoint, answer.records, &tombstones, batch, pulled).await
+    keep_rows(endpoint, answer.records, &tombstones, batch, pulled).await?;
+    Ok(all_clear)
 }
 
 /// Asks by id about rows that may be older than what is known, where reads lag behind writes (E6.2): records that are

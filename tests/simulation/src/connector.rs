@@ -7,8 +7,8 @@ use syncline_core::{
     Abilities, Field, FieldName, FieldType, Instant, Object, ObjectName, RecordId, Schema, Side, Traits, Value,
 };
 use syncline_runner::{
-    Account, BoxFuture, CheckReport, Connector, Container, Created, Fault, GetAnswer, Made, MemberList, Page, Progress,
-    ReadRequest, Table, Target, WriteAnswer, WriteRequest,
+    Account, BoxFuture, CheckReport, Connector, Container, Created, Fault, Found, GetAnswer, Made, MemberList, Page,
+    Progress, ReadRequest, Table, Target, WriteAnswer, WriteRequest,
 };
 
 use crate::application::{Manner, loosely};
@@ -157,8 +157,12 @@ impl Connector for Client {
             if state.spent.take_if(|side| *side == self.side).is_some() {
                 return Err(the_day_is_over());
             }
-            let app = state.app_mut(self.side);
             let mut records = Table { columns: fields.clone(), rows: Vec::new() };
+            if state.vague == Some(self.side) {
+                let found = ids.iter().map(|_| Found::Unclear("the archive is closed".to_owned())).collect();
+                return Ok(GetAnswer { records, found });
+            }
+            let app = state.app_mut(self.side);
             let found = ids.iter().map(|id| get(app, id, &fields, &mut records)).collect();
             Ok(GetAnswer { records, found })
         }))
@@ -192,7 +196,10 @@ impl Connector for Client {
         members_of: String,
         cursor: Option<String>,
     ) -> BoxFuture<'_, Result<(Vec<RecordId>, Progress), Fault>> {
-        done(self.call("listing", true).and_then(|state| members(&state, self.side, &members_of, cursor.as_deref())))
+        done(
+            self.call("listing", true)
+                .and_then(|mut state| members(&mut state, self.side, &members_of, cursor.as_deref())),
+        )
     }
 
     fn field_times(

@@ -72,6 +72,8 @@ pub struct State {
     pub tricks: Vec<(Side, Trick)>,
     /// True while look-ups cannot tell what creates made.
     pub blind: bool,
+    /// The side that cannot tell by id what became of a record.
+    pub vague: Option<Side>,
     /// The next call to this side fails.
     pub failing: Option<Side>,
     /// The next look by id on this side fails for the day.
@@ -282,6 +284,7 @@ impl Simulation {
             failing: None,
             spent: None,
             expiring: None,
+            vague: None,
             computing: false,
             breaking_off: false,
             breaches: Vec::new(),

@@ -144,11 +144,14 @@ pub(super) fn made(state: &State, side: Side, key: &str, fields: &[FieldName]) -
 
 /// Lists of an application are named by what the name of their members holds.
 pub(super) fn members(
-    state: &State,
+    state: &mut State,
     side: Side,
     list: &str,
     cursor: Option<&str>,
 ) -> Result<(Vec<RecordId>, Progress), Fault> {
+    if cursor.is_some() && state.expiring.take_if(|expiring| *expiring == side).is_some() {
+        return Err(Fault::CursorExpired("it is too old".to_owned()));
+    }
     if state.computing || (state.breaking_off && cursor.is_some()) {
         return Err(Fault::RetryLater { after_ms: 60_000, reason: "the list is being computed".to_owned() });
     }
