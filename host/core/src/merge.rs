@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use crate::decide::{Decision, Situation};
-use crate::sets::{self, Edits, Entries};
+use crate::sets;
 use crate::{
     Agreed, Blocked, Change, ChangeKind, FieldChange, FieldName, Instant, Links, Mapping, MappingRule, OnInvalid, Pair,
-    PairState, Reason, Record, Round, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, carried,
-    normal_form, too_many,
+    PairState, Reason, Record, Round, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, normal_form,
 };
 
 mod conflicting;
+mod entries;
 mod held_back;
 mod referring;
 mod rounds;
@@ -271,51 +271,6 @@ impl Merging<'_> {
         self.situation.rules.merges_sets(mapping)
             && values.iter().all(|value| value.is_some_and(|value| is_set(mapping, value)))
             && values.iter().any(|value| value.is_some_and(|value| !value.is_blank()))
-    }
-
-    /// Merges the entries of one field: what each side added and took away goes to the other (E2.7).
-    fn set(&mut self, index: usize) {
-        if self.equal(index) {
-            return self.agree(index);
-        }
-        let mapping = &self.situation.rules.mappings[index];
-        let own = Side::BOTH.map(|side| self.edits(side, index));
-        let mut written = Vec::new();
-        for side in Side::BOTH {
-            let (Some(now), [left, right]) = (self.value(side, index), &own) else { return };
-            let (own, other) = side.pick((left, right), (right, left));
-            let carry = |value: &Value| carried(mapping.steps_to(side), value).unwrap_or_else(|| Ok(value.clone()));
-            let merged = carry(&other.added).and_then(|added| {
-                let other = Edits { added, removed: carry(&other.removed)? };
-                Ok(sets::applied(now, own, &other, mapping.compare))
-            });
-            match merged {
-                Ok(merged) => match too_many(mapping, side, &merged).filter(|_| *now != merged) {
-                    Some(unfit) => {
-                        let blocked = unfit_for(mapping, side, &unfit);
-                        return self.decision().left_out.push(blocked);
-                    }
-                    None => written.push((side, now.clone(), merged)),
-                },
-                Err(unfit) => {
-                    let blocked = unfit_for(mapping, side, &unfit);
-                    return match rejects_record(mapping, &unfit) {
-                        true => self.decision().blocked = Some(blocked),
-                        false => self.decision().left_out.push(blocked),
-                    };
-                }
-            }
-        }
-        written.retain(|(_, before, after)| before != after);
-        self.write_merged(index, written);
-    }
-
-    fn edits(&self, side: Side, index: usize) -> Edits {
-        let mapping = self.mapping(index);
-        let based = self.touched[index].based;
-        let base = self.situation.pair.base.of(mapping).filter(|_| based);
-        let now = self.value(side, index).unwrap_or(&Value::Clear);
-        sets::edits(&Entries { now, base: base.map(|cell| cell.value(side)) }, mapping.compare)
     }
 
     /// Decides one mapping by itself.

@@ -67,6 +67,25 @@ fn taken_back_links(before: &[Reference], after: &[Reference], now: &[Reference]
     list(kept.chain(before.iter().filter(removed)).cloned())
 }
 
+/// Returns each entry of `list` as a list of its own.
+pub(crate) fn entries(list: &Value) -> Vec<Value> {
+    texts(list).into_iter().map(|text| canonical(like(list, vec![text.to_owned()]))).collect()
+}
+
+/// Returns the entries of `list` that are `wanted`, in their order.
+pub(crate) fn those(list: &Value, wanted: impl Fn(&Value) -> bool) -> Value {
+    let kept = texts(list).into_iter().zip(entries(list)).filter(|(_, entry)| wanted(entry));
+    canonical(like(list, kept.map(|(text, _)| text.to_owned()).collect()))
+}
+
+/// A list of the same sort as `list`.
+fn like(list: &Value, texts: Vec<String>) -> Value {
+    match list {
+        Value::Texts(_) => Value::Texts(texts),
+        _ => Value::Choices(texts),
+    }
+}
+
 fn canonical(list: Value) -> Value {
     list.canonical().expect("a list of entries that were canonical is one")
 }
@@ -75,11 +94,7 @@ fn canonical(list: Value) -> Value {
 fn without(list: &Value, others: &Value, form: Option<KeyForm>) -> Value {
     let known: BTreeSet<String> = texts(others).into_iter().map(|text| sameness(text, form)).collect();
     let rest = texts(list).into_iter().filter(|text| !known.contains(&sameness(text, form))).map(str::to_owned);
-    let rest = match list {
-        Value::Texts(_) => Value::Texts(rest.collect()),
-        _ => Value::Choices(rest.collect()),
-    };
-    canonical(rest)
+    canonical(like(list, rest.collect()))
 }
 
 /// Two entries are one if they say the same: e-mail addresses in other capitals.
