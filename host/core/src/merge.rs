@@ -296,10 +296,11 @@ impl Merging<'_> {
             let (target, source) = side.pick((left, right), (right, left));
             if target.is_blank() && !source.is_blank() { write(side, Why::FillBlank) } else { Take::Nothing }
         };
-        let prefer = |side: Side| match side.pick(left, right).is_blank() {
+        let prefer = |side: Side| match self.says_nothing(side, index) {
             true => fill(side),
             false => write(side.other(), Why::Rule),
         };
+        let erases = |from: Side| self.erases(from, index);
         match self.mapping(index).rule {
             MappingRule::Off => Take::Nothing,
             MappingRule::FillBlankToLeft => fill(Side::Left),
@@ -319,14 +320,25 @@ impl Merging<'_> {
                     (true, false) => self.follow(Side::Left, index),
                     (false, true) => self.follow(Side::Right, index),
                     (true, true) => match (self.may_write(Side::Left, index), self.may_write(Side::Right, index)) {
-                        (true, true) => Take::Conflict,
-                        (true, false) => write(Side::Left, Why::Rule),
-                        (false, true) => write(Side::Right, Why::Rule),
-                        (false, false) => Take::Nothing,
+                        (true, true) if !(erases(Side::Left) && erases(Side::Right)) => Take::Conflict,
+                        (true, false) if !erases(Side::Right) => write(Side::Left, Why::Rule),
+                        (false, true) if !erases(Side::Left) => write(Side::Right, Why::Rule),
+                        _ => Take::Nothing,
                     },
                 }
             }
         }
+    }
+
+    /// True if what `side` holds would be a blank on the other side.
+    fn says_nothing(&self, side: Side, index: usize) -> bool {
+        let image = self.situation.images.to(side.other(), index).and_then(|image| image.as_ref().ok());
+        self.value(side, index).is_some_and(Value::is_blank) || image.is_some_and(Value::is_blank)
+    }
+
+    /// True if what `from` holds would overwrite a value with a blank, and the sides never agreed (E2.2).
+    fn erases(&self, from: Side, index: usize) -> bool {
+        !self.touched[index].based && self.says_nothing(from, index)
     }
 
     /// Only `side` changed: the other follows, or `side` was not to be edited (E2.3).

@@ -77,9 +77,13 @@ impl Merging<'_> {
     fn won(&self, winner: Side, index: usize) -> Option<Writing> {
         let touched = self.touched[index];
         // At first pairing a blank erases nothing, also if its side wins (E3.3).
-        let fills = !touched.based && self.value(winner, index).is_some_and(Value::is_blank);
-        let (side, why) = if fills { (winner, Why::FillBlank) } else { (winner.other(), Why::ConflictWon) };
-        self.may_write(side, index).then_some((side, index, if touched.renewed { Why::Mapping } else { why }))
+        let (side, why) =
+            if self.erases(winner, index) { (winner, Why::FillBlank) } else { (winner.other(), Why::ConflictWon) };
+        (self.may_write(side, index) && !self.erases(side.other(), index)).then_some((
+            side,
+            index,
+            if touched.renewed { Why::Mapping } else { why },
+        ))
     }
 
     pub(super) fn conflict_field(&self, index: usize) -> Option<ConflictField> {
