@@ -1,11 +1,13 @@
-//! Dictionaries: what the rows of a table have in common, learned from its first ones, so that short values can be packed.
+//! Dictionaries: what other rows of a table look like, taken from its first ones, so that short values can be packed.
 //!
-//! zstd alone makes little of a value of some hundred bytes; with what other rows of the same table look like it leaves a
-//! third. Each space and table has a dictionary of its own, learned once. They lie among the store's own facts, in
-//! parts, under their numbers; a packed value names the number of its dictionary.
+//! zstd alone makes little of a value of some hundred bytes; with other rows of the same table before its eyes it leaves a
+//! third. Each space and table has a dictionary of its own, made once: rows as they are, here and there among the first.
+//! zstd's own trainer makes none that pack better, takes 10 MB for it, and divides by zero where there are few samples.
+//! They lie among the store's own facts, in parts, under their numbers; a packed value names the number of its dictionary.
 //!
 //! Invariant: a dictionary survives a power cut before the first value that needs it is written, and it never changes.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -26,12 +28,6 @@ const PART_LENGTH: usize = 4_000;
 /// How many dictionaries a store has at most: each costs 16 kB, and once it is used some 100 kB of memory.
 const COUNT_MAX: usize = 128;
 
-/// How many tables' samples are in memory at most; when there are as many bytes, the table with most is learned from.
-const SAMPLED_TABLES: usize = 16;
-
-/// How many samples there are at least; of fewer nothing is learned.
-const SAMPLES_MIN: usize = 10;
-
 /// The quickest level; with a dictionary the next ones leave a hundredth less.
 const LEVEL: CompressionLevel = 1;
 
@@ -44,7 +40,7 @@ const BODY_LENGTH_MAX: u64 = 64 * 1024;
 /// The beginning of the names of dictionaries among the store's own facts, and what comes after all of them.
 const NAMES: [&str; 2] = ["dictionary/", "dictionary0"];
 
-/// What the rows of a table have in common.
+/// Rows of a table.
 pub(super) struct Dictionary {
     prefix: Prefix,
     bytes: Vec<u8>,
@@ -56,13 +52,6 @@ pub(super) struct Dictionary {
 impl Dictionary {
     fn new(prefix: Prefix, bytes: Vec<u8>) -> Self {
         Self { prefix, bytes, packing: OnceLock::new(), unpacking: OnceLock::new() }
-    }
-
-    /// Learns one from bodies that lie one behind the other; none if they have too little in common.
-    fn learn(prefix: Prefix, Samples { bodies, lengths }: &Samples) -> Option<Self> {
-        let mut bytes = Vec::with_capacity(LENGTH_MAX);
-        zstd_safe::train_from_buffer(&mut bytes, bodies, lengths).ok()?;
-        Some(Self::new(prefix, bytes))
     }
 
     /// Adds the dictionary to `batch`, under its number.
@@ -129,11 +118,6 @@ impl Dictionaries {
         }
     }
 
-    /// Tells whether no further one may be made.
-    fn is_full(&self) -> bool {
-        self.all.len() >= COUNT_MAX
-    }
-
     fn has(&self, prefix: Prefix) -> bool {
         self.newest.contains_key(&prefix)
     }
@@ -185,18 +169,15 @@ impl<T> Pool<T> {
     }
 }
 
-/// Bodies of one table.
-#[derive(Default)]
-struct Samples {
-    /// One behind the other.
-    bodies: Vec<u8>,
-    lengths: Vec<usize>,
-}
+/// What a dictionary begins with: otherwise a row could begin as those of zstd's trainer do, and would be taken for one.
+const BEGINNING: u8 = 0;
 
-impl Samples {
-    fn are_enough(&self, bytes: usize) -> bool {
-        self.bodies.len() >= bytes && self.lengths.len() >= SAMPLES_MIN
-    }
+/// Bodies of one table.
+struct Samples {
+    /// How many bytes were written.
+    seen: usize,
+    /// Some of the bodies, one behind the other.
+    kept: Vec<u8>,
 }
 
 /// Gathers what is written to tables that have no dictionary yet.
@@ -204,49 +185,40 @@ pub(super) struct Learner {
     /// How many bytes of a table make a dictionary; 0: none is made.
     enough: usize,
     samples: HashMap<Prefix, Samples>,
-    /// The bytes of all samples.
-    bytes: usize,
-    /// Tables that were learned from, though perhaps their dictionary is not in use yet, or their rows have too little in
-    /// common.
+    /// Tables whose dictionary was made, though perhaps it is not in use yet.
     done: HashSet<Prefix>,
 }
 
 impl Learner {
     pub(super) fn new(enough: usize) -> Self {
-        Self { enough, samples: HashMap::new(), bytes: 0, done: HashSet::new() }
+        Self { enough, samples: HashMap::new(), done: HashSet::new() }
     }
 
     /// Takes note of a body that is written to a table.
     pub(super) fn note(&mut self, known: &Dictionaries, prefix: Prefix, body: &[u8]) {
-        // zstd may not be given next to nothing to learn from: it divides by zero.
         let is_useful = body.len() >= BODY_LENGTH_MIN && !known.has(prefix) && !self.done.contains(&prefix);
-        if self.enough == 0 || !is_useful || known.is_full() || self.is_full() {
+        if self.enough == 0 || !is_useful {
             return;
         }
-        let samples = self.samples.entry(prefix).or_default();
-        if !samples.are_enough(self.enough) {
-            samples.bodies.extend_from_slice(body);
-            samples.lengths.push(body.len());
-            self.bytes += body.len();
+        let count = known.all.len() + self.samples.len();
+        let samples = match self.samples.entry(prefix) {
+            Entry::Occupied(samples) => samples.into_mut(),
+            Entry::Vacant(_) if count >= COUNT_MAX => return,
+            Entry::Vacant(place) => place.insert(Samples { seen: 0, kept: vec![BEGINNING] }),
+        };
+        // Here and there among what makes a dictionary, since rows that were written together may be much alike.
+        let is_due = samples.kept.len().saturating_mul(self.enough) <= (samples.seen + body.len()) * LENGTH_MAX;
+        if is_due && samples.kept.len() + body.len() <= LENGTH_MAX {
+            samples.kept.extend_from_slice(body);
         }
+        samples.seen += body.len();
     }
 
-    /// Tells whether there are as many samples as memory is given to, though perhaps of no table enough.
-    fn is_full(&self) -> bool {
-        self.bytes >= self.enough.saturating_mul(SAMPLED_TABLES)
-    }
-
-    /// Returns a new dictionary for the table of which most was written, if that is enough.
-    pub(super) fn learned(&mut self, known: &Dictionaries) -> Option<Dictionary> {
-        let (prefix, most) = self.samples.iter().max_by_key(|(_, samples)| samples.bodies.len())?;
-        if known.is_full() || !(most.are_enough(self.enough) || self.is_full()) {
-            return None;
-        }
-        let prefix = *prefix;
-        let samples = self.samples.remove(&prefix)?;
-        self.bytes -= samples.bodies.len();
+    /// Returns a new dictionary for one of the tables of which enough was written.
+    pub(super) fn learned(&mut self) -> Option<Dictionary> {
+        let prefix = *self.samples.iter().find(|(_, samples)| samples.seen >= self.enough)?.0;
         self.done.insert(prefix);
-        Dictionary::learn(prefix, &samples)
+        Some(Dictionary::new(prefix, self.samples.remove(&prefix)?.kept))
     }
 }
 
@@ -275,7 +247,7 @@ mod tests {
         let dictionary = loop {
             learner.note(&dictionaries, TABLE, &body(bodies));
             bodies += 1;
-            if let Some(dictionary) = learner.learned(&dictionaries) {
+            if let Some(dictionary) = learner.learned() {
                 break dictionary;
             }
         };
@@ -322,59 +294,14 @@ mod tests {
         let (mut learner, mut dictionaries) = (Learner::new(8_000), Dictionaries::default());
         let fill = |learner: &mut Learner, known: &Dictionaries| {
             (0..20).for_each(|number| learner.note(known, TABLE, &body(number)));
-            learner.learned(known)
+            learner.learned()
         };
         let dictionary = fill(&mut learner, &dictionaries).expect("it is enough");
         assert!(fill(&mut learner, &dictionaries).is_none(), "it is learned but not in use yet");
         dictionaries.add(0, dictionary);
         assert!(fill(&mut learner, &dictionaries).is_none());
         assert!(fill(&mut Learner::new(8_000), &dictionaries).is_none(), "it was there when the store was opened");
-        assert!(learner.samples.is_empty() && learner.bytes == 0);
-    }
-
-    #[test]
-    fn tables_with_too_few_rows_are_given_up_once_memory_is_needed() {
-        let (mut learner, dictionaries) = (Learner::new(1_000), Dictionaries::default());
-        for number in 0.. {
-            assert!(learner.learned(&dictionaries).is_none());
-            assert_eq!(learner.samples.len(), usize::from(number));
-            (0..2).for_each(|_| learner.note(&dictionaries, [0, 0, number, 7, 3], &body(7)));
-            if learner.is_full() {
-                break;
-            }
-        }
-        let tables = learner.samples.len();
-        assert!(learner.learned(&dictionaries).is_none());
-        assert_eq!(learner.samples.len(), tables - 1);
-        assert!(!learner.is_full());
-    }
-
-    /// zstd divides by zero when it learns from next to nothing.
-    #[test]
-    fn nothing_is_learned_from_bodies_that_are_never_packed() {
-        let (mut learner, dictionaries) = (Learner::new(5), Dictionaries::default());
-        (0..2 * SAMPLES_MIN).for_each(|_| learner.note(&dictionaries, TABLE, &[7; BODY_LENGTH_MIN - 1]));
-        assert!(learner.learned(&dictionaries).is_none());
         assert!(learner.samples.is_empty());
-        (0..SAMPLES_MIN).for_each(|_| learner.note(&dictionaries, TABLE, &[7; BODY_LENGTH_MIN]));
-        assert!(learner.learned(&dictionaries).is_none(), "the least that there may be");
-    }
-
-    #[test]
-    fn samples_of_many_tables_take_no_more_memory() {
-        let mut learner = Learner::new(16_000);
-        let mut dictionaries = Dictionaries::default();
-        let mut most = 0;
-        for number in 0..4_000_usize {
-            let table = [0, 0, (number % 100) as u8, 7, 3];
-            learner.note(&dictionaries, table, &body(number));
-            most = most.max(learner.bytes);
-            if let Some(dictionary) = learner.learned(&dictionaries) {
-                dictionaries.add(dictionaries.next_number(), dictionary);
-            }
-        }
-        assert!(most <= 16_000 * SAMPLED_TABLES + 2_000, "{most} bytes of samples");
-        assert!(dictionaries.all.len() > 50, "{} tables have a dictionary", dictionaries.all.len());
     }
 
     #[test]
@@ -384,19 +311,50 @@ mod tests {
         for number in 0..2 * COUNT_MAX {
             let table = [0, 0, number as u8, 7, 3];
             (0..20).for_each(|number| learner.note(&dictionaries, table, &body(number)));
-            if let Some(dictionary) = learner.learned(&dictionaries) {
+            if let Some(dictionary) = learner.learned() {
                 dictionaries.add(dictionaries.next_number(), dictionary);
             }
         }
         assert_eq!(dictionaries.all.len(), COUNT_MAX);
-        assert_eq!(learner.bytes, 0, "nothing is gathered any more");
+        assert!(learner.samples.is_empty(), "nothing is gathered any more");
+    }
+
+    #[test]
+    fn samples_take_little_memory_and_lie_here_and_there() {
+        let (mut learner, dictionaries) = (Learner::new(128 * 1024), Dictionaries::default());
+        let mut written = Vec::new();
+        let dictionary = loop {
+            let body = body(written.len());
+            learner.note(&dictionaries, TABLE, &body);
+            written.push(body);
+            if let Some(dictionary) = learner.learned() {
+                break dictionary;
+            }
+            assert!(learner.samples[&TABLE].kept.len() <= LENGTH_MAX);
+        };
+        let holds = |body: &Vec<u8>| dictionary.bytes.windows(body.len()).any(|kept| kept == body);
+        let kept: Vec<usize> = (0..written.len()).filter(|at| holds(&written[*at])).collect();
+        assert!(kept.windows(2).all(|pair| pair[1] - pair[0] > 5), "{kept:?} of {}", written.len());
+        assert!(kept.len() > 15 && written.len() - kept[kept.len() - 1] < 20, "{kept:?} of {}", written.len());
+    }
+
+    /// zstd would take it for a dictionary of its trainer, and find it garbled.
+    #[test]
+    fn rows_may_begin_as_a_trained_dictionary_does() {
+        let (mut learner, mut dictionaries) = (Learner::new(100), Dictionaries::default());
+        let body = [&0xEC30_A437_u32.to_le_bytes()[..], &[7; 200]].concat();
+        learner.note(&dictionaries, TABLE, &body);
+        dictionaries.add(0, learner.learned().expect("it is enough"));
+        let Packed { dictionary, frame } = dictionaries.pack(TABLE, &body).expect("it has a dictionary");
+        assert!(frame.len() < 30, "{} bytes", frame.len());
+        assert_eq!(dictionaries.unpack(b"k", Packed { dictionary, frame: &frame }), Ok(body.into()));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
         #[test]
         fn whatever_is_written_is_learned_from_packed_and_unpacked(
-            bodies in prop::collection::vec((BODY_LENGTH_MIN..1_200_usize, 1..=255_u8, any::<u32>()), SAMPLES_MIN..40),
+            bodies in prop::collection::vec((0..5_000_usize, 1..=255_u8, any::<u32>()), 1..40),
             enough in 1..8_000_usize,
         ) {
             let bodies = bodies.iter().map(|(length, symbols, seed)| {
@@ -411,7 +369,7 @@ mod tests {
                     continue;
                 }
                 learner.note(&dictionaries, TABLE, &body);
-                if let Some(dictionary) = learner.learned(&dictionaries) {
+                if let Some(dictionary) = learner.learned() {
                     dictionaries.add(0, dictionary);
                 }
             }

@@ -241,9 +241,7 @@ impl Writer {
         {
             disk.add_dictionary(number, learned);
         }
-        if let Ok(disk) = self.shared.state_to_read().disk() {
-            self.learned = self.learner.learned(disk.dictionaries());
-        }
+        self.learned = self.learner.learned();
     }
 
     /// Applies the batch that ends with commit `number` and makes it last.
