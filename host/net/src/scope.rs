@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+
 /// Requests of one method, below one path; either says nothing when it is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,11 +42,23 @@ impl RateScope {
         }
     }
 
-    /// True if a request counts; `path` is what follows the connection's base.
+    /// True if a request counts; `path` is what `path_below` made of it.
     pub(crate) fn covers(&self, method: &str, path: &str) -> bool {
         self.method.as_deref().is_none_or(|own| own == method)
             && self.path.as_deref().is_none_or(|own| is_below(own.trim_end_matches('/'), path))
     }
+}
+
+/// What follows the connection's base in `path`, as a server may read it: decoded, without empty parts and their parameters.
+pub(crate) fn path_below(base: &str, path: &str) -> String {
+    let (base, path) = (parts(base), parts(path));
+    format!("/{}", path.strip_prefix(base.as_slice()).unwrap_or(&path).join("/"))
+}
+
+fn parts(path: &str) -> Vec<String> {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let parts = decoded.split('/').map(|part| part.split(';').next().unwrap_or_default());
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 fn is_below(own: &str, path: &str) -> bool {
@@ -61,7 +75,7 @@ impl fmt::Display for RateScope {
 
 #[cfg(test)]
 mod tests {
-    use super::RateScope;
+    use super::{RateScope, path_below};
 
     #[test]
     fn a_scope_covers_what_is_below_its_path() {
@@ -78,6 +92,23 @@ mod tests {
         ];
         for (method, path, asked, at, expected) in table {
             assert_eq!(RateScope::new(method, path).covers(asked, at), expected, "{method:?} {path:?} {asked} {at}");
+        }
+    }
+
+    #[test]
+    fn a_scope_covers_every_spelling_of_a_path() {
+        for path in [
+            "/api/objects/contacts/search",
+            "/api/objects/contacts/%73earch",
+            "/%61pi//objects//contacts/search/",
+            "/api/objects%2Fcontacts;a=b/search;c",
+        ] {
+            let below = path_below("/api/", path);
+            assert_eq!(below, "/objects/contacts/search", "{path}");
+            assert!(RateScope::new(None, Some("/objects/*/search")).covers("POST", &below));
+        }
+        for (base, path, below) in [("/api", "/apis/x", "/apis/x"), ("/", "/", "/"), ("/api/", "/api", "/")] {
+            assert_eq!(path_below(base, path), below);
         }
     }
 

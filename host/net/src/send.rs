@@ -21,6 +21,7 @@ use crate::outlet::{Errand, Inner};
 use crate::redirect::{Hop, REDIRECTS_MAX, follow};
 use crate::request::{self, Message, Request};
 use crate::response::{Allowance, Answer, Response};
+use crate::scope::path_below;
 use crate::target::{self, Target};
 
 /// Quick repeats of safe requests; the longer ones are the runner's.
@@ -116,9 +117,10 @@ impl Errand {
         let inner = &*self.outlet.0;
         let caller = Caller { is_retry: self.caller.is_retry || is_repeat, ..self.caller };
         let gate = inner.gate();
+        let path = path_below(inner.config.base_url.path(), target.url().path());
         let pass = {
             let _waiting = self.waits.begin();
-            gate.admit(message.method.as_str(), inner.path(target), caller).await?
+            gate.admit(message.method.as_str(), &path, caller).await?
         };
         let outgoing = inner.outgoing(target, message, signed)?;
         inner.counters.sending(message.body_bytes());
@@ -182,13 +184,6 @@ impl Clock {
 }
 
 impl Inner {
-    /// The path of `target` behind that of the base, as rate limits name it.
-    fn path<'target>(&self, target: &'target Target) -> &'target str {
-        let path = target.url().path();
-        let base = self.config.base_url.path().trim_end_matches('/');
-        path.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(path)
-    }
-
     fn check_redirect(&self, next: Hop) -> Result<Hop, SendError> {
         let refused = |error| match error {
             SendError::Denied(reason) => {
