@@ -1,18 +1,18 @@
 //! Takes the host's own secrets out of everything that leaves.
 //!
-//! Invariant: no secret given here, nor its base64 or percent-encoded form, is in what `short` returns.
-//! Invariant: in a body, which `text` and `bytes` redact, only what can hardly be somebody's data is replaced: tokens of 16
-//! bytes or more, and a password together with its user's name. A password by itself may be a word of a record.
+//! Invariant: no secret given here, nor its base64 form, is in what `short` returns, as they are or as JSON, HTML, XML and
+//! URLs spell them, nested or not.
+//! Invariant: in data, which `text` and `bytes` redact, only what can hardly be somebody's is replaced: tokens of 16 bytes or
+//! more, and a password together with its user's name. A password by itself may be a word of a record.
 //! Invariant: no request that carries the mark leaves, so that it is never written over the data it stands for.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
+use regex_automata::meta::{Config, Regex};
 
 use crate::credential::Credential;
 use crate::secret::Secret;
@@ -24,17 +24,12 @@ const BODY_TOKEN_BYTES_MIN: usize = 16;
 const BODY_LOGIN_BYTES_MIN: usize = 8;
 const SHORT_SECRET_BYTES_MIN: usize = 3;
 
-/// RFC 3986: all but the unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Enough that the fast search takes the longest token that fits in a header; it is used only as far as it is needed.
+const SEARCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The mark as it is, percent-encoded, and cut by the line folding of vCard and iCalendar.
-static MARKS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let escaped = ["%5Bsecret%5D", "%5bsecret%5d"].map(str::to_owned);
-    let cuts = (1..MARK.len()).map(|at| MARK.split_at(at));
-    let folded = cuts.flat_map(|(first, rest)| ["\r\n ", "\n "].map(|fold| format!("{first}{fold}{rest}")));
-    let forms: Vec<String> = folded.chain(escaped).chain([MARK.to_owned()]).collect();
-    automaton(&forms).expect("there are forms")
-});
+/// The mark in every spelling, also cut by the line folding of vCard and iCalendar.
+static MARKS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&MARK.chars().map(spelled).collect::<Vec<_>>().join(r"(?:\r?\n )?")));
 
 /// Says whether something written by a plugin contains what was put in the place of a secret.
 pub(crate) fn is_marked(bytes: &[u8]) -> bool {
@@ -44,8 +39,8 @@ pub(crate) fn is_marked(bytes: &[u8]) -> bool {
 /// Replaces secrets by a mark.
 #[derive(Clone)]
 pub struct Redactor {
-    bodies: Option<AhoCorasick>,
-    shorts: Option<AhoCorasick>,
+    data: Option<Regex>,
+    shorts: Option<Regex>,
 }
 
 impl Redactor {
@@ -53,37 +48,25 @@ impl Redactor {
     pub fn new(credential: &Credential, other_tokens: &[Secret]) -> Redactor {
         let tokens: Vec<Secret> = credential.token().into_iter().chain(other_tokens).cloned().collect();
         let (login, password) = credential.login().unzip();
-        let bodies = [longer(&tokens, BODY_TOKEN_BYTES_MIN), longer(login.as_slice(), BODY_LOGIN_BYTES_MIN)].concat();
+        let data = [longer(&tokens, BODY_TOKEN_BYTES_MIN), longer(login.as_slice(), BODY_LOGIN_BYTES_MIN)].concat();
         let shorts = [tokens.as_slice(), login.as_slice(), password.as_slice()].concat();
-        Redactor { bodies: automaton(&bodies), shorts: automaton(&longer(&shorts, SHORT_SECRET_BYTES_MIN)) }
+        Redactor { data: any_of(data), shorts: any_of(longer(&shorts, SHORT_SECRET_BYTES_MIN)) }
     }
 
-    /// Redacts a text that may be data: a body.
+    /// Redacts a text that may be data: a body, an address, a version.
     pub fn text(&self, text: String) -> String {
-        match &self.bodies {
-            Some(found) if found.is_match(&text) => replace(found, &text),
-            _ => text,
-        }
+        redacted(self.data.as_ref(), &text).unwrap_or(text)
     }
 
     /// Redacts bytes that may be data: a body.
     pub fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        match &self.bodies {
-            Some(found) if found.is_match(&bytes) => {
-                let marks = vec![MARK.as_bytes(); found.patterns_len()];
-                found.replace_all_bytes(&bytes, &marks)
-            }
-            _ => bytes,
-        }
+        replaced(self.data.as_ref(), &bytes).unwrap_or(bytes)
     }
 
-    /// Redacts a header, a path, a message: nobody's data, so short secrets go too.
+    /// Redacts a header, a message: nobody's data, so short secrets go too.
     pub fn short<'a>(&self, text: impl Into<Cow<'a, str>>) -> String {
         let text = text.into();
-        match &self.shorts {
-            Some(found) if found.is_match(text.as_ref()) => replace(found, &text),
-            _ => text.into_owned(),
-        }
+        redacted(self.shorts.as_ref(), &text).unwrap_or_else(|| text.into_owned())
     }
 }
 
@@ -93,59 +76,72 @@ impl fmt::Debug for Redactor {
     }
 }
 
-fn replace(found: &AhoCorasick, text: &str) -> String {
-    found.replace_all(text, &vec![MARK; found.patterns_len()])
+fn redacted(secrets: Option<&Regex>, text: &str) -> Option<String> {
+    // Matches are whole characters, so what is left is text, and nothing is lost here.
+    replaced(secrets, text.as_bytes()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Every spelling of those secrets that have enough bytes.
-fn longer(secrets: &[Secret], bytes_min: usize) -> Vec<String> {
-    let secrets = secrets.iter().filter(|secret| secret.expose().len() >= bytes_min);
-    let mut forms: Vec<String> = secrets.flat_map(|secret| spellings(secret.expose())).collect();
-    forms.sort();
-    forms.dedup();
-    forms
-}
-
-fn automaton(forms: &[String]) -> Option<AhoCorasick> {
-    if forms.is_empty() {
-        return None;
+fn replaced(secrets: Option<&Regex>, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut matches = secrets?.find_iter(bytes).peekable();
+    matches.peek()?;
+    let (mut without, mut end) = (Vec::with_capacity(bytes.len()), 0);
+    for found in matches {
+        without.extend_from_slice(&bytes[end..found.start()]);
+        without.extend_from_slice(MARK.as_bytes());
+        end = found.end();
     }
-    // Building fails only beyond two billion states; a few secrets are far from that.
-    let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
-    Some(built.expect("a handful of short patterns makes an automaton"))
+    without.extend_from_slice(&bytes[end..]);
+    Some(without)
 }
 
-fn spellings(secret: &str) -> Vec<String> {
-    let bytes = secret.as_bytes();
-    let json = serde_json_escape(secret);
-    let percent = [
-        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
-        utf8_percent_encode(secret, RESERVED).to_string(),
-        url::form_urlencoded::byte_serialize(bytes).collect::<String>(),
-    ];
-    let lower = percent.iter().map(|form| lower_escapes(form)).collect::<Vec<_>>();
-    let encoded = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD].map(|engine| engine.encode(bytes));
-    // An encoded form inside a URL is escaped once more.
-    let escaped =
-        encoded.iter().map(|form| percent_encode(form.as_bytes(), NON_ALPHANUMERIC).to_string()).collect::<Vec<_>>();
-    [vec![secret.to_owned(), json], percent.to_vec(), lower, encoded.to_vec(), escaped].concat()
-}
-
-/// `%2F` as `%2f`.
-fn lower_escapes(text: &str) -> String {
-    let mut left = 0;
-    let lower = |character: char| {
-        left = if character == '%' { 2 } else { left };
-        let inside = left > 0 && character != '%';
-        left -= usize::from(inside);
-        if inside { character.to_ascii_lowercase() } else { character }
+/// Those secrets that have enough bytes, as they are and in base64.
+fn longer(secrets: &[Secret], bytes_min: usize) -> Vec<String> {
+    let secrets = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= bytes_min);
+    let forms = |secret: &str| {
+        let in_base64 = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].map(|engine| engine.encode(secret));
+        in_base64.into_iter().chain([secret.to_owned()]).collect::<Vec<_>>()
     };
-    text.chars().map(lower).collect()
+    secrets.flat_map(forms).collect()
 }
 
-/// A secret with quotes or backslashes as it stands in a JSON string.
-fn serde_json_escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
+/// Finds any of `forms` in any spelling, the longest first.
+fn any_of(mut forms: Vec<String>) -> Option<Regex> {
+    forms.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
+    forms.dedup();
+    let spelled: Vec<String> = forms.iter().map(|form| form.chars().map(spelled).collect()).collect();
+    (!spelled.is_empty()).then(|| pattern(&spelled.join("|")))
+}
+
+fn pattern(text: &str) -> Regex {
+    let config = Config::new().nfa_size_limit(None).hybrid_cache_capacity(SEARCH_BYTES_MAX);
+    // What is written here from a text without limits always reads as a pattern.
+    Regex::builder().configure(config).build(text).expect("spellings make a pattern")
+}
+
+/// The ways to write a character inside JSON, HTML, XML or a URL, once or nested; letters and digits are left as they are.
+fn spelled(character: char) -> String {
+    if character.is_ascii_alphanumeric() {
+        return character.to_string();
+    }
+    let number = u32::from(character);
+    let (mut units, mut bytes) = ([0; 2], [0; 4]);
+    let units = character.encode_utf16(&mut units).iter().map(|unit| format!(r"\\+u{unit:04x}"));
+    let bytes = character.encode_utf8(&mut bytes).bytes().map(|byte| format!("%(?:25)*{byte:02x}"));
+    let (name, plain) = match character {
+        '"' => ("|quot", r#"\\*""#.to_owned()),
+        '\'' => ("|apos", r"\\*'".to_owned()),
+        '/' => ("", r"\\*/".to_owned()),
+        '\\' => ("", r"\\{1,2}".to_owned()),
+        ' ' => ("", r"[ +]".to_owned()),
+        '&' => ("|amp", "&".to_owned()),
+        '<' => ("|lt", "<".to_owned()),
+        '>' => ("|gt", ">".to_owned()),
+        _ => ("", format!(r"\x{{{number:x}}}")),
+    };
+    let entity = format!("&(?:amp;)*(?:#0*{number}|#x0*{number:x}{name});");
+    let (units, bytes) = (units.collect::<String>(), bytes.collect::<String>());
+    // An entity comes before the `&` with which it begins.
+    format!("(?:(?i-u:{entity}|{units}|{bytes})|{plain})")
 }
 
 #[cfg(test)]
@@ -164,11 +160,21 @@ mod tests {
         for form in [
             "pät/long +\"words",
             "pät/long +\\\"words",
+            r#"p\u00e4t\/long +\"words"#,
+            r#"p\u00E4t/long \u002B\u0022words"#,
+            r#"p\\u00e4t\\\/long +\\\"words"#,
+            "pät/long +&quot;words",
+            "p&#228;t/long &#43;&#34;words",
+            "p&#xE4;t/long &#x2B;&amp;#34;words",
+            "p%25C3%25A4t%252Flong%2520%252B%2522words",
             "p%C3%A4t%2Flong%20%2B%22words",
             "p%c3%a4t%2flong%20%2b%22words",
             "p%C3%A4t%2Flong+%2B%22words",
             "cMOkdC9sb25nICsid29yZHM=",
             "cMOkdC9sb25nICsid29yZHM",
+            "cMOkdC9sb25nICsid29yZHM\\u003d",
+            "cMOkdC9sb25nICsid29yZHM%3D",
+            "cMOkdC9sb25nICsid29yZHM&#61;",
         ] {
             let text = format!("<a>{form}</a>");
             assert_eq!(redactor.text(text.clone()), "<a>[secret]</a>", "{form}");
@@ -176,6 +182,32 @@ mod tests {
             assert_eq!(redactor.short(text.as_str()), "<a>[secret]</a>", "{form}");
         }
         assert_eq!(format!("{redactor:?}"), "Redactor(…)");
+    }
+
+    #[test]
+    fn every_form_of_every_character_is_replaced() {
+        // Base64 of it has both characters that JSON and URLs escape.
+        let redactor = Redactor::new(&Credential::Bearer(Secret::new("<a>&'b'\\~~~???🔑\u{7}")), &[]);
+        for form in [
+            "<a>&'b'\\~~~???🔑\u{7}",
+            r"\u003ca\u003e\u0026\u0027b\u0027\\~~~???\ud83d\udd11\u0007",
+            r"\u003Ca\u003E\u0026\u0027b\u0027\\~~~???\uD83D\uDD11\u0007",
+            "&lt;a&gt;&amp;&apos;b&#039;\\~~~???&#128273;&#7;",
+            "PGE+JidiJ1x+fn4/Pz/wn5SRBw==",
+            "PGE-JidiJ1x-fn4_Pz_wn5SRBw",
+            r"PGE\u002BJidiJ1x\u002Bfn4\/Pz\/wn5SRBw\u003D\u003D",
+            "PGE%2bJidiJ1x%2bfn4%2fPz%2fwn5SRBw%3d%3d",
+        ] {
+            assert_eq!(redactor.text(format!("{{\"{form}\"}}")), "{\"[secret]\"}", "{form}");
+        }
+    }
+
+    #[test]
+    fn the_longest_token_is_found_in_a_large_body() {
+        let token = "eyJhbGciOi_J.SUzI1-NiIs".repeat(200);
+        let redactor = Redactor::new(&Credential::Bearer(Secret::new(&*token)), &[]);
+        let text = format!("{}{token}", "{\"name\": \"eyJhbGciOi & \\\"others\\\"\"}".repeat(20_000));
+        assert_eq!(redactor.text(text.clone()).len(), text.len() - token.len() + super::MARK.len());
     }
 
     #[test]
@@ -201,7 +233,13 @@ mod tests {
 
     #[test]
     fn the_mark_is_known_again() {
-        for marked in ["a [secret]", "q=%5Bsecret%5d&%5Bsecret%5D", "NOTE:[sec\r\n ret]", "NOTE:[\n secret]"] {
+        for marked in [
+            "a [secret]",
+            "q=%5Bsecret%5d&%5Bsecret%5D",
+            "NOTE:[sec\r\n ret]",
+            "NOTE:[\n secret]",
+            r"\u005Bsecret\u005d",
+        ] {
             assert!(is_marked(marked.as_bytes()), "{marked}");
         }
         assert!(!is_marked("[ secret ] secret [Secret]".as_bytes()));

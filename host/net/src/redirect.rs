@@ -117,8 +117,8 @@ mod tests {
         let from = target::parse_absolute("https://a.example.org/a").expect("a url");
         for (method, status, location, expected) in TABLE {
             let headers = [("x-own".to_owned(), "1".to_owned()), ("accept".to_owned(), "*/*".to_owned())];
-            let first =
-                message(method, &headers, Some(Body::Text("x".to_owned())), &Credential::None).expect("a request");
+            let first = message(method, "/a", &headers, Some(Body::Text("x".to_owned())), &Credential::None)
+                .expect("a request");
             let answer = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(location))]);
             let seen = match follow(&from, &first, StatusCode::from_u16(status).expect("a status"), &answer) {
                 None => "no redirect".to_owned(),

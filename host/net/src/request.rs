@@ -17,11 +17,10 @@ pub(crate) const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// A larger body belongs into several requests.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-const MARKED: &str = "the body contains `[secret]`, which stands where this connection's password or token was taken out of \
-                      an answer; it is not written over what was there";
-
-/// Set by the host or by the connection itself, never by a plugin.
-const REFUSED_HEADERS: [&str; 18] = [
+/// Set by the host or by the connection itself, never by a plugin; or they change how an answer is written, in which secrets
+/// could then not be found: a part of it, or another charset.
+const REFUSED_HEADERS: [&str; 21] = [
+    "accept-charset",
     "accept-encoding",
     "authorization",
     "connection",
@@ -32,7 +31,9 @@ const REFUSED_HEADERS: [&str; 18] = [
     "forwarded",
     "host",
     "http2-settings",
+    "if-range",
     "keep-alive",
+    "range",
     "te",
     "trailer",
     "transfer-encoding",
@@ -105,18 +106,20 @@ impl Message {
     }
 }
 
-/// Reads a plugin's request; the URL is not looked at here.
+/// Reads a plugin's request; of the URL no more is looked at here than whether it carries the mark.
 pub(crate) fn message(
     method: &str,
+    url: &str,
     headers: &[(String, String)],
     body: Option<Body>,
     credential: &Credential,
 ) -> Result<Message, SendError> {
     let invalid = |reason: String| Err(SendError::Invalid(reason));
-    let Ok(method) = Method::from_bytes(method.as_bytes()) else {
+    // Servers may read `post` as POST, and then rate limits must, too.
+    let Ok(method) = Method::from_bytes(method.to_ascii_uppercase().as_bytes()) else {
         return invalid(format!("`{}` is not a method", method.escape_debug()));
     };
-    if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.as_str().eq_ignore_ascii_case(refused)) {
+    if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.as_str() == *refused) {
         return invalid(format!("the method {method} is not allowed"));
     }
     let body = body.map(|body| match body {
@@ -127,7 +130,10 @@ pub(crate) fn message(
         return invalid(format!("the body is larger than {BODY_BYTES_MAX} bytes"));
     }
     if body.as_ref().is_some_and(|(bytes, _)| is_marked(bytes)) {
-        return invalid(MARKED.to_owned());
+        return Err(marked("the body"));
+    }
+    if is_marked(url.as_bytes()) {
+        return Err(marked("the url"));
     }
     let mut headers = header_map(headers, credential)?;
     if let Some((_, Some(text))) = &body
@@ -136,6 +142,13 @@ pub(crate) fn message(
         headers.insert(CONTENT_TYPE, text.clone());
     }
     Ok(Message { method, headers, body: body.map(|(bytes, _)| bytes) })
+}
+
+fn marked(place: &str) -> SendError {
+    SendError::Invalid(format!(
+        "{place} contains `[secret]`, which stands where this connection's password or token was taken out of an answer; it \
+         is not written over what was there"
+    ))
 }
 
 fn header_map(headers: &[(String, String)], credential: &Credential) -> Result<HeaderMap, SendError> {
@@ -150,6 +163,9 @@ fn header_map(headers: &[(String, String)], credential: &Credential) -> Result<H
         let name = HeaderName::from_bytes(written.as_bytes()).map_err(|_| invalid("not a header name"))?;
         if is_refused(name.as_str(), credential) {
             return Err(SendError::Denied(format!("header `{name}` is set by the host and not by a plugin")));
+        }
+        if is_marked(value.as_bytes()) {
+            return Err(marked(&format!("header `{name}`")));
         }
         let value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| invalid("the value contains a line break or another control character"))?;
@@ -173,7 +189,7 @@ mod tests {
 
     fn refusal(method: &str, name: &str, value: &str) -> Option<SendError> {
         let key = Credential::Header { name: "X-Api-Key".to_owned(), value: Secret::new("k") };
-        message(method, &[(name.to_owned(), value.to_owned())], None, &key).err()
+        message(method, "/", &[(name.to_owned(), value.to_owned())], None, &key).err()
     }
 
     #[test]
@@ -192,7 +208,10 @@ mod tests {
             "Content-Length",
             "Transfer-Encoding",
             "x-api-key",
+            "Accept-Charset",
             "Accept-Encoding",
+            "If-Range",
+            "Range",
             "User-Agent",
         ] {
             assert!(matches!(refusal("GET", name, "x"), Some(SendError::Denied(_))), "{name}");
@@ -218,7 +237,7 @@ mod tests {
             assert!(matches!(refused, Some(SendError::Invalid(_))), "{method:?} {name:?} {value:?}: {refused:?}");
         }
         let many: Vec<_> = (0..40_000).map(|number| (format!("x-{number}"), String::new())).collect();
-        assert!(matches!(message("GET", &many, None, &Credential::None), Err(SendError::Invalid(_))));
+        assert!(matches!(message("GET", "/", &many, None, &Credential::None), Err(SendError::Invalid(_))));
     }
 
     #[test]
@@ -226,7 +245,9 @@ mod tests {
         for method in ["GET", "PROPFIND", "REPORT", "MKCOL", "PATCH"] {
             assert_eq!(refusal(method, "X-Own", "grün"), None);
         }
-        let text = message("POST", &[], Some(Body::Text("a".to_owned())), &Credential::None).expect("a request");
+        let text = message("POST", "/", &[], Some(Body::Text("a".to_owned())), &Credential::None).expect("a request");
         assert_eq!(text.headers["content-type"], "text/plain; charset=utf-8");
+        let small = message("post", "/", &[], None, &Credential::None).expect("a request");
+        assert_eq!(small.method, reqwest::Method::POST);
     }
 }

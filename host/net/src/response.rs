@@ -25,6 +25,9 @@ const WITHHELD_HEADERS: [&str; 8] = [
     "upgrade",
 ];
 
+/// They are asked for again as they are, so that a short password, which may be a word of them, is not taken out.
+const DATA_HEADERS: [&str; 5] = ["content-location", "content-type", "etag", "link", "location"];
+
 /// A server's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -104,13 +107,17 @@ impl Answer {
     pub(crate) fn into_response(self, url: &str, as_bytes: bool, redactor: &Redactor) -> Response {
         let shown = |name: &HeaderName| !WITHHELD_HEADERS.contains(&name.as_str());
         let headers = self.headers.iter().filter(|(name, _)| shown(name));
-        let headers =
-            headers.map(|(name, value)| (name.as_str().to_owned(), redactor.short(header_text(value.as_bytes()))));
+        let headers = headers.map(|(name, value)| {
+            let text = header_text(value.as_bytes());
+            let is_data = DATA_HEADERS.contains(&name.as_str());
+            let text = if is_data { redactor.text(text) } else { redactor.short(text) };
+            (name.as_str().to_owned(), text)
+        });
         let body = match as_bytes {
             true => Body::Bytes(redactor.bytes(self.body)),
             false => Body::Text(redactor.text(body_text(self.body, &self.headers))),
         };
-        Response { status: self.status.as_u16(), url: redactor.short(url), headers: headers.collect(), body }
+        Response { status: self.status.as_u16(), url: redactor.text(url.to_owned()), headers: headers.collect(), body }
     }
 }
 

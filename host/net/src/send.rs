@@ -56,7 +56,8 @@ impl Errand {
         let config = &inner.config;
         let invalid = |error: target::TargetError| SendError::Invalid(error.to_string());
         let mut target = target::parse(&config.base_url, &request.url).map_err(invalid)?;
-        let mut message = request::message(&request.method, &request.headers, request.body, &config.credential)?;
+        let Request { method, url, headers, body, .. } = request;
+        let mut message = request::message(&method, &url, &headers, body, &config.credential)?;
         let mut chain = Chain { signed: true, may_have_acted: false };
         let mut clock = Clock::new(config.limits.total_timeout_ms, request.timeout_ms);
         for _ in 0..=REDIRECTS_MAX {

@@ -55,6 +55,30 @@ async fn a_password_is_left_in_data_and_a_replaced_secret_is_not_written_back() 
 }
 
 #[tokio::test]
+async fn a_short_password_is_left_where_a_plugin_goes_on() {
+    let server = Server::start(|_| {
+        let headers =
+            [("etag", "\"a-demo-7\""), ("location", "/demo/contacts/"), ("link", "</demo/2>"), ("x-echo", "demo")];
+        answer(201, &headers, b"demo")
+    })
+    .await;
+    let password = Credential::Basic { user: "demo".to_owned(), password: Secret::new("demo") };
+    let outlet = open(OutletConfig { credential: password, ..server.config() });
+    let response = outlet.send(get("/demo/contacts/?who=demo%3Ademo")).await.expect("an answer");
+    assert_eq!(response.url, server.url("/demo/contacts/?who=[secret]"));
+    for (name, value) in
+        [("etag", "\"a-demo-7\""), ("location", "/demo/contacts/"), ("link", "</demo/2>"), ("x-echo", "[secret]")]
+    {
+        assert!(response.headers.contains(&(name.to_owned(), value.to_owned())), "{name}: {:?}", response.headers);
+    }
+    for marked in [get(response.url), get("/%5Bsecret%5D/"), with("GET", "/", &[("if-match", "\"a-[secret]-7\"")])] {
+        let refused = outlet.send(marked).await;
+        assert!(matches!(&refused, Err(SendError::Invalid(reason)) if reason.contains("`[secret]`")), "{refused:?}");
+    }
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
 async fn an_error_and_the_audit_show_no_secret_and_no_query() {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
