@@ -206,7 +206,7 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
     let is_in = scoped == Scoped::In;
     match pair.state {
         // Undone by us: left alone until somebody edits it.
-        PairState::Tombstone { undone: true, .. } if edited && writes && is_in => {
+        PairState::Tombstone { undone: true, .. } if edited == Truth::Yes && writes && is_in => {
             return create(situation, side, record);
         }
         // This sync took the other one away after this one, so it comes back with it; what people took away stays so.
@@ -234,10 +234,11 @@ fn survivor(situation: &Situation<'_>, side: Side, record: &Record) -> Decision 
     };
     let (kind, then) = match policy {
         DeletePolicy::Ignore => return Decision::stay(PairState::Tombstone { gone: Some(gone), undone: false }),
-        _ if edited && situation.rules.edit_delete == EditDelete::EditWins && writes => {
+        _ if edited == Truth::Yes && situation.rules.edit_delete == EditDelete::EditWins && writes => {
             return create(situation, side, record);
         }
-        _ if edited && situation.rules.edit_delete != EditDelete::DeleteWins => {
+        // What may be an edit is not taken away unseen either.
+        _ if edited != Truth::No && situation.rules.edit_delete != EditDelete::DeleteWins => {
             return Decision::stay(PairState::EditDelete { gone });
         }
         DeletePolicy::Tag => (ChangeKind::Tag, PairState::Tombstone { gone: Some(gone), undone: false }),
@@ -284,18 +285,20 @@ fn farewell(record: &Record) -> Vec<FieldChange> {
         .collect()
 }
 
-/// True if a mapped field of `record` differs from what was agreed, or holds what never was.
-fn is_edited(situation: &Situation<'_>, side: Side, record: &Record) -> bool {
+/// Tells whether a mapped field of `record` differs from what was agreed, or holds what never was. Of a field that was
+/// agreed on and cannot be read now, nobody can tell.
+fn is_edited(situation: &Situation<'_>, side: Side, record: &Record) -> Truth {
     let (rules, base) = (situation.rules, &situation.pair.base);
     // What came from the other side was an edit there, if one at all (E6.5).
     let came_round = |index: usize| situation.rounds.get(&index).is_some_and(|round| round.side == side);
     let mappings = rules.mappings.iter().enumerate().filter(|(index, _)| !came_round(*index));
-    mappings.filter(|(_, mapping)| rules.flows_to(mapping, side.other())).any(|(_, mapping)| {
-        match (record.get(mapping.field(side)), base.of(mapping)) {
-            (Some(value), Some(cell)) => value != cell.value(side),
-            // Never agreed on: the side that is gone never had it.
-            (Some(value), None) => !value.is_blank(),
-            (None, _) => false,
-        }
-    })
+    let flowing = mappings.filter(|(_, mapping)| rules.flows_to(mapping, side.other()));
+    let edited = flowing.map(|(_, mapping)| match (record.get(mapping.field(side)), base.of(mapping)) {
+        (Some(value), Some(cell)) => Truth::from(value != cell.value(side)),
+        // Never agreed on: the side that is gone never had it.
+        (Some(value), None) => Truth::from(!value.is_blank()),
+        (None, Some(_)) => Truth::Unknown,
+        (None, None) => Truth::No,
+    });
+    edited.fold(Truth::No, Truth::or)
 }
