@@ -3,8 +3,6 @@
 //! Invariant: a page and its cursor are kept together. Invariant: absence means something only after a complete,
 //! unbroken read of everything, and even then only raises the question (E4.1, E4.2).
 
-use std::collections::BTreeSet;
-
 use syncline_core::{Fate, Index, Record, RecordId, Tombstone};
 
 use crate::codec::{self, PAGE_ROWS};
@@ -15,6 +13,10 @@ use crate::replica::{Applied, Known};
 use crate::setup::Event;
 use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
 use crate::{hints, index, unread};
+use doubtful::confirm;
+pub(crate) use doubtful::is_doubtful;
+
+mod doubtful;
 
 /// How often a list is begun whose cursor expires before its end.
 pub(crate) const STARTS_MAX: u32 = 3;
@@ -382,36 +384,6 @@ pub(crate) async fn look(
     pulled.skip(endpoint, unclear, &mut batch);
     keep_rows(endpoint, answer.records, &tombstones, batch, pulled).await?;
     Ok(all_clear)
-}
-
-/// Asks by id about rows that may be older than what is known, where reads lag behind writes (E6.2): records that are
-/// back, and, without an order of versions, all that differ. What these looks tell is kept; the page goes on without.
-async fn confirm(endpoint: &mut EndpointAccess<'_>, mut page: Page, pulled: &mut Pulled) -> Result<Page, Failure> {
-    let object = &endpoint.described.object;
-    if object.visibility_window_ms == 0 || !object.abilities.get {
-        return Ok(page);
-    }
-    let ordered = object.abilities.ordered_versions;
-    let batch_max = object.get_batch_max.max(1) as usize;
-    let ids: Vec<RecordId> = page.records.rows.iter().map(|row| row.id.clone()).collect();
-    let known = endpoint.replica().get(&ids).await?;
-    let columns = &page.records.columns;
-    let differs = |row: &Row, record: &Record| {
-        columns.iter().zip(&row.cells).any(|(column, cell)| cell.is_some() && record.get(column) != cell.as_ref())
-    };
-    let is_doubtful = |row: &Row, known: &Option<Known>| match known {
-        Some(Known::Gone(_)) => true,
-        Some(Known::Here(record)) => !ordered && differs(row, record),
-        None => false,
-    };
-    let doubtful = page.records.rows.iter().zip(&known).filter(|(row, known)| is_doubtful(row, known));
-    let doubtful: BTreeSet<RecordId> = doubtful.map(|(row, _)| row.id.clone()).collect();
-    page.records.rows.retain(|row| !doubtful.contains(&row.id));
-    let doubtful: Vec<RecordId> = doubtful.into_iter().collect();
-    for ids in doubtful.chunks(batch_max) {
-        look(endpoint, ids, pulled).await?;
-    }
-    Ok(page)
 }
 
 /// Keeps what is ready and reads on meanwhile, since neither needs the other.

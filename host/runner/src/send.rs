@@ -12,11 +12,12 @@ use syncline_core::{
 use crate::endpoint::EndpointAccess;
 use crate::look_up::{is_unread, look_up, read_back};
 use crate::patience::{patiently, pause_ms};
+use crate::pull::is_doubtful;
 use crate::push::{Pending, cells};
 use crate::run::WAIT_MS_MAX;
 use crate::running::Running;
 use crate::sent::{Done, Sent, Stored};
-use crate::{Action, Failure, Fault, Found, Known, Operation, Outcome, Table, Violation, WriteRequest};
+use crate::{Action, Failure, Fault, Found, Operation, Outcome, Table, Violation, WriteRequest};
 
 /// How old a look for doubles may be when a create is sent, in milliseconds: a budget or a retry may lie between.
 const LOOK_AGE_MS_MAX: i64 = 5_000;
@@ -85,7 +86,8 @@ async fn look_for_doubles(
     Ok(doubles)
 }
 
-/// Leaves out what is gone: an index that lags still finds it, as it was (E6.2). A look by id says whether it came back.
+/// Leaves out what an index that lags may have as it was (E6.2): a look by id says what it is, and what is gone whether it
+/// came back.
 pub(crate) async fn confirmed(
     running: &Running<'_>,
     endpoint: &EndpointAccess<'_>,
@@ -93,22 +95,20 @@ pub(crate) async fn confirmed(
 ) -> Result<Table, Failure> {
     let ids: Vec<RecordId> = found.rows.iter().map(|row| row.id.clone()).collect();
     let known = endpoint.replica().get(&ids).await?;
-    let gone: Vec<RecordId> = ids
-        .into_iter()
-        .zip(known)
-        .filter(|(_, known)| matches!(known, Some(Known::Gone(_))))
-        .map(|(id, _)| id)
-        .collect();
-    if gone.is_empty() || !endpoint.described.object.abilities.get {
+    let object = &endpoint.described.object;
+    let doubtful = found.rows.iter().zip(&known);
+    let doubtful = doubtful.filter(|(row, known)| is_doubtful(object, &found.columns, row, known.as_ref()));
+    let doubtful: Vec<RecordId> = doubtful.map(|(row, _)| row.id.clone()).collect();
+    if doubtful.is_empty() || !endpoint.described.object.abilities.get {
         return Ok(found);
     }
     let connector = &endpoint.connector;
     let answer = patiently(running.context, endpoint.side, endpoint.setup, "looking before creating in", || {
-        connector.get(gone.clone(), found.columns.clone())
+        connector.get(doubtful.clone(), found.columns.clone())
     })
     .await?;
     let Table { columns, mut rows } = found;
-    rows.retain(|row| !gone.contains(&row.id));
+    rows.retain(|row| !doubtful.contains(&row.id));
     let here = answer.found.iter().filter_map(|found| match found {
         Found::At(row) => answer.records.rows.get(*row).cloned(),
         Found::Moved { .. } | Found::Gone(_) | Found::Unclear(_) => None,
