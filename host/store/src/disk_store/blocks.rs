@@ -22,8 +22,8 @@ use super::row::{self, Kind, Prefix, Value};
 use super::stage::Changes;
 
 /// Bytes from which on a block is split. The tables that grow with the records have rows of 10 to 50 bytes, but for the
-/// records themselves and their pairs, of which about two fit.
-const BLOCK_LENGTH_MAX: usize = 1_024;
+/// records themselves and their pairs, of which about four fit. In larger blocks (4 kB) rows that hardly pack cost memory (README.md).
+const BLOCK_LENGTH_MAX: usize = 2_048;
 
 /// Bytes that a row takes in a block beside its key and body.
 const ROW_OVERHEAD: usize = 5;
