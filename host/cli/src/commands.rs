@@ -39,7 +39,7 @@ use syncline_store::TransferError;
 use crate::args::Command;
 use crate::config::{ConfigError, Mistakes, report};
 use crate::session::{Folders, SessionError};
-use crate::terminal::{Terminal, print_json};
+use crate::terminal::{Terminal, print_json, tell, tell_line};
 
 /// Runs one command.
 pub fn run(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Exit, CommandError> {
@@ -204,10 +204,10 @@ impl CommandError {
         if terminal.json {
             print_json(&self.to_json());
         } else if let Some(mistakes) = self.mistakes() {
-            eprint!("{}", report::render(mistakes, terminal.colour));
+            tell(&report::render(mistakes, terminal.colour));
         } else {
             let word = if terminal.colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-            eprintln!("{word}: {}", sentence(self));
+            tell_line(format_args!("{word}: {}", sentence(self)));
         }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Not here: anything that decides, runs, keeps or reaches; the commands call those crates and show what comes back.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod args;
 pub mod commands;
 pub mod compiling;
@@ -77,5 +79,11 @@ fn log(verbose: u8, colour: bool) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("SYNCLINE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    // What cannot be logged would be told by a macro that panics where standard error is closed.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .log_internal_errors(false)
+        .init();
 }

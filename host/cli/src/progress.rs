@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use syncline_runner::{Event, Listener};
 
 use crate::render::text::count;
+use crate::terminal::tell_line;
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -49,8 +50,8 @@ impl Progress {
             if due {
                 state.last_line = Some(Instant::now());
                 match total {
-                    Some(total) => eprintln!("{name}: {done} of {total}"),
-                    None => eprintln!("{name}: {done}"),
+                    Some(total) => tell_line(format_args!("{name}: {done} of {total}")),
+                    None => tell_line(format_args!("{name}: {done}")),
                 }
             }
             return;
@@ -73,7 +74,7 @@ impl Progress {
         match self.terminal {
             // A closed standard error is no reason to stop a run.
             true => drop(state.bars.println(text)),
-            false => eprintln!("{text}"),
+            false => tell_line(text),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is on the other end: a person at a terminal, or a program.
 
+use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use syncline_runner::Stop;
@@ -34,8 +35,7 @@ impl Terminal {
     /// Asks for a line; an empty one is the `proposal`.
     pub fn ask(&self, question: &str, proposal: Option<&str>) -> io::Result<String> {
         let hint = proposal.map(|proposal| format!(" [{proposal}]")).unwrap_or_default();
-        eprint!("{question}{hint}: ");
-        io::stderr().flush()?;
+        tell(&format!("{question}{hint}: "));
         let mut line = String::new();
         if io::stdin().lock().read_line(&mut line)? == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended"));
@@ -49,7 +49,7 @@ impl Terminal {
         loop {
             let answer = match self.ask(&format!("{question} [y/N]"), None) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    eprintln!();
+                    tell_line("");
                     return Ok(false);
                 }
                 answer => answer?,
@@ -57,7 +57,7 @@ impl Terminal {
             match answer.to_lowercase().as_str() {
                 "y" | "yes" => return Ok(true),
                 "" | "n" | "no" => return Ok(false),
-                _ => eprintln!("please answer y or n"),
+                _ => tell_line("please answer y or n"),
             }
         }
     }
@@ -73,6 +73,18 @@ impl Terminal {
             () = stop.asked() => Ok(false),
         }
     }
+}
+
+/// Tells a line beside the output.
+pub fn tell_line(line: impl Display) {
+    tell(&format!("{line}\n"));
+}
+
+/// Tells beside the output, on standard error.
+///
+/// Invariant: a reader that has gone away ends no command; what would be told is lost.
+pub fn tell(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// Prints a value for programs.

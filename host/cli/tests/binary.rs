@@ -50,16 +50,19 @@ impl Home {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_syncline"))
+        Ran::new(&self.command(arguments).output().expect("runs"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("SYNCLINE_CONFIG")
             .env("SYNCLINE_DATA", self.at("data"))
             .env("SYNCLINE_PLUGINS", self.at("shipped"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("runs");
-        Ran::new(&output)
+            .stdin(Stdio::null());
+        command
     }
 }
 
@@ -216,4 +219,26 @@ fn f06_a_draft_is_listed_as_inactive_and_neither_reads_nor_writes() {
     assert_eq!((&sync["active"], &sync["next_run"], &sync["last_run"]), (&json!(false), &Value::Null, &Value::Null));
     let history: Value = serde_json::from_str(&home.run(&["history", "--json"]).out).expect("it is JSON");
     assert_eq!(history["runs"], json!([]), "{history}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_no_command() {
+    let home = Home::new();
+    home.component("acme.wasm", "acme", json!({ "hosts": ["api.acme.example"] }));
+    let mistaken = "[connections.a]\nconector = \"acme\"\n";
+    fs::write(home.at("syncline.toml"), mistaken).expect("writes");
+    let cases: [(&[&str], i32); 4] = [
+        (&["plugin", "add", "acme.wasm"], 2),
+        (&["plugin", "remove", "acme"], 2),
+        (&["plugin", "inspect", "nothing"], 1),
+        // What it logs about its output, which nobody reads either.
+        (&["plugin", "list", "-vv"], 0),
+    ];
+    for (arguments, code) in cases {
+        let mut command = home.command(arguments);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let status = command.stdout(writer.try_clone().expect("a handle")).stderr(writer).status().expect("runs");
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
 }

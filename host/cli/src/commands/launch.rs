@@ -15,7 +15,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::render::View;
 use crate::session::{Folders, RealWorld, Session, SessionError, open_store};
-use crate::terminal::{Terminal, print_json, print_text};
+use crate::terminal::{Terminal, print_json, print_text, tell, tell_line};
 
 /// Runs a command that needs the store.
 pub fn launch(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Exit, CommandError> {
@@ -104,14 +104,14 @@ fn listen_for_stop(stop: Stop, away: Arc<AtomicBool>) {
                 () = terminated => {}
             }
             if away.load(Ordering::Relaxed) {
-                eprintln!("not waiting any more; what was begun goes on in `syncline serve`, see `syncline history`");
+                tell_line("not waiting any more; what was begun goes on in `syncline serve`, see `syncline history`");
                 std::process::exit(130);
             }
             if stop.is_asked() {
-                eprintln!("stopped at once; the next run takes up what was under way");
+                tell_line("stopped at once; the next run takes up what was under way");
                 std::process::exit(130);
             }
-            eprintln!("stopping after this batch; once more stops at once");
+            tell_line("stopping after this batch; once more stops at once");
             stop.ask();
         }
     });
@@ -133,7 +133,7 @@ async fn elsewhere(
             Question::Plain(question) => question,
             Question::After(words) => {
                 let plan = ask(folders, words, terminal, away).await?;
-                eprint!("{}", plan.text);
+                tell(&plan.text);
                 "write this?".to_owned()
             }
         };

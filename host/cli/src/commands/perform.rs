@@ -16,7 +16,7 @@ use crate::output::Output;
 use crate::render::View;
 use crate::render::text::plain;
 use crate::session::Session;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, tell};
 
 /// Where a person or a log sits.
 pub trait Seat: Send + Sync {
@@ -167,7 +167,7 @@ async fn undo_it(
     session.make_room().await?;
     if !args.yes {
         let Some(terminal) = terminal else { return Err(nobody("syncline undo RUN --plan")) };
-        eprint!("{}", undo::plan(session, &sync, &undo, false).await?.text);
+        tell(&undo::plan(session, &sync, &undo, false).await?.text);
         if !terminal.agrees_unless(&session.context.stop, "take this back?").await? {
             return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
@@ -197,7 +197,7 @@ async fn remedy_it(
         format!("syncline resolve {} '{}' {} --plan", plain(&args.sync), plain(&args.record), remedy::flag(what));
     let Some(terminal) = terminal else { return Err(nobody(&look)) };
     let (plan, shown) = remedy::show(session, &sync, &asked, what).await?;
-    eprint!("{}", shown.text);
+    tell(&shown.text);
     if !terminal.agrees_unless(&session.context.stop, "do this?").await? {
         return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
     }

@@ -13,7 +13,7 @@ use super::{CommandError, Exit};
 use crate::args::{PluginAddArgs, PluginCommand};
 use crate::config::{self, Config, ConfigError};
 use crate::session::Folders;
-use crate::terminal::{Terminal, print_json, print_text};
+use crate::terminal::{Terminal, print_json, print_text, tell};
 
 /// Runs a command about plugins.
 pub fn run(command: &PluginCommand, folders: &Folders, terminal: Terminal) -> Result<Exit, CommandError> {
@@ -30,7 +30,7 @@ fn add(args: &PluginAddArgs, store: &PluginStore, terminal: Terminal) -> Result<
     let proposal = store.propose(&args.file)?;
     let is_new = proposal.change != Change::Same;
     if is_new && !terminal.json {
-        eprint!("{}", proposal_text(&proposal));
+        tell(&proposal_text(&proposal));
     }
     if let Change::Replaces { version, .. } = &proposal.change
         && !args.replace

@@ -19,7 +19,7 @@ use crate::config::Sync;
 use crate::output::Output;
 use crate::render::text::{count, plain};
 use crate::session::{Session, SessionError};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, tell, tell_line};
 
 /// How a run is asked for.
 #[derive(Clone, Debug)]
@@ -119,9 +119,9 @@ impl Approve for Ask<'_> {
             }
             let shown = plan::show(self.context, self.setup, plan::Wanted::glance(&self.costs), |_| {}).await?;
             let (changes, records) = (count(planned.changes, "change"), count(planned.items, "record"));
-            eprintln!("{}: {changes} to {records}", self.setup.name);
-            eprint!("{}", impact.map(impact::text).unwrap_or_default());
-            eprint!("{}", shown.text);
+            tell_line(format_args!("{}: {changes} to {records}", self.setup.name));
+            tell(&impact.map(impact::text).unwrap_or_default());
+            tell(&shown.text);
             // An answer that cannot be read is no yes.
             let Some(terminal) = self.terminal else { return Ok(false) };
             Ok(terminal.agrees_unless(&self.context.stop, "write this?").await.unwrap_or(false))

@@ -21,6 +21,7 @@ use crate::args::{Args, Command};
 use crate::output::Output;
 use crate::render::View;
 use crate::session::{Folders, RealWorld, Session, SessionError};
+use crate::terminal::{tell, tell_line};
 
 /// How often the configuration is looked at when nothing else happens.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -78,7 +79,7 @@ pub async fn serve(
     // What is wrong at the start is said at the start.
     server.session().await?.check_secrets()?;
     let listener = beside::listen(&folders.data).map_err(|source| write_error(&folders.data, source))?;
-    eprintln!("serving; other commands work beside this one. Ctrl-C stops it.");
+    tell_line("serving; other commands work beside this one. Ctrl-C stops it.");
     // Everything stays on this thread: a run and the answers beside it take turns at each wait.
     let tasks = LocalSet::new();
     let accepting = Arc::clone(&server);
@@ -166,7 +167,7 @@ impl Server {
         let session = match self.session().await {
             Ok(session) => session,
             Err(error) => {
-                eprintln!("the configuration cannot be used: {}", sentence(&error));
+                tell_line(format_args!("the configuration cannot be used: {}", sentence(&error)));
                 return LOOK_EVERY;
             }
         };
@@ -198,14 +199,14 @@ impl Server {
                         // The same plan blocked again, or the same budget, is no news.
                         let outcome = output.json["runs"][0]["record"]["outcome"].to_string();
                         if said.insert(sync.name().clone(), outcome.clone()) != Some(outcome) {
-                            eprint!("{}", output.text);
+                            tell(&output.text);
                         }
                     }
                     Ok(output) => {
                         said.remove(sync.name());
-                        eprint!("{}", output.text);
+                        tell(&output.text);
                     }
-                    Err(error) => eprintln!("{}: {}", sync.name(), sentence(&error)),
+                    Err(error) => tell_line(format_args!("{}: {}", sync.name(), sentence(&error))),
                 }
             }
             wait_ms = due.at.map_or(wait_ms, |at| wait_ms.min((at - RealWorld.now()).max(0)));

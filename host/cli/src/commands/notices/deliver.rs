@@ -16,6 +16,7 @@ use crate::commands::sentence;
 use crate::render::text::plain;
 use crate::render::time;
 use crate::session::{RealWorld, Session, SessionError};
+use crate::terminal::tell_line;
 
 /// How long a command that ends waits for the other ends at the most.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(10);
@@ -30,7 +31,7 @@ const LOG: &str = "log";
 /// Delivers once, for a command that is about to end: what is not taken in a moment is taken by the next one.
 pub async fn once(session: &Session) {
     if tokio::time::timeout(LAST_WORDS_MAX, round(session)).await.is_err() {
-        eprintln!("notices are kept: not every way took them in time; the next command tries again");
+        tell_line("notices are kept: not every way took them in time; the next command tries again");
     }
 }
 
@@ -39,7 +40,7 @@ pub async fn round(session: &Session) -> Option<Instant> {
     match try_round(session).await {
         Ok(next) => next,
         Err(error) => {
-            eprintln!("notices cannot be delivered: {}", sentence(&error));
+            tell_line(format_args!("notices cannot be delivered: {}", sentence(&error)));
             Some(RealWorld.now() + PAUSE_MS_MAX)
         }
     }
@@ -52,7 +53,7 @@ async fn try_round(session: &Session) -> Result<Option<Instant>, SessionError> {
         return Ok(None);
     }
     for notice in kept.iter_mut().filter(|notice| !notice.delivered.iter().any(|way| way == LOG)) {
-        eprintln!("{}", line(notice));
+        tell_line(line(notice));
         notice.delivered.push(LOG.to_owned());
         outbox::note_delivery(store, notice, false).await.map_err(Failure::from)?;
     }
