@@ -119,6 +119,15 @@ impl World {
         Started::new(self.command(arguments, &self.data()))
     }
 
+    /// Starts a command where whoever read what it says beside its output has gone away.
+    pub fn start_unheard(&self, arguments: &[&str]) -> Started {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = self.command(arguments, &self.data());
+        command.stderr(writer);
+        Started::new(command)
+    }
+
     /// Starts a command with another data folder.
     pub fn start_in(&self, data: &Path, arguments: &[&str]) -> Started {
         Started::new(self.command(arguments, data))

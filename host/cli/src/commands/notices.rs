@@ -5,29 +5,30 @@ mod ways;
 
 use syncline_core::ConnectionName;
 use syncline_runner::outbox::{self, Notice, NoticeKind};
-use syncline_runner::{Failure, Fault, RunReport, Store, StoreError, World};
+use syncline_runner::{Failure, Fault, Guarded, RunReport, Store, StoreError, World};
 
+use super::CommandError;
+use super::run::waiting_text;
 use crate::config::Sync;
 use crate::session::{RealWorld, Session, SessionError};
 
 pub use deliver::{once, round};
 
-/// Keeps what the end of a run has to tell, unless it has been told.
-pub(super) async fn note(
-    session: &Session,
-    sync: &Sync,
-    ended: Result<&RunReport, &SessionError>,
-) -> Result<(), SessionError> {
-    let store = session.context.store.as_ref();
-    let noted = match ended {
-        Ok(report) => after_run(store, sync, report).await,
-        Err(SessionError::Run(failure)) => match refused_sign_in(failure) {
-            Some((connection, why)) => needs_reconnect(store, connection, why).await,
-            None => Ok(()),
-        },
-        Err(_) => Ok(()),
-    };
-    Ok(noted.map_err(Failure::from)?)
+/// Keeps what the report of a run has to tell, unless it has been told.
+pub(super) async fn note(session: &Session, sync: &Sync, report: &RunReport) -> Result<(), SessionError> {
+    Ok(after_run(session.context.store.as_ref(), sync, report).await.map_err(Failure::from)?)
+}
+
+/// Keeps what the failure of a command has to tell, unless it has been told: a sign-in may be refused while a sync is
+/// made ready, and in each of its steps.
+pub(super) async fn note_failure<T>(session: &Session, ended: Result<T, CommandError>) -> Result<T, CommandError> {
+    if let Err(CommandError::Session(error)) = &ended
+        && let SessionError::Run(failure) = &**error
+        && let Some((connection, why)) = refused_sign_in(failure)
+    {
+        needs_reconnect(session.context.store.as_ref(), connection, why).await.map_err(Failure::from)?;
+    }
+    ended
 }
 
 async fn after_run(store: &dyn Store, sync: &Sync, report: &RunReport) -> Result<(), StoreError> {
@@ -35,12 +36,22 @@ async fn after_run(store: &dyn Store, sync: &Sync, report: &RunReport) -> Result
         outbox::over(store, NoticeKind::NeedsReconnect, endpoint.connection.as_str()).await?;
     }
     let name = sync.name().as_str();
-    if !report.guarded.stops() {
+    let Some((text, digest)) = waits_for_a_person(sync, &report.guarded) else {
         return outbox::over(store, NoticeKind::PlanBlocked, name).await;
-    }
-    let text = format!("a plan waits for a person; `syncline plan {name}` shows it and says what releases it");
+    };
     let notice = Notice::new(NoticeKind::PlanBlocked, RealWorld.now(), name, text);
-    outbox::tell_once(store, &notice, &report.guarded.digest).await.map(|_| ())
+    outbox::tell_once(store, &notice, &digest).await.map(|_| ())
+}
+
+/// Says what of a plan waits for a person, with its digest. An answer about another plan alone makes nothing wait.
+fn waits_for_a_person(sync: &Sync, guarded: &Guarded) -> Option<(String, String)> {
+    if !guarded.breakers.is_empty() {
+        let name = sync.name();
+        let text = format!("a plan waits for a person; `syncline plan {name}` shows it and says what releases it");
+        return Some((text, guarded.digest.clone()));
+    }
+    let waiting = guarded.waiting.as_ref()?;
+    Some((waiting_text(sync.name(), waiting), waiting.digest.clone()))
 }
 
 fn refused_sign_in(failure: &Failure) -> Option<(&ConnectionName, &str)> {
@@ -58,14 +69,14 @@ async fn needs_reconnect(store: &dyn Store, connection: &ConnectionName, why: &s
 }
 
 /// Tries every way of the configuration with a notice of its own, and says how each went.
-pub(super) async fn try_all(session: &Session) -> Result<Vec<(&'static str, Result<(), String>)>, SessionError> {
+pub(super) async fn try_all(session: &Session) -> Vec<(&'static str, Result<(), String>)> {
     let text = "this is a test: notices arrive here".to_owned();
     let notice = Notice::new(NoticeKind::Test, RealWorld.now(), "", text);
     let mut tried = Vec::new();
-    for way in ways::open(session)? {
+    for way in ways::open(session) {
         tried.push((way.name(), way.give(&notice).await));
     }
-    Ok(tried)
+    tried
 }
 
 #[cfg(test)]

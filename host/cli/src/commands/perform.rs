@@ -9,7 +9,7 @@ use syncline_runner::report::Asked;
 use syncline_runner::{Answer, Failure, Listener, Remedy, RunRecord, Undo};
 
 use super::plan::saved;
-use super::{CommandError, check, plan, remedy, resolve, run, undo};
+use super::{CommandError, check, notices, plan, remedy, resolve, run, undo};
 use crate::args::{Command, ResolveArgs, RunArgs, SideWord, UndoArgs};
 use crate::config::Sync as SyncConfig;
 use crate::output::Output;
@@ -59,6 +59,16 @@ pub async fn perform(
     if command.reaches_out() {
         session.check_secrets()?;
     }
+    notices::note_failure(session, carry_out(command, session, folder, terminal, view).await).await
+}
+
+async fn carry_out(
+    command: &Command,
+    session: &Session,
+    folder: &Path,
+    terminal: Option<Terminal>,
+    view: View,
+) -> Result<Output, CommandError> {
     match command {
         Command::Check(args) => check::check(session, args, view.paint()).await,
         Command::Plan(args) => {

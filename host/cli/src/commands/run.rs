@@ -18,7 +18,7 @@ use crate::commands::{CommandError, Exit};
 use crate::config::Sync;
 use crate::output::Output;
 use crate::render::text::{count, plain};
-use crate::session::{Session, SessionError};
+use crate::session::Session;
 use crate::terminal::{Terminal, tell, tell_line};
 
 /// How a run is asked for.
@@ -45,11 +45,12 @@ pub async fn run(session: &Session, syncs: &[Sync], options: &Options) -> Result
     }
     let mut several = Several::new("runs", syncs);
     for sync in syncs {
-        if session.context.stop.is_asked() {
-            break;
-        }
-        let ended = session.keeping_budgets(run_one(session, sync, options)).await?;
-        several.add(sync, ended)?;
+        // What was not begun is told, and the command does not end as if it were.
+        let ended = match session.context.stop.is_asked() {
+            true => Err(Failure::Stopped.into()),
+            false => session.keeping_budgets(run_one(session, sync, options)).await?,
+        };
+        several.add(sync, notices::note_failure(session, ended).await)?;
     }
     Ok(several.output())
 }
@@ -72,18 +73,20 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
     let asks = Ask { context, setup: &setup, terminal: options.terminal, costs, is_agreed, shortage };
     let approve: &dyn Approve = &asks;
     let request = RunRequest { approve, only: options.only.clone(), answer: options.answer.clone() };
-    let ended = syncline_runner::run(&session.context, &setup, &request).await.map_err(SessionError::from);
-    notices::note(session, sync, ended.as_ref()).await?;
-    let report = ended?;
+    let report = syncline_runner::run(&session.context, &setup, &request).await?;
+    notices::note(session, sync, &report).await?;
+    let shortage = asks.shortage.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut text = String::new();
     describe(&setup, &report, &mut text);
-    text.push_str(&asks.shortage.into_inner().unwrap_or_else(PoisonError::into_inner));
+    text.push_str(&shortage);
     let json = json!({
         "record": report.record,
         "drifted": report.drifted,
         "left_alone": report.left_alone,
         "guarded": report.guarded,
         "skipped": skipped(&report),
+        "declined": report.declined,
+        "shortage": (!shortage.is_empty()).then(|| shortage.trim()),
     });
     Ok(Output { text, json, exit: exit_of(&report) })
 }

@@ -1,6 +1,9 @@
 //! `syncline serve`: runs every active sync on its schedule, and does the work of other commands beside it.
 
+mod timetable;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::{JoinSet, LocalSet};
 
+use self::timetable::Timetable;
 use super::beside::{self, Response};
 use super::perform::{Seat, perform};
 use super::{CommandError, Exit, hint, notices, reading, run, sentence, transfer};
@@ -34,13 +38,6 @@ const HINTS_GATHER: Duration = Duration::from_secs(1);
 
 /// How long whoever asked may take to read the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-
-/// When a sync is due by a schedule.
-#[derive(Default)]
-struct Due {
-    schedule: String,
-    at: Option<i64>,
-}
 
 /// One process that holds the store.
 struct Server {
@@ -78,7 +75,10 @@ pub async fn serve(
     });
     // What is wrong at the start is said at the start.
     server.session().await?.check_secrets()?;
-    let listener = beside::listen(&folders.data).map_err(|source| write_error(&folders.data, source))?;
+    let listener = beside::listen(&folders.data).map_err(|source| unheard(&folders.data, source))?;
+    if !server.session().await?.config.syncs.iter().any(|sync| sync.active && sync.schedule.is_some()) {
+        tell_line("nothing runs by itself: no active sync has a `schedule`");
+    }
     tell_line("serving; other commands work beside this one. Ctrl-C stops it.");
     // Everything stays on this thread: a run and the answers beside it take turns at each wait.
     let tasks = LocalSet::new();
@@ -97,11 +97,31 @@ pub async fn serve(
     Ok(Output::ok("stopped\n", json!({ "stopped": true })))
 }
 
-fn write_error(data: &Path, source: std::io::Error) -> CommandError {
-    CommandError::Write { path: beside::socket(data).display().to_string(), source }
+fn unheard(data: &Path, source: std::io::Error) -> CommandError {
+    let path = beside::socket(data).display().to_string();
+    match source.kind() {
+        // What the system takes is about a hundred bytes.
+        ErrorKind::InvalidInput => CommandError::Failed(format!(
+            "{path} is too long a path for a socket; name a shorter data folder, or a link to this one, with `--data DIR`"
+        )),
+        _ => CommandError::Write { path, source },
+    }
 }
 
-/// True if a run wrote anything; a quiet one needs no line in the log.
+/// Returns what waits after a run: all of it for a budget or a person, or deletes that nobody has approved yet.
+fn waits(output: &Output) -> Option<String> {
+    let run = &output.json["runs"][0];
+    let what = if output.exit == Exit::Waiting { &run["record"]["outcome"] } else { &run["guarded"]["waiting"] };
+    (!what.is_null()).then(|| what.to_string())
+}
+
+/// True if a run needs a line in the log: a quiet one needs none, and that the same waits as before is no news.
+fn is_news(output: &Output, before: Option<&str>, waits: Option<&str>) -> bool {
+    let is_quiet = output.exit == Exit::Waiting || output.exit == Exit::Ok && !wrote(output);
+    !is_quiet || waits.is_some() && waits != before
+}
+
+/// True if a run wrote anything.
 fn wrote(output: &Output) -> bool {
     let changed =
         |run: &serde_json::Value| run["record"]["tally"]["changed"].as_u64().is_some_and(|changed| changed > 0);
@@ -126,7 +146,7 @@ impl Server {
 
     /// Runs syncs as they come due, until it is told to stop.
     async fn keep_running(&self) {
-        let mut next: BTreeMap<SyncName, Due> = BTreeMap::new();
+        let mut next = Timetable::default();
         let mut said: BTreeMap<SyncName, String> = BTreeMap::new();
         while !self.stop.is_asked() {
             let wait = self.run_due(&mut next, &mut said).await;
@@ -163,7 +183,7 @@ impl Server {
     }
 
     /// Runs what is due, and returns how long nothing else is.
-    async fn run_due(&self, next: &mut BTreeMap<SyncName, Due>, said: &mut BTreeMap<SyncName, String>) -> Duration {
+    async fn run_due(&self, next: &mut Timetable, said: &mut BTreeMap<SyncName, String>) -> Duration {
         let session = match self.session().await {
             Ok(session) => session,
             Err(error) => {
@@ -172,17 +192,14 @@ impl Server {
             }
         };
         let mut wait_ms = i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(i64::MAX);
+        next.keep(&session.config.syncs);
         for sync in session.config.syncs.iter().filter(|sync| sync.active) {
             let Some(schedule) = &sync.schedule else { continue };
             let now = RealWorld.now();
-            let shown = schedule.to_string();
-            let due = next.entry(sync.name().clone()).or_default();
-            if due.schedule != shown {
-                *due = Due { schedule: shown, at: schedule.due(None, now) };
-            }
+            let mut due = next.due(sync.name(), schedule, now);
             let is_hinted = self.hinted.lock().await.remove(sync.name());
-            if is_hinted || due.at.is_some_and(|at| at <= now) {
-                due.at = schedule.due(Some(now), now);
+            if is_hinted || due.is_some_and(|at| at <= now) {
+                due = next.begin(sync.name(), schedule, now);
                 let _turn = self.turn.lock().await;
                 if self.stop.is_asked() {
                     break;
@@ -192,24 +209,18 @@ impl Server {
                 let ran = run::run(&session, std::slice::from_ref(sync), &options).await;
                 self.ended.notify_one();
                 match ran {
-                    Ok(output) if output.exit == Exit::Ok && !wrote(&output) => {
-                        said.remove(sync.name());
-                    }
-                    Ok(output) if output.exit == Exit::Waiting => {
-                        // The same plan blocked again, or the same budget, is no news.
-                        let outcome = output.json["runs"][0]["record"]["outcome"].to_string();
-                        if said.insert(sync.name().clone(), outcome.clone()) != Some(outcome) {
+                    Ok(output) => {
+                        let before = said.remove(sync.name());
+                        let waits = waits(&output);
+                        if is_news(&output, before.as_deref(), waits.as_deref()) {
                             tell(&output.text);
                         }
-                    }
-                    Ok(output) => {
-                        said.remove(sync.name());
-                        tell(&output.text);
+                        said.extend(waits.map(|waits| (sync.name().clone(), waits)));
                     }
                     Err(error) => tell_line(format_args!("{}: {}", sync.name(), sentence(&error))),
                 }
             }
-            wait_ms = due.at.map_or(wait_ms, |at| wait_ms.min((at - RealWorld.now()).max(0)));
+            wait_ms = due.map_or(wait_ms, |at| wait_ms.min((at - RealWorld.now()).max(0)));
             if self.stop.is_asked() {
                 break;
             }
@@ -271,7 +282,10 @@ impl Server {
     async fn carry_out(&self, request: &beside::Request) -> Result<Output, CommandError> {
         let program = std::iter::once("syncline".to_owned());
         let parsed = Args::try_parse_from(program.chain(request.arguments.iter().cloned()));
-        let args = parsed.map_err(|error| CommandError::Usage(error.to_string()))?;
+        let args = parsed.map_err(|error| {
+            let text = error.to_string();
+            CommandError::Usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned())
+        })?;
         if matches!(args.command, Command::Serve) {
             return Err(CommandError::Failed("`syncline serve` is running already".to_owned()));
         }

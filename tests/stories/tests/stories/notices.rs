@@ -111,6 +111,40 @@ fn e7_a_notice_that_nobody_takes_at_first_is_delivered_later() {
 }
 
 #[test]
+fn e4_6_deletes_that_wait_are_told_once_to_whoever_is_not_there() {
+    const WAIT: &str = "notice plan-blocked people: 1 delete waits for approval: `syncline run people --approve ";
+    let deletes = "deletes = { to_left = \"archive\" }\nguards = { approval = { above = 0 } }\nschedule = \"every 1s\"";
+    let (world, crm, _radicale, book) = World::crm_and_book(deletes);
+    fill(&book, 0..3);
+    world.run();
+    // A digest of a plan that is gone, while nothing waits.
+    let stale = world.syncline(&["run", "people", "--approve", "0123456789abcdef0123456789abcdef"]).ends(4);
+    assert!(!stale.err.contains("notice"), "{stale}");
+    let mut serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || serve.said().contains("serving;")), "{}", serve.said());
+    book.delete("person0@example.com");
+    assert!(World::until(SOON, || serve.said().contains(WAIT)), "{}", serve.said());
+    assert!(World::until(SOON, || serve.said().contains("  1 delete waits")), "the log of the run: {}", serve.said());
+    let runs = || world.syncline(&["history", "--json"]).json()["runs"].as_array().map(Vec::len);
+    let before = runs();
+    assert!(World::until(SOON, || runs() > before), "another run passes");
+    assert_eq!(serve.said().matches("1 delete waits").count(), 2, "{}", serve.said());
+    assert!(serve.is_running());
+    serve.signal("TERM");
+    serve.wait().ends(0);
+    assert_eq!(crm.people().len(), 3);
+}
+
+#[test]
+fn e8_1_a_sign_in_that_is_refused_before_the_first_run_is_told() {
+    let (world, crm, _radicale, _book) = World::crm_and_book("");
+    crm.state().revoke_token("sandbox-token");
+    world.syncline(&["run", "--yes"]).ends(1).says(&["notice needs-reconnect crm: its sign-in is refused"]);
+    let again = world.syncline(&["run", "--yes"]).ends(1);
+    assert!(!again.err.contains("notice"), "{again}");
+}
+
+#[test]
 fn a_test_notice_goes_by_each_way_over_tls_and_says_what_is_wrong() {
     let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let key = KeyPair::generate().expect("a key");
@@ -123,9 +157,13 @@ fn a_test_notice_goes_by_each_way_over_tls_and_says_what_is_wrong() {
     world.reconfigure(|text| notices + &text);
     let words = ["notices by webhook: sent", "notices by email: FAILED", "root_certificate"];
     world.syncline(&["check", "--notices"]).ends(1).says(&words);
+    std::fs::write(world.at("none.pem"), b"\xff").expect("written");
+    world.reconfigure(|text| text.replace("[notices]\n", "[notices]\nroot_certificate = \"none.pem\"\n"));
+    let words = ["people", "notices by webhook: FAILED: the `root_certificate`", "none.pem cannot be read"];
+    world.syncline(&["check", "--notices"]).ends(1).says(&words);
 
     std::fs::write(world.at("ca.pem"), &certificate).expect("written");
-    world.reconfigure(|text| text.replace("[notices]\n", "[notices]\nroot_certificate = \"ca.pem\"\n"));
+    world.reconfigure(|text| text.replace("none.pem", "ca.pem"));
     world.syncline(&["check", "--notices"]).ends(0).says(&["notices by webhook: sent", "notices by email: sent"]);
     assert_eq!((subjects(&mail), receiver.taken().len()), (vec!["Syncline: test".to_owned()], 2));
 

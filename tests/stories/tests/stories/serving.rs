@@ -155,6 +155,24 @@ fn e6_6_a_hint_brings_an_edit_long_before_the_schedule() {
 }
 
 #[test]
+fn serve_outlives_whoever_reads_its_log_and_says_when_nothing_runs_by_itself() {
+    let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"");
+    let mut serve = world.start_unheard(&["serve"]);
+    book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));
+    assert!(World::until(SOON, || crm.people().len() == 1), "the run is done");
+    book.add("bob", &Card::of("bob", "Bob", "Person", "bob@example.com", &[]));
+    assert!(World::until(SOON, || crm.people().len() == 2), "and the next one, though the first was told to nobody");
+    assert!(serve.is_running());
+    serve.signal("TERM");
+    serve.wait().ends(0);
+    world.reconfigure(|text| text.replace("schedule = \"every 1s\"", ""));
+    let serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || serve.said().contains("nothing runs by itself")), "{}", serve.said());
+    serve.signal("TERM");
+    serve.wait().ends(0);
+}
+
+#[test]
 fn f06_no_record_of_a_draft_is_read_or_written() {
     let (world, crm, _radicale, book) = World::crm_and_book("schedule = \"every 1s\"\nactive = false");
     book.add("ada", &Card::of("ada", "Ada", "Lovelace", "ada@example.com", &[]));

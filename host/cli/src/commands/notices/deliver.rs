@@ -57,7 +57,7 @@ async fn try_round(session: &Session) -> Result<Option<Instant>, SessionError> {
         notice.delivered.push(LOG.to_owned());
         outbox::note_delivery(store, notice, false).await.map_err(Failure::from)?;
     }
-    let ways = ways::open(session)?;
+    let ways = ways::open(session);
     let mut down = BTreeSet::new();
     let mut next = None;
     for mut notice in kept {

@@ -10,7 +10,7 @@ use crate::config::notices::{Email, Webhook, address};
 use crate::config::{Mistake, secrets};
 use crate::render::document;
 use crate::render::time;
-use crate::session::{Session, SessionError};
+use crate::session::Session;
 
 /// How long a webhook may take to answer.
 const ANSWER_MAX_MS: u64 = 10_000;
@@ -26,27 +26,28 @@ pub(super) enum Way {
 }
 
 /// Opens every way of the configuration; secrets are read now, so that a renewed one counts.
-pub(super) fn open(session: &Session) -> Result<Vec<Way>, SessionError> {
+pub(super) fn open(session: &Session) -> Vec<Way> {
     let notices = &session.config.notices;
-    let roots = notices.root_certificate.as_ref().map(|path| read_roots(path.get_ref())).transpose()?;
-    let broken = |name, why| Way::Broken(name, why);
-    let webhook = notices
-        .webhook
-        .as_ref()
-        .map(|webhook| open_webhook(session, webhook, roots.clone()).unwrap_or_else(|why| broken(WEBHOOK, why)));
-    let email = notices.email.as_ref().map(|email| match mail_config(session, email, roots.clone()) {
-        Ok(config) => Way::Email(session.gateway().mailer(config)),
-        Err(mistake) => broken(EMAIL, mistake.message),
+    let roots = notices.root_certificate.as_ref().map(|path| read_roots(path.get_ref())).transpose();
+    let broken = |name| move |why| Way::Broken(name, why);
+    let webhook = notices.webhook.as_ref().map(|webhook| {
+        let opened = roots.clone().and_then(|roots| open_webhook(session, webhook, roots));
+        opened.unwrap_or_else(broken(WEBHOOK))
     });
-    Ok(webhook.into_iter().chain(email).collect())
+    let email = notices.email.as_ref().map(|email| {
+        let config =
+            roots.clone().and_then(|roots| mail_config(session, email, roots).map_err(|mistake| mistake.message));
+        config.map_or_else(broken(EMAIL), |config| Way::Email(session.gateway().mailer(config)))
+    });
+    webhook.into_iter().chain(email).collect()
 }
 
 const WEBHOOK: &str = "webhook";
 const EMAIL: &str = "email";
 
-fn read_roots(path: &std::path::Path) -> Result<String, SessionError> {
-    let folder = |source| SessionError::Folder { path: path.display().to_string(), source };
-    std::fs::read_to_string(path).map_err(folder)
+fn read_roots(path: &std::path::Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("the `root_certificate` {} cannot be read: {error}", path.display()))
 }
 
 fn open_webhook(session: &Session, webhook: &Webhook, roots: Option<String>) -> Result<Way, String> {
