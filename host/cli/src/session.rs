@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -75,6 +75,15 @@ pub enum SessionError {
         path: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// A data folder that is not the user's alone.
+    #[error(
+        "others may write to the data folder {path}; take their right away with `chmod go-w {path}`, or name one of your \
+         own with `--data DIR`"
+    )]
+    OpenFolder {
+        /// Which.
+        path: String,
     },
     /// A certificate that a connection is to trust.
     #[error("the root certificate {path} of the connection {connection} cannot be read")]
@@ -349,12 +358,18 @@ fn facts(described: &Described) -> Facts<'_> {
     Facts { object: &described.object, schema: &described.schema }
 }
 
-/// Returns the data folder, made where it is missing.
+/// Returns the data folder, made where it is missing, for this user alone.
+///
+/// Invariant: the permissions of a folder that is there stay as they are; what is made in it is kept from others by its
+/// own. One where others could put something else in the place of it is refused.
 pub fn data_folder(data: &Path) -> Result<&Path, SessionError> {
     let folder = |source| SessionError::Folder { path: data.display().to_string(), source };
-    // It holds records and undo data of the applications: nobody else's business.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(folder)?;
-    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).map_err(folder)?;
+    let mode = std::fs::metadata(data).map_err(folder)?.mode();
+    // In a sticky folder, such as /tmp, others may add entries but not replace ours.
+    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+        return Err(SessionError::OpenFolder { path: data.display().to_string() });
+    }
     Ok(data)
 }
 

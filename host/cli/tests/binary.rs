@@ -1,6 +1,7 @@
 //! The real binary: what people and scripts see of `init` and `plugin`.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -241,4 +242,51 @@ fn a_reader_that_goes_away_ends_no_command() {
         let status = command.stdout(writer.try_clone().expect("a handle")).stderr(writer).status().expect("runs");
         assert_eq!(status.code(), Some(code), "{arguments:?}");
     }
+}
+
+/// A configuration of which nothing is reached: its only sync is a draft.
+fn draft(home: &Home) {
+    fs::write(home.at("token"), "t0ken").expect("writes");
+    let text = "[connections.crm]\nconnector = \"hubspot\"\nauth = { token = \"file:token\" }\n\
+                [connections.book]\nconnector = \"carddav\"\nsettings = { url = \"https://dav.example.invalid/\" }\n\
+                auth = { user = \"ada\", password = \"file:token\" }\n\
+                [syncs.people]\nleft = { connection = \"crm\", object = \"contacts\" }\n\
+                right = { connection = \"book\", object = \"contacts\" }\nactive = false\n";
+    fs::write(home.at("syncline.toml"), text).expect("writes");
+}
+
+#[test]
+fn a_data_folder_that_is_there_keeps_its_permissions() {
+    let home = Home::new();
+    draft(&home);
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o7777;
+    let made = |name: &str, mode: u32| {
+        fs::create_dir(home.at(name)).expect("a folder");
+        fs::set_permissions(home.at(name), Permissions::from_mode(mode)).expect("changes");
+    };
+    for (name, as_it_is) in [("mine", 0o755), ("shared", 0o1777), ("private", 0o700)] {
+        made(name, as_it_is);
+        home.run(&["status", "--data", name]).ends(0, "people");
+        assert_eq!(mode(&home.at(name)), as_it_is, "{name}");
+        assert_eq!(mode(&home.at(name).join("store")), 0o700, "{name}");
+    }
+    for (name, as_it_is) in [("open", 0o777), ("group", 0o775)] {
+        made(name, as_it_is);
+        home.run(&["status", "--data", name]).ends(1, "chmod go-w");
+        assert_eq!(
+            (mode(&home.at(name)), fs::read_dir(home.at(name)).expect("lists").count()),
+            (as_it_is, 0),
+            "{name}"
+        );
+    }
+    home.run(&["status", "--data", "new/data"]).ends(0, "people");
+    assert_eq!(mode(&home.at("new/data")), 0o700);
+}
+
+#[test]
+fn a_path_that_no_socket_can_have_is_told_with_the_way_out() {
+    let home = Home::new();
+    draft(&home);
+    let long = "long/".repeat(30) + "data";
+    home.run(&["serve", "--data", &long]).ends(1, "too long a path for a socket").ends(1, "--data DIR");
 }

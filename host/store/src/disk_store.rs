@@ -21,7 +21,8 @@ mod row;
 mod stage;
 mod writer;
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -361,7 +362,11 @@ struct Held {
 /// Makes `dir`, an absolute path, where it is missing, and keeps others out of it.
 fn hold(dir: &Path, engine: Engine) -> Result<Held, StoreError> {
     let above = dir.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned();
-    std::fs::create_dir_all(dir)
+    // It holds records of the applications: nobody else's business, whoever may look into the folder above.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
         .map_err(|error| failure::from_io(&format!("making {}", dir.display()), &error).error)?;
     choose_engine(dir, engine)?;
     let lock = Engine::lock(dir).map_err(|error| match error {
