@@ -74,6 +74,9 @@ pub enum Unanswered {
     /// Nobody listens: whoever holds the store does no work for others.
     #[error("nobody answers")]
     NotThere(#[source] std::io::Error),
+    /// The answer is longer than a line may be; what was asked for was done.
+    #[error("the answer is too long")]
+    TooLong,
     /// The request was sent, and what became of it is not known.
     #[error("the answer was lost")]
     Lost(#[source] std::io::Error),
@@ -84,6 +87,9 @@ pub async fn ask(data: &Path, request: &Request) -> Result<Response, Unanswered>
     let mut stream = UnixStream::connect(socket(data)).await.map_err(Unanswered::NotThere)?;
     send(&mut stream, request).await.map_err(Unanswered::Lost)?;
     let line = receive(&mut stream).await.map_err(Unanswered::Lost)?;
+    if line.len() as u64 == LINE_BYTES_MAX && !line.ends_with('\n') {
+        return Err(Unanswered::TooLong);
+    }
     serde_json::from_str(&line).map_err(|error| Unanswered::Lost(error.into()))
 }
 
@@ -104,4 +110,30 @@ async fn receive(stream: &mut UnixStream) -> std::io::Result<String> {
     let mut line = String::new();
     BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
     Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_long_is_told_from_one_that_is_lost() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = listen(folder.path()).expect("listens");
+        let too_long = usize::try_from(LINE_BYTES_MAX).expect("it fits");
+        let answering = async {
+            for bytes in [too_long, 10] {
+                let (mut stream, _) = listener.accept().await.expect("somebody asks");
+                receive_request(&mut stream).await.expect("a request");
+                // Whoever asked does not read all of it.
+                drop(stream.write_all(&vec![b' '; bytes]).await);
+            }
+        };
+        let request = Request { arguments: Vec::new(), folder: PathBuf::new(), config: PathBuf::new(), colour: false };
+        let asking = async {
+            assert!(matches!(ask(folder.path(), &request).await, Err(Unanswered::TooLong)));
+            assert!(matches!(ask(folder.path(), &request).await, Err(Unanswered::Lost(_))));
+        };
+        tokio::join!(answering, asking);
+    }
 }

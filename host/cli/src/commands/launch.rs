@@ -1,7 +1,7 @@
 //! Starts a command: alone with the store, or through the process that holds it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use syncline_runner::{Listener, Stop, Store, StoreError, World};
@@ -14,6 +14,7 @@ use crate::args::{Command, StoreCommand};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::render::View;
+use crate::render::text::plain;
 use crate::session::{Folders, RealWorld, Session, SessionError, open_store};
 use crate::terminal::{Terminal, print_json, print_text, tell, tell_line};
 
@@ -31,8 +32,8 @@ pub fn launch(command: &Command, folders: &Folders, terminal: Terminal) -> Resul
 
 async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<Output, CommandError> {
     let stop = Stop::default();
-    let away = Arc::new(AtomicBool::new(false));
-    listen_for_stop(stop.clone(), Arc::clone(&away));
+    let place = Arc::new(Place::of(command));
+    listen_for_stop(stop.clone(), Arc::clone(&place));
     // A configuration that cannot be read is told before anything is made on the disk.
     let config = crate::config::load(&folders.config)?;
     let mut keeping = config.store.clone();
@@ -48,7 +49,7 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
     let store = match open_store(&folders.data, &keeping) {
         Ok(store) => store,
         Err(SessionError::Store { source: StoreError::Busy, .. }) => {
-            return elsewhere(command, folders, terminal, &stop, &away).await;
+            return elsewhere(command, folders, terminal, &stop, &place).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -87,9 +88,48 @@ impl Seat for Desk {
     }
 }
 
+/// Where the work of a command is done now.
+struct Place(Mutex<At>);
+
+/// What a Ctrl-C can do about the work.
+#[derive(Clone, Copy)]
+enum At {
+    /// Here, batch by batch.
+    Batches,
+    /// Here, as one piece.
+    OnePiece,
+    /// In `serve`.
+    Elsewhere,
+}
+
+impl Place {
+    fn of(command: &Command) -> Place {
+        let is_whole = matches!(command, Command::Import(_) | Command::Export(_) | Command::Store(_));
+        Place(Mutex::new(if is_whole { At::OnePiece } else { At::Batches }))
+    }
+
+    /// Notes where the work is done from now on, and returns where it was.
+    fn go(&self, at: At) -> At {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), at)
+    }
+
+    /// Returns what is said to a Ctrl-C, and whether it ends this process; `again` says that it is not the first.
+    fn interrupted(&self, again: bool) -> (&'static str, bool) {
+        match (*self.0.lock().unwrap_or_else(PoisonError::into_inner), again) {
+            (At::Elsewhere, _) => {
+                ("not waiting any more; what was begun goes on in `syncline serve`, see `syncline history`", true)
+            }
+            (At::Batches, false) => ("stopping after this batch; once more stops at once", false),
+            (At::Batches, true) => ("stopped at once; the next run takes up what was under way", true),
+            (At::OnePiece, false) => ("this is done as one piece and goes on; once more stops at once", false),
+            (At::OnePiece, true) => ("stopped at once; nothing is lost, begin it again", true),
+        }
+    }
+}
+
 /// The first Ctrl-C stops between two batches, the second at once; neither loses anything. What is done elsewhere goes
 /// on there.
-fn listen_for_stop(stop: Stop, away: Arc<AtomicBool>) {
+fn listen_for_stop(stop: Stop, place: Arc<Place>) {
     tokio::spawn(async move {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
         loop {
@@ -103,15 +143,11 @@ fn listen_for_stop(stop: Stop, away: Arc<AtomicBool>) {
                 asked = tokio::signal::ctrl_c() => if asked.is_err() { return },
                 () = terminated => {}
             }
-            if away.load(Ordering::Relaxed) {
-                tell_line("not waiting any more; what was begun goes on in `syncline serve`, see `syncline history`");
+            let (words, ends) = place.interrupted(stop.is_asked());
+            tell_line(words);
+            if ends {
                 std::process::exit(130);
             }
-            if stop.is_asked() {
-                tell_line("stopped at once; the next run takes up what was under way");
-                std::process::exit(130);
-            }
-            tell_line("stopping after this batch; once more stops at once");
             stop.ask();
         }
     });
@@ -123,16 +159,16 @@ async fn elsewhere(
     folders: &Folders,
     terminal: Terminal,
     stop: &Stop,
-    away: &AtomicBool,
+    place: &Place,
 ) -> Result<Output, CommandError> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments = handed_over(std::env::args_os().skip(1))?;
     if terminal.can_ask
         && let Some(question) = question(command)
     {
         let asked = match question {
             Question::Plain(question) => question,
             Question::After(words) => {
-                let plan = ask(folders, words, terminal, away).await?;
+                let plan = ask(folders, words, terminal, place).await?;
                 tell(&plan.text);
                 "write this?".to_owned()
             }
@@ -140,9 +176,29 @@ async fn elsewhere(
         if !terminal.agrees_unless(stop, &asked).await? {
             return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
         }
-        arguments.push("--yes".to_owned());
+        arguments = agreed(arguments);
     }
-    ask(folders, arguments, terminal, away).await
+    ask(folders, arguments, terminal, place).await
+}
+
+/// Returns the command line for the other process.
+fn handed_over(arguments: impl Iterator<Item = OsString>) -> Result<Vec<String>, CommandError> {
+    let text = |argument: OsString| {
+        argument.into_string().map_err(|argument| {
+            CommandError::Usage(format!(
+                "{} is no UTF-8, and cannot be handed over to `syncline serve`; stop that, or use other words",
+                plain(&argument.to_string_lossy())
+            ))
+        })
+    };
+    arguments.map(text).collect()
+}
+
+/// Adds the yes that was said; behind `--` it would be a name.
+fn agreed(mut arguments: Vec<String>) -> Vec<String> {
+    let place = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    arguments.insert(place, "--yes".to_owned());
+    arguments
 }
 
 /// What is asked here, since the other process can ask nobody.
@@ -178,13 +234,13 @@ async fn ask(
     folders: &Folders,
     arguments: Vec<String>,
     terminal: Terminal,
-    away: &AtomicBool,
+    place: &Place,
 ) -> Result<Output, CommandError> {
     let config = folders.config.canonicalize()?;
     let request = Request { arguments, folder: std::env::current_dir()?, config, colour: terminal.colour };
-    away.store(true, Ordering::Relaxed);
+    let before = place.go(At::Elsewhere);
     let answer = beside::ask(&folders.data, &request).await;
-    away.store(false, Ordering::Relaxed);
+    place.go(before);
     match answer {
         Ok(response) if response.is_error => Err(CommandError::Elsewhere { text: response.text, exit: response.exit }),
         Ok(response) => Ok(response.into_output()),
@@ -193,6 +249,11 @@ async fn ask(
              work beside each other",
             folders.data.display()
         ))),
+        Err(Unanswered::TooLong) => Err(CommandError::Failed(
+            "`syncline serve` did it, and its answer is too long to be handed over; ask for less, such as one sync or \
+             without `--all` and `--json`, or stop `syncline serve` and ask again"
+                .to_owned(),
+        )),
         Err(Unanswered::Lost(_)) => Err(CommandError::Failed(
             "`syncline serve` took the command and ended before it answered; see `syncline history` for what was done"
                 .to_owned(),
@@ -206,6 +267,41 @@ mod tests {
 
     use super::*;
     use crate::args::Args;
+
+    #[test]
+    fn an_interrupt_says_what_it_does() {
+        let cases = [
+            ("run --yes", "stopping after this batch"),
+            ("serve", "stopping after this batch"),
+            ("export state", "goes on"),
+            ("import state", "goes on"),
+            ("store compact", "goes on"),
+        ];
+        for (line, expected) in cases {
+            let words = std::iter::once("syncline").chain(line.split(' '));
+            let place = Place::of(&Args::try_parse_from(words).expect(line).command);
+            let (words, ends) = place.interrupted(false);
+            assert!(words.contains(expected) && !ends, "{line}: {words}");
+            assert!(place.interrupted(true).1, "{line}");
+            let before = place.go(At::Elsewhere);
+            assert!(place.interrupted(false).1, "{line}");
+            place.go(before);
+            assert!(!place.interrupted(false).1, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_handed_over_is_text_and_the_yes_is_no_name() {
+        use std::os::unix::ffi::OsStringExt;
+        let line = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(agreed(line(&["run", "people"])), line(&["run", "people", "--yes"]));
+        assert_eq!(agreed(line(&["run", "--", "people"])), line(&["run", "--yes", "--", "people"]));
+        assert_eq!(handed_over(["run".into()].into_iter()).expect("text"), line(&["run"]));
+        let odd = OsString::from_vec(b"peo\xffple".to_vec());
+        let refused = handed_over([odd].into_iter()).expect_err("no text");
+        assert_eq!(refused.exit(), Exit::Usage);
+        assert!(refused.to_string().contains("serve"), "{refused}");
+    }
 
     #[test]
     fn what_is_asked_before_a_command_goes_elsewhere() {

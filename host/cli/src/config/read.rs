@@ -87,9 +87,15 @@ impl Reader {
 
     /// Reads a whole number that is not negative.
     pub(crate) fn whole(&mut self, item: &Item<'_>, what: &str) -> Option<u64> {
-        let number = item.get_ref().as_integer().and_then(whole_number);
-        if number.is_none() {
+        let Some(integer) = item.get_ref().as_integer() else {
             self.wrong_type(item, what, "a whole number");
+            return None;
+        };
+        let number = whole_number(integer);
+        if number.is_none() {
+            let why =
+                if integer.as_str().starts_with('-') { "should not be negative" } else { "is too large a number" };
+            self.wrong(Mistake::new(&item.span(), format!("{what} {why}")));
         }
         number
     }

@@ -129,6 +129,13 @@ impl Saving {
     }
 }
 
+impl Drop for Saving {
+    fn drop(&mut self) {
+        // Nothing is there any more once it has taken its place.
+        drop(std::fs::remove_file(&self.beside));
+    }
+}
+
 fn unwritten(path: &Path, source: io::Error) -> CommandError {
     CommandError::Write { path: path.display().to_string(), source }
 }
@@ -176,6 +183,17 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         let plan = load(&path).expect("loads");
         assert_eq!((plan.sync.as_str(), plan.items.len()), ("people", 2));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_saved_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("people.plan");
+        std::fs::create_dir(&path).expect("a folder in its place");
+        let saving = Saving::begin(&path, &SyncName::from("people")).expect("begins");
+        saving.end("").expect_err("there is a folder");
+        drop(Saving::begin(&folder.path().join("other.plan"), &SyncName::from("people")).expect("begins"));
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 1);
     }
 
