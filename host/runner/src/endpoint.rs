@@ -378,6 +378,7 @@ pub(crate) fn forget_reads(space: Space, batch: &mut Batch) {
         StoreTable::Seen,
         StoreTable::Member,
         StoreTable::Hint,
+        StoreTable::Missed,
     ];
     for table in tables {
         batch.writes.push(Write::DeleteRange { space, table, from: Vec::new(), to: None });

@@ -3,6 +3,7 @@
 //! `run.rs` tells a run from top to bottom. The decisions are taken in `syncline-core`; what is behind the traits is
 //! the business of the backends.
 
+mod absent;
 mod afresh;
 mod budget;
 mod codec;

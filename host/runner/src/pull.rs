@@ -5,14 +5,14 @@
 
 use syncline_core::{Fate, Index, Record, RecordId, Tombstone};
 
-use crate::codec::{self, PAGE_ROWS};
+use crate::codec::PAGE_ROWS;
 use crate::endpoint::{EndpointAccess, Reading, all_seen};
 use crate::gather::Gatherer;
 use crate::patience::patiently;
 use crate::replica::{Applied, Known};
 use crate::setup::Event;
 use crate::{Batch, Failure, Fault, Found, Key, Page, Progress, ReadMode, Row, Skipped, StoreTable, Table};
-use crate::{hints, index, unread};
+use crate::{absent, hints, index, unread};
 use doubtful::confirm;
 pub(crate) use doubtful::is_doubtful;
 
@@ -160,7 +160,7 @@ async fn read_everything(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled)
             // The page first, with the old cursor: a crash between the two reads this page once more.
             endpoint.commit(batch).await?;
             is_settled = match complete {
-                true => question_absent(endpoint, pulled).await?,
+                true => absent::question(endpoint, pulled).await?,
                 // A list that names every record, taken up again after a stop, has still to tell what is gone.
                 false => look_at_unread(endpoint, pulled).await? && !page_complete,
             };
@@ -234,7 +234,7 @@ async fn sweep(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result
     };
     if complete {
         pulled.anomalies.extend(endpoint.listed(listed));
-        question_absent(endpoint, pulled).await?;
+        absent::question(endpoint, pulled).await?;
     } else {
         look_at_unread(endpoint, pulled).await?;
     }
@@ -270,7 +270,7 @@ fn is_unread(record: &Record) -> bool {
 /// false if it stays unclear what became of some.
 async fn look_at_unread(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<bool, Failure> {
     let mut all_clear = true;
-    if !endpoint.described.object.abilities.get || !has_noted(endpoint).await? {
+    if !endpoint.described.object.abilities.get || !absent::has_noted(endpoint).await? {
         return Ok(all_clear);
     }
     let mut after = RecordId::new("");
@@ -292,64 +292,6 @@ fn note(endpoint: &EndpointAccess<'_>, page: &Page, batch: &mut Batch) {
     let skipped = page.skipped.iter().map(|skipped| &skipped.id);
     for id in page.records.rows.iter().map(|row| &row.id).chain(skipped) {
         batch.put(Key::new(endpoint.space, StoreTable::Seen, id.as_str().as_bytes()), Vec::new());
-    }
-}
-
-/// Goes through replica and noted ids in step, and asks by id about each record that was not seen. Returns false if
-/// it is to be asked again: what was listed cannot be right, or it stays unclear what became of some.
-async fn question_absent(endpoint: &mut EndpointAccess<'_>, pulled: &mut Pulled) -> Result<bool, Failure> {
-    let mut after = RecordId::new("");
-    let believes_empty = std::mem::take(&mut endpoint.state.believes_empty);
-    if !believes_empty && !has_noted(endpoint).await? {
-        let known = endpoint.replica().scan(&after, PAGE_ROWS).await?;
-        if known.iter().any(|(_, known)| matches!(known, Known::Here(_))) {
-            let text = format!(
-                "{} listed no record at all, although some are known; nothing was concluded",
-                endpoint.setup.endpoint
-            );
-            pulled.anomalies.push(text);
-            return Ok(false);
-        }
-    }
-    let mut all_clear = true;
-    loop {
-        let page = endpoint.replica().scan(&after, PAGE_ROWS).await?;
-        let Some((last, _)) = page.last() else { return Ok(all_clear) };
-        let last = last.clone();
-        let seen = seen_between(endpoint, &after, &last).await?;
-        let absent: Vec<RecordId> = page
-            .into_iter()
-            .filter(|(id, known)| matches!(known, Known::Here(_)) && seen.binary_search(id).is_err())
-            .map(|(id, _)| id)
-            .collect();
-        let batch_max = (endpoint.described.object.get_batch_max.max(1)) as usize;
-        for ids in absent.chunks(batch_max) {
-            all_clear &= look(endpoint, ids, pulled).await?;
-        }
-        after = last;
-    }
-}
-
-/// True if a list named anything at all.
-async fn has_noted(endpoint: &EndpointAccess<'_>) -> Result<bool, Failure> {
-    Ok(!endpoint.store().scan(endpoint.space, StoreTable::Seen, Vec::new(), 1).await?.is_empty())
-}
-
-async fn seen_between(
-    endpoint: &EndpointAccess<'_>,
-    after: &RecordId,
-    last: &RecordId,
-) -> Result<Vec<RecordId>, Failure> {
-    let mut seen = Vec::new();
-    let mut from = after.as_str().as_bytes().to_vec();
-    loop {
-        let rows = endpoint.store().scan(endpoint.space, StoreTable::Seen, from, PAGE_ROWS).await?;
-        let full = rows.len() == PAGE_ROWS;
-        from = rows.last().map(|(id, _)| id.clone()).unwrap_or_default();
-        seen.extend(rows.into_iter().map(|(id, _)| RecordId::new(codec::text(&id, 0))));
-        if !full || seen.last().is_some_and(|id| id > last) {
-            return Ok(seen);
-        }
     }
 }
 

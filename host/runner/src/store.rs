@@ -63,11 +63,13 @@ pub enum StoreTable {
     Waiting = 21,
     /// Endpoint: hints that records have changed, and the events that told them.
     Hint = 22,
+    /// Endpoint: when records were first missed by a complete list, where they cannot be asked about by id.
+    Missed = 23,
 }
 
 impl StoreTable {
     /// Every table, in the order of their numbers.
-    pub const ALL: [StoreTable; 22] = [
+    pub const ALL: [StoreTable; 23] = [
         StoreTable::Meta,
         StoreTable::Cursor,
         StoreTable::Replica,
@@ -90,6 +92,7 @@ impl StoreTable {
         StoreTable::Notice,
         StoreTable::Waiting,
         StoreTable::Hint,
+        StoreTable::Missed,
     ];
 
     /// Returns the table with a stored number.
@@ -293,7 +296,7 @@ mod tests {
             // A new table is missing here, and then perhaps above, too.
             match table {
                 Meta | Cursor | Replica | MatchKey | Change | Pair | PairBack | Plan | Conflict | Recheck | Journal
-                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice | Waiting | Hint => {}
+                | Run | Budget | Secret | Seen | Member | Held | Left | Unread | Notice | Waiting | Hint | Missed => {}
             }
             assert_eq!(StoreTable::of(table as u8), Some(table));
         }

@@ -44,6 +44,44 @@ fn e4_2_what_a_look_cannot_tell_is_asked_again_where_there_is_no_list_of_ids() {
 }
 
 #[test]
+fn e4_2_what_two_complete_lists_in_a_row_leave_out_is_gone_where_nobody_can_be_asked() {
+    let mute = Manner { get: false, feed: false, feed_deletes: false, ids: false, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, mute, Manner::PLAIN, default_rules());
+    let [ada, eve] = ["ada@x", "eve@x"].map(|email| create(&simulation, LEFT, email, "Ada"));
+    create(&simulation, LEFT, "bob@x", "Bob");
+    run(&simulation);
+    [&ada, &eve].into_iter().for_each(|id| simulation.stage.lock().person_deletes(LEFT, id));
+    run(&simulation);
+    assert_eq!([&ada, &eve].map(|id| state_of(&simulation, id)), [PairState::Linked, PairState::Linked]);
+    // One that comes back in between is missed once, and once more later: those are not two in a row.
+    simulation.stage.lock().person_restores(LEFT, &eve);
+    run(&simulation);
+    let tombstone = PairState::Tombstone { gone: Some(LEFT), undone: false };
+    assert_eq!([&ada, &eve].map(|id| state_of(&simulation, id)), [tombstone.clone(), PairState::Linked]);
+    simulation.stage.lock().person_deletes(LEFT, &eve);
+    run(&simulation);
+    assert_eq!(state_of(&simulation, &eve), PairState::Linked);
+    run(&simulation);
+    assert_eq!(state_of(&simulation, &eve), tombstone);
+    rest(&simulation);
+}
+
+#[test]
+fn e4_2_e6_2_what_lists_do_not_name_yet_is_not_gone() {
+    let mute = Manner { get: false, feed: false, feed_deletes: false, ids: false, lag_ms: 3_000_000, ..Manner::PLAIN };
+    let simulation = Simulation::new(1, Manner::PLAIN, mute, default_rules());
+    create(&simulation, LEFT, "ada@x", "Ada");
+    simulation.stage.lock().now += 3_000_000;
+    run(&simulation);
+    let eve = create(&simulation, LEFT, "eve@x", "Eve");
+    for _ in 0..8 {
+        run(&simulation);
+        assert_eq!(state_of(&simulation, &eve), PairState::Linked);
+    }
+    rest(&simulation);
+}
+
+#[test]
 fn e8_1_a_list_of_ids_whose_cursor_grows_too_old_is_begun_again() {
     let one_by_one = Manner { feed_deletes: false, page_max: 1, ..Manner::PLAIN };
     let simulation = Simulation::new(1, one_by_one, Manner::PLAIN, default_rules());
