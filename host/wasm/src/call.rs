@@ -215,7 +215,7 @@ impl Call {
                 "it recursed too deeply and was stopped; this is a mistake in the plugin".to_owned()
             }
             (_, Some(breach)) => breach.text(&self.limits, &state.scene),
-            (Some(trap), None) => match state.log.last_error() {
+            (Some(trap), None) => match state.log.last_error(&state.scene) {
                 Some(line) => format!("it crashed: {line}"),
                 None => format!("it crashed ({trap})"),
             },

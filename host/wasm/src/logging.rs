@@ -20,6 +20,7 @@ pub(crate) struct GuestLog {
     bytes_left: usize,
     bytes_max: usize,
     lines_dropped: u64,
+    /// As the plugin wrote it; what nobody asks for is not looked through for secrets.
     last_error: Option<String>,
 }
 
@@ -34,23 +35,18 @@ impl GuestLog {
         let affordable = self.bytes_left > 0;
         self.bytes_left = self.bytes_left.saturating_sub(cost);
         // The last words before a crash are kept in any case.
-        if !affordable && level != Level::Error {
-            self.lines_dropped += 1;
-            return;
-        }
-        let line = scene.cleaned(beginning(message));
         if level == Level::Error {
-            self.last_error = Some(line.clone());
+            self.last_error = Some(beginning(message).to_owned());
         }
         match affordable {
-            true => emit(&scene.name, level, &line),
+            true => emit(&scene.name, level, &scene.cleaned(beginning(message))),
             false => self.lines_dropped += 1,
         }
     }
 
     /// Returns the last line of level `error`, such as a panic's message.
-    pub(crate) fn last_error(&self) -> Option<&str> {
-        self.last_error.as_deref()
+    pub(crate) fn last_error(&self, scene: &Scene) -> Option<String> {
+        self.last_error.as_deref().map(|message| scene.cleaned(message))
     }
 
     /// Says how much was cut.
@@ -75,5 +71,33 @@ fn emit(connection: &str, level: Level, line: &str) {
         Level::Info => tracing::info!(target: "syncline::plugin", connection, "{line}"),
         Level::Warn => tracing::warn!(target: "syncline::plugin", connection, "{line}"),
         Level::Error => tracing::error!(target: "syncline::plugin", connection, "{line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{GuestLog, Level};
+    use crate::call::{Scene, Urgency};
+
+    #[test]
+    fn the_last_words_are_kept_beyond_the_budget_and_cleaned_when_asked_for() {
+        let scene = Scene {
+            name: "rows".to_owned(),
+            settings_json: String::new(),
+            outlet: None,
+            clock: Arc::new(|| 0),
+            urgency: Urgency::default(),
+        };
+        let mut log = GuestLog::new(64);
+        assert_eq!(log.last_error(&scene), None);
+        for line in 0..9 {
+            log.line(&scene, Level::Error, &format!("line {line}\u{1b}"));
+        }
+        log.line(&scene, Level::Warn, "a warning");
+        assert_eq!(log.last_error(&scene).as_deref(), Some("line 8\\u{1b}"));
+        assert_eq!(log.last_error.as_deref(), Some("line 8\u{1b}"), "nobody paid for looking through it");
+        assert_eq!(log.lines_dropped, 8);
     }
 }
