@@ -5,6 +5,8 @@
 
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::state::{STATE_BYTES_MAX, state_bytes};
+
 /// A larger file is no plugin.
 const COMPONENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -48,6 +50,17 @@ pub enum AuditError {
     TooLarge {
         /// How large it is.
         bytes: usize,
+    },
+    /// Larger once it runs than any plugin.
+    #[error(
+        "the component's instances take {} MiB beside their memory, more than the limit of {}; ask the plugin's author for \
+         fewer functions, globals and imports, or fewer modules",
+        mebibytes(*bytes),
+        mebibytes(STATE_BYTES_MAX)
+    )]
+    State {
+        /// How much they take.
+        bytes: u64,
     },
     /// A plain module.
     #[error(
@@ -104,12 +117,20 @@ fn remedy(theirs: &str, ours: &str) -> &'static str {
     }
 }
 
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1024 * 1024)
+}
+
 /// Says what `wasm` is, or why it cannot run here.
 pub fn audit(wasm: &[u8]) -> Result<PluginKind, AuditError> {
     if wasm.len() > COMPONENT_BYTES_MAX {
         return Err(AuditError::TooLarge { bytes: wasm.len() });
     }
     let names = outer_names(wasm)?;
+    let bytes = state_bytes(wasm).map_err(broken)?;
+    if bytes > STATE_BYTES_MAX {
+        return Err(AuditError::State { bytes });
+    }
     let mut imports = Vec::new();
     for name in &names.imports {
         imports.push(spoken(name)?.ok_or_else(|| AuditError::Foreign(printed(name)))?);
@@ -170,6 +191,10 @@ fn printed(name: &str) -> String {
     crate::text::printable_up_to(name, 120)
 }
 
+fn broken(error: wasmparser::BinaryReaderError) -> AuditError {
+    AuditError::NotWasm(printed(error.message()))
+}
+
 #[derive(Default)]
 struct OuterNames {
     imports: Vec<String>,
@@ -178,7 +203,6 @@ struct OuterNames {
 
 /// Reads what the outermost component imports and exports; what its parts trade among themselves is their business.
 fn outer_names(wasm: &[u8]) -> Result<OuterNames, AuditError> {
-    let broken = |error: wasmparser::BinaryReaderError| AuditError::NotWasm(printed(error.message()));
     let mut names = OuterNames::default();
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(wasm) {

@@ -23,7 +23,7 @@ use crate::text::printable;
 /// Handles to resources, of which our interfaces have none.
 const HANDLES_MAX: usize = 1_000;
 /// A JavaScript component holds a dozen core instances.
-const INSTANCES_MAX: usize = 200;
+pub(crate) const INSTANCES_MAX: usize = 200;
 const MEMORIES_MAX: usize = 8;
 const TABLES_MAX: usize = 64;
 
@@ -79,6 +79,7 @@ pub(crate) struct CallState {
 pub(crate) struct Meter {
     limits: Limits,
     memory_bytes: usize,
+    table_elements: usize,
     ticks: u32,
     waited: bool,
     http_calls: u32,
@@ -89,7 +90,16 @@ pub(crate) struct Meter {
 
 impl Meter {
     fn new(limits: Limits) -> Self {
-        Self { limits, memory_bytes: 0, ticks: 0, waited: false, http_calls: 0, http_refusals: 0, breach: None }
+        Self {
+            limits,
+            memory_bytes: 0,
+            table_elements: 0,
+            ticks: 0,
+            waited: false,
+            http_calls: 0,
+            http_refusals: 0,
+            breach: None,
+        }
     }
 
     /// Notes that the plugin waited for the host, which is not its own time.
@@ -133,11 +143,13 @@ impl ResourceLimiter for Meter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.limits.table_elements as usize {
-            self.breach = Some(Breach::Table(desired));
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.table_elements as usize {
+            self.breach = Some(Breach::Table(total));
             return Ok(false);
         }
+        self.table_elements = total;
         Ok(true)
     }
 
@@ -263,5 +275,26 @@ impl Watch {
 
     fn budget_waits(&self) -> Duration {
         self.errand.as_ref().map_or(Duration::ZERO, |errand| errand.waited())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::ResourceLimiter;
+
+    use super::{Breach, Meter};
+    use crate::limits::Limits;
+
+    #[test]
+    fn tables_and_memories_count_together() {
+        let mut meter = Meter::new(Limits { table_elements: 100, memory_mib: 1, ..Limits::default() });
+        for (current, desired, grows) in [(0, 60, true), (0, 41, false), (0, 30, true), (60, 70, true), (30, 31, false)]
+        {
+            assert_eq!(meter.table_growing(current, desired, None).expect("an answer"), grows, "{current} {desired}");
+        }
+        assert_eq!(meter.breach, Some(Breach::Table(101)));
+        for (current, desired, grows) in [(0, 600_000, true), (0, 600_000, false), (600_000, 700_000, true)] {
+            assert_eq!(meter.memory_growing(current, desired, None).expect("an answer"), grows, "{current} {desired}");
+        }
     }
 }

@@ -20,6 +20,7 @@ mod limits;
 mod logging;
 mod plugin;
 mod runtime;
+mod state;
 mod text;
 mod transform;
 

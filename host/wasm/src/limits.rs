@@ -12,7 +12,7 @@ use crate::call::Scene;
 pub struct Limits {
     /// Memory of one instance.
     pub memory_mib: u32,
-    /// Entries of its tables.
+    /// Entries of its tables, of all together.
     pub table_elements: u32,
     /// Computing time: only while the plugin itself runs, not while it waits for the host.
     pub cpu_ms: u32,
