@@ -6,13 +6,15 @@
 
 use std::fs::Metadata;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::compile::artifact_bytes_max;
 
 /// Begins every file; a change of the layout gets another.
 const MAGIC: &[u8; 8] = b"SYNCAOT1";
@@ -23,6 +25,7 @@ const HEADER_BYTES: usize = MAGIC.len() + blake3::OUT_LEN;
 pub(crate) struct ArtifactKey {
     component: blake3::Hash,
     engine: blake3::Hash,
+    artifact_bytes_max: u64,
 }
 
 impl ArtifactKey {
@@ -30,7 +33,8 @@ impl ArtifactKey {
         let mut hasher = EngineHasher(blake3::Hasher::new());
         // Wasmtime's exact version, the processor's features and the configuration.
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Self { component: blake3::hash(wasm), engine: hasher.0.finalize() }
+        let artifact_bytes_max = artifact_bytes_max(wasm);
+        Self { component: blake3::hash(wasm), engine: hasher.0.finalize(), artifact_bytes_max }
     }
 
     pub(crate) fn component(&self) -> blake3::Hash {
@@ -87,7 +91,10 @@ impl Cache {
     /// Returns the component as it was compiled before, if that is beyond doubt.
     pub(crate) fn load(&self, engine: &Engine, key: &ArtifactKey) -> Option<Component> {
         let path = self.folder.as_ref()?.join(key.file_name());
-        let bytes = std::fs::read(&path).ok()?;
+        // A larger file does not fit its seal, so the rest of it is not even read.
+        let mut file = std::fs::File::open(&path).ok()?.take(HEADER_BYTES as u64 + key.artifact_bytes_max);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
         let (header, artifact) = bytes.split_at_checked(HEADER_BYTES)?;
         let (magic, seal) = header.split_at(MAGIC.len());
         if magic != MAGIC || seal != key.seal(artifact).as_bytes() {

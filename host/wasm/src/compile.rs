@@ -17,9 +17,15 @@ use wasmtime::Engine;
 use crate::runtime::{LoadError, config};
 use crate::text::printable;
 
-/// Machine code is about six times as large as the component, of which 64 MiB are the limit.
-const ARTIFACT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Machine code is about six times as large as the component; what is much larger was made to be.
+const ARTIFACT_BYTES_PER_BYTE: u64 = 12;
+const ARTIFACT_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
+
+/// How large the machine code of `wasm` may be, which this process holds.
+pub(crate) fn artifact_bytes_max(wasm: &[u8]) -> u64 {
+    ARTIFACT_BYTES_MIN + ARTIFACT_BYTES_PER_BYTE * wasm.len() as u64
+}
 
 /// Where components are compiled.
 #[derive(Clone, Debug)]
@@ -64,11 +70,11 @@ impl CompilerProcess {
         // The process ends with the wait.
         let Ok(ended) = wait.await else { return Err(LoadError::CompileTime { limit_ms: self.wall_ms }) };
         let ended = ended.map_err(|error| LoadError::Compile(format!("the compiler cannot be run: {error}")))?;
-        if ended.status.success() {
-            return artifact(&ended.out)
-                .ok_or_else(|| LoadError::Compile("the compiler gave no whole answer".to_owned()));
+        check_size(ended.out.len().saturating_sub(blake3::OUT_LEN), wasm)?;
+        if !ended.status.success() {
+            return Err(self.refusal(&ended));
         }
-        Err(self.refusal(&ended))
+        artifact(ended.out).ok_or_else(|| LoadError::Compile("the compiler gave no whole answer".to_owned()))
     }
 
     async fn run(&self, wasm: &[u8]) -> io::Result<Ended> {
@@ -78,7 +84,9 @@ impl CompilerProcess {
         let mut child = command.spawn()?;
         let missing = || io::Error::other("it has no pipes");
         let mut input = child.stdin.take().ok_or_else(missing)?;
-        let mut output = child.stdout.take().ok_or_else(missing)?.take(ARTIFACT_BYTES_MAX);
+        // One byte more tells that it is too large.
+        let output_bytes_max = blake3::OUT_LEN as u64 + artifact_bytes_max(wasm) + 1;
+        let mut output = child.stdout.take().ok_or_else(missing)?.take(output_bytes_max);
         let mut complaints = child.stderr.take().ok_or_else(missing)?.take(COMPLAINT_BYTES_MAX);
         let (mut out, mut told) = (Vec::new(), Vec::new());
         let give = async move {
@@ -119,9 +127,22 @@ struct Ended {
 }
 
 /// Takes the artifact out of what the process gave.
-fn artifact(given: &[u8]) -> Option<Vec<u8>> {
+fn artifact(mut given: Vec<u8>) -> Option<Vec<u8>> {
     let (digest, artifact) = given.split_at_checked(blake3::OUT_LEN)?;
-    (digest == blake3::hash(artifact).as_bytes()).then(|| artifact.to_vec())
+    if digest != blake3::hash(artifact).as_bytes() {
+        return None;
+    }
+    // It may be large, so it is moved rather than copied.
+    given.drain(..blake3::OUT_LEN);
+    Some(given)
+}
+
+fn check_size(artifact_bytes: usize, wasm: &[u8]) -> Result<(), LoadError> {
+    let limit = artifact_bytes_max(wasm);
+    if artifact_bytes as u64 > limit {
+        return Err(LoadError::CompileSize { limit_mib: limit / (1024 * 1024) });
+    }
+    Ok(())
 }
 
 impl Compiler {
@@ -130,10 +151,12 @@ impl Compiler {
         match self {
             Compiler::Apart(process) => process.compile(wasm).await,
             Compiler::Here => {
-                let (engine, wasm) = (engine.clone(), wasm.to_vec());
-                let compiled = tokio::task::spawn_blocking(move || compile(&engine, &wasm)).await;
+                let (engine, component) = (engine.clone(), wasm.to_vec());
+                let compiled = tokio::task::spawn_blocking(move || compile(&engine, &component)).await;
                 let compiled = compiled.unwrap_or_else(|error| Err(format!("the compiler failed: {error}")));
-                compiled.map_err(LoadError::Compile)
+                let artifact = compiled.map_err(LoadError::Compile)?;
+                check_size(artifact.len(), wasm)?;
+                Ok(artifact)
             }
         }
     }

@@ -75,6 +75,15 @@ pub enum LoadError {
         /// How much it may take.
         limit_mib: u32,
     },
+    /// What it is compiled to is too large.
+    #[error(
+        "the component is compiled to more machine code than the limit of {limit_mib} MiB, which goes by its size; ask the \
+         plugin's author for a component without sparse memories"
+    )]
+    CompileSize {
+        /// How large it may be.
+        limit_mib: u64,
+    },
     /// Its copy of the plugin API differs from ours.
     #[error("the component was built with a changed copy of the plugin API ({0}); rebuild it with this version's SDK")]
     Mismatch(String),
@@ -164,6 +173,9 @@ async fn beside<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(LoadError::Compile(format!("the compiler failed: {error}"))))
 }
 
+/// Beyond this, a memory that is mostly empty when it starts is not kept as one piece.
+const SPARSE_MEMORY_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Invariant: what plugins do not need is off, so that its mistakes are not ours.
 pub(crate) fn config() -> Config {
     let mut config = Config::new();
@@ -173,6 +185,7 @@ pub(crate) fn config() -> Config {
         .concurrency_support(false)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
+        .memory_guaranteed_dense_image_size(SPARSE_MEMORY_BYTES_MAX)
         .wasm_memory64(false)
         .wasm_shared_everything_threads(false)
         .wasm_stack_switching(false)

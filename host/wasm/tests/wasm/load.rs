@@ -4,6 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use wasm_encoder::{
+    Component, ComponentExportKind, ComponentExportSection, ComponentInstanceSection, ConstExpr, DataSection,
+    MemorySection, MemoryType, Module, ModuleSection,
+};
+
 use syncline_wasm::{Compiler, Limits, LoadError, Plugin, Runtime, RuntimeOptions};
 
 use crate::support::{RUNTIME, component, connector, read};
@@ -91,6 +96,39 @@ async fn a_component_cut_short_is_refused() {
         let refused = RUNTIME.load(whole[..bytes].to_vec(), Limits::default()).await.err().expect("a refusal");
         assert!(matches!(refused, LoadError::Audit(_) | LoadError::Compile(_)), "{refused:?}");
     }
+}
+
+/// A transform by its name, with so many modules whose memories have a byte at their beginning and one at `far`.
+fn sparse(modules: u32, far: u32) -> Vec<u8> {
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType { minimum: 256, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    let mut data = DataSection::new();
+    for at in [0, far] {
+        data.active(0, &ConstExpr::i32_const(at as i32), [1]);
+    }
+    let mut module = Module::new();
+    module.section(&memories).section(&data);
+    let mut component = Component::new();
+    for _ in 0..modules {
+        component.section(&ModuleSection(&module));
+    }
+    let mut instances = ComponentInstanceSection::new();
+    instances.export_items(Vec::<(&str, ComponentExportKind, u32)>::new());
+    let mut exports = ComponentExportSection::new();
+    exports.export("syncline:transform/rows@0.1.0", ComponentExportKind::Instance, 0, None);
+    component.section(&instances).section(&exports);
+    component.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_component_does_not_become_large_machine_code() {
+    let one = refusal(sparse(1, 15 << 20)).await;
+    assert!(one.contains("changed copy of the plugin API"), "it was compiled, and only then found wanting: {one}");
+    assert_eq!(
+        refusal(sparse(36, 900 << 10)).await,
+        "the component is compiled to more machine code than the limit of 8 MiB, which goes by its size; ask the plugin's \
+         author for a component without sparse memories"
+    );
 }
 
 struct Cache {
