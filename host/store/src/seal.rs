@@ -218,10 +218,10 @@ fn make_key_file(path: &Path) -> Result<(), SealError> {
 fn write_key_file(path: &Path, text: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let draft = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    // The mode counts only for a file that was not there.
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    // A name that nobody can guess and a file that was not there: it is nobody else's, nor a link.
+    let suffix = XNonce::try_generate().map_err(|_| io::Error::other(SealError::NoRandom))?;
+    let draft = path.with_extension(format!("new-{}", URL_SAFE_NO_PAD.encode(suffix)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(text)?;
     file.sync_all()?;
     let linked = fs::hard_link(&draft, path);
@@ -280,6 +280,18 @@ mod tests {
     fn nothing_secret_is_printed() {
         let printed = format!("{:?} {:?}", Plaintext::new("pat-123"), seal(TEXT));
         assert_eq!(printed, "Plaintext(hidden) Seal(hidden)");
+    }
+
+    #[test]
+    fn a_key_is_not_written_where_somebody_waits_for_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (path, elsewhere) = (dir.path().join("key"), dir.path().join("elsewhere"));
+        fs::write(&elsewhere, "theirs").expect("written");
+        let guessed = path.with_extension(format!("new-{}", std::process::id()));
+        std::os::unix::fs::symlink(&elsewhere, guessed).expect("a link");
+        Seal::from_file(&path).expect("made");
+        assert_eq!(fs::read(&elsewhere).expect("there"), b"theirs");
+        assert!(!fs::symlink_metadata(&path).expect("there").is_symlink());
     }
 
     #[test]
