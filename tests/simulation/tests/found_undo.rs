@@ -1,9 +1,9 @@
 //! Small histories cut out of seeded ones in which taking a run back broke a promise once (E9.6).
 
-use syncline_core::{MappingRule, PairState, RecordId, RunId, Side, Value};
+use syncline_core::{DeletePolicy, MappingRule, PairState, RecordId, Rules, RunId, Side, Value};
 use syncline_runner::Undo;
-use syncline_simulation::steps::{left_by_undo, partner, plain, rest, run, take_back, value, values};
-use syncline_simulation::{Simulation, default_rules, text};
+use syncline_simulation::steps::{create, left_by_undo, partner, plain, rest, run, take_back, value, values};
+use syncline_simulation::{Manner, Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
 const RIGHT: Side = Side::Right;
@@ -69,4 +69,24 @@ fn design_5_7_a_record_that_is_made_anew_does_not_empty_what_it_was_not_given() 
     run(&simulation);
     assert_eq!(values(&simulation, &ada, &right, "phone"), [Some(text("1")), Some(text("1"))]);
     rest(&simulation);
+}
+
+/// The feed tells of the removal that an undo made only once another undo has brought the record back.
+#[test]
+fn e6_2_e4_1_a_removal_that_is_told_late_takes_nothing_with_it_that_is_back() {
+    let slow = Manner { lag_ms: 60_000, ..Manner::PLAIN };
+    let rules = Rules { deletes_to_left: DeletePolicy::Delete, ..default_rules() };
+    let simulation = Simulation::new(1, Manner::PLAIN, slow, rules);
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    let made = run(&simulation).record.id;
+    let right = partner(&simulation, &ada);
+    simulation.stage.lock().now += 120_000;
+    let undone = take_back(&simulation, &Undo::run(made)).record.id;
+    simulation.stage.lock().now += 70_000;
+    take_back(&simulation, &Undo::run(undone));
+    simulation.stage.lock().now += 1_000;
+    simulation.run().expect("nothing goes wrong in this run");
+    rest(&simulation);
+    let state = simulation.stage.lock();
+    assert_eq!((state.ids(LEFT), state.ids(RIGHT)), (vec![ada], vec![right]));
 }

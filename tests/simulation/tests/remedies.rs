@@ -161,7 +161,14 @@ fn e4_4_a_held_edit_and_a_waiting_delete_can_be_decided_too_e4_5() {
 /// Somebody edited the survivor while it was left alone, and then ordered its delete.
 #[test]
 fn e4_4_e9_6_what_an_undo_brings_back_is_no_edit() {
-    for (restore, lost) in [(true, false), (false, false), (false, true)] {
+    for (restore, lost, returns) in [
+        (true, false, false),
+        (false, false, false),
+        (false, true, false),
+        (true, false, true),
+        (false, false, true),
+        (false, true, true),
+    ] {
         let manner = Manner { restore, ..Manner::PLAIN };
         let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
         let left = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada"), ("phone", "1")]);
@@ -190,6 +197,13 @@ fn e4_4_e9_6_what_an_undo_brings_back_is_no_edit() {
         let [back] = &ids(&simulation, RIGHT)[..] else { panic!("it is back") };
         let value = simulation.stage.lock().value(RIGHT, back, "phone");
         assert_eq!(value, Some(syncline_simulation::text("2")));
+        if returns {
+            // Both are there again, each with a phone of its own: nobody's edit goes over the other one silently.
+            simulation.stage.lock().person_restores(LEFT, &left);
+            rest(&simulation);
+            assert_eq!(simulation.conflicts().len(), 1, "restore: {restore}, lost: {lost}");
+            continue;
+        }
         edit(&simulation, RIGHT, back, "phone", "3");
         run(&simulation);
         assert_eq!(ids(&simulation, LEFT).len(), 1, "restore: {restore}, lost: {lost}: that was an edit");

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use syncline_core::{FieldName, Object, RecordId};
+use syncline_core::{FieldName, Object, RecordId, Tombstone};
 
 use super::{Pulled, look};
 use crate::endpoint::EndpointAccess;
 use crate::replica::Known;
 use crate::{Failure, Page, Row};
 
-/// Asks by id about rows that may be older than what is known, where reads lag behind writes (E6.2): records that are
-/// back, and, without an order of versions, all that differ. What these looks tell is kept; the page goes on without.
+/// Asks by id about what may be older than what is known, where reads lag behind writes (E6.2): records that are back,
+/// removals of records that came back since, and, without an order of versions, all rows that differ. What these looks tell
+/// is kept; the page goes on without.
 pub(super) async fn confirm(
     endpoint: &mut EndpointAccess<'_>,
     mut page: Page,
@@ -28,11 +29,24 @@ pub(super) async fn confirm(
     let doubtful = doubtful.filter(|(row, known)| is_doubtful(object, columns, row, known.as_ref()));
     let doubtful: BTreeSet<RecordId> = doubtful.map(|(row, _)| row.id.clone()).collect();
     page.records.rows.retain(|row| !doubtful.contains(&row.id));
-    let doubtful: Vec<RecordId> = doubtful.into_iter().collect();
+    let mut doubtful: Vec<RecordId> = doubtful.into_iter().collect();
+    let ids: Vec<RecordId> = page.tombstones.iter().map(|tombstone| tombstone.id.clone()).collect();
+    let known = endpoint.replica().get(&ids).await?;
+    let came_back =
+        page.tombstones.iter().zip(&known).filter(|(tombstone, known)| is_outlived(tombstone, known.as_ref()));
+    let came_back: BTreeSet<RecordId> = came_back.map(|(tombstone, _)| tombstone.id.clone()).collect();
+    page.tombstones.retain(|tombstone| !came_back.contains(&tombstone.id));
+    doubtful.extend(came_back);
     for ids in doubtful.chunks(batch_max) {
         look(endpoint, ids, pulled).await?;
     }
     Ok(page)
+}
+
+/// True of a removal that may be older than what is known of its record.
+fn is_outlived(tombstone: &Tombstone, known: Option<&Known>) -> bool {
+    let Some(Known::Here(record)) = known else { return false };
+    tombstone.at.zip(record.modified_at).is_none_or(|(gone, modified)| modified >= gone)
 }
 
 /// True of a row that may be older than what is known, as lists and indexes have it that lag behind writes (E6.2).
