@@ -24,8 +24,8 @@ const BODY_TOKEN_BYTES_MIN: usize = 16;
 const BODY_LOGIN_BYTES_MIN: usize = 8;
 const SHORT_SECRET_BYTES_MIN: usize = 3;
 
-/// Enough that the fast search takes the longest token that fits in a header; it is used only as far as it is needed.
-const SEARCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Enough that the fast search takes tokens of many kilobytes; it is used only as far as it is needed.
+const SEARCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The mark in every spelling, also cut by the line folding of vCard and iCalendar.
 static MARKS: LazyLock<Regex> =
