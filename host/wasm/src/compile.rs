@@ -11,7 +11,7 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use wasmtime::Engine;
 
 use crate::runtime::{LoadError, config};
@@ -86,17 +86,14 @@ impl CompilerProcess {
         let mut input = child.stdin.take().ok_or_else(missing)?;
         // One byte more tells that it is too large.
         let output_bytes_max = blake3::OUT_LEN as u64 + artifact_bytes_max(wasm) + 1;
-        let mut output = child.stdout.take().ok_or_else(missing)?.take(output_bytes_max);
-        let mut complaints = child.stderr.take().ok_or_else(missing)?.take(COMPLAINT_BYTES_MAX);
-        let (mut out, mut told) = (Vec::new(), Vec::new());
+        let output = child.stdout.take().ok_or_else(missing)?.take(output_bytes_max);
+        let complaints = child.stderr.take().ok_or_else(missing)?.take(COMPLAINT_BYTES_MAX);
         let give = async move {
             // One that ends before it has read everything says why, or shows how it was ended.
             _ = input.write_all(wasm).await;
             Ok(())
         };
-        tokio::try_join!(give, output.read_to_end(&mut out), complaints.read_to_end(&mut told))?;
-        // What is more than is read would be waited for in vain.
-        drop((output, complaints));
+        let ((), out, told) = tokio::try_join!(give, whole(output), whole(complaints))?;
         Ok(Ended { status: child.wait().await?, out, told })
     }
 
@@ -113,6 +110,13 @@ impl CompilerProcess {
             None => LoadError::Compile(shown(&told)),
         }
     }
+}
+
+/// Reads to the end, and then listens no more: a process that goes on writing would be waited for in vain.
+async fn whole(mut pipe: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    pipe.read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
 
 fn shown(told: &str) -> String {

@@ -9,7 +9,7 @@ use wasm_encoder::{
     MemorySection, MemoryType, Module, ModuleSection,
 };
 
-use syncline_wasm::{Compiler, Limits, LoadError, Plugin, Runtime, RuntimeOptions};
+use syncline_wasm::{Compiler, CompilerProcess, Limits, LoadError, Plugin, Runtime, RuntimeOptions};
 
 use crate::support::{RUNTIME, component, connector, read};
 
@@ -129,6 +129,17 @@ async fn a_small_component_does_not_become_large_machine_code() {
         "the component is compiled to more machine code than the limit of 8 MiB, which goes by its size; ask the plugin's \
          author for a component without sparse memories"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compiler_without_end_is_not_listened_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let compiler =
+        CompilerProcess { program: "/usr/bin/yes".into(), arguments: Vec::new(), wall_ms: 60_000, memory_mib: 64 };
+    let options = RuntimeOptions { cache_dir: folder.path().join("aot"), compiler: Compiler::Apart(compiler) };
+    let runtime = Runtime::new(options).expect("a runtime");
+    let refused = runtime.load(sparse(1, 1), Limits::default()).await.err().expect("a refusal");
+    assert!(matches!(refused, LoadError::CompileSize { limit_mib: 8 }), "{refused:?}");
 }
 
 struct Cache {
