@@ -161,7 +161,7 @@ async fn where_it_is(running: &Running<'_>, side: Side, id: &RecordId) -> Result
 }
 
 /// Follows merges of merges, and returns what is known of the record at their end.
-async fn end_of_merges(
+pub(crate) async fn end_of_merges(
     running: &Running<'_>,
     side: Side,
     first: RecordId,

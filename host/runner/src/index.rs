@@ -15,8 +15,9 @@ use crate::codec::PAGE_ROWS;
 use crate::endpoint::{self, EndpointAccess};
 use crate::pull::{self, Pulled};
 use crate::replica::Known;
+use crate::running::Running;
 use crate::setup::{Context, SyncSetup};
-use crate::{Batch, Failure, Page, spaces};
+use crate::{Batch, Failure, Page, counterpart, spaces};
 
 pub(crate) use look_up::look_up;
 
@@ -133,6 +134,31 @@ pub(crate) async fn only_known(
     page.skipped.retain(|skipped| known.contains(&skipped.id));
     page.total = None;
     Ok(page)
+}
+
+/// Reads what records were merged into whose pairs wait for it: of a side that is known in part, no feed names it.
+pub(crate) async fn bring_merged(running: &mut Running<'_>) -> Result<(), Failure> {
+    for side in Side::BOTH {
+        if running.endpoint(side).state.index != Index::Scoped {
+            continue;
+        }
+        let (now, mut after) = (running.context.world.now(), None);
+        while let Some(due) = running.synced.due(now, &mut after).await? {
+            let ids: Vec<RecordId> = due.iter().filter_map(|(_, pair)| pair.id(side).cloned()).collect();
+            let mut into = Vec::new();
+            for known in running.endpoint(side).replica().get(&ids).await?.into_iter().flatten() {
+                if let Known::Gone(Fate::MergedInto(first)) = known {
+                    let (end, known) = counterpart::end_of_merges(running, side, first).await?;
+                    into.extend(known.is_none().then_some(end));
+                }
+            }
+            let endpoint = running.endpoint_mut(side);
+            for ids in into.chunks(endpoint.described.object.get_batch_max.max(1) as usize) {
+                pull::look(endpoint, ids, &mut Pulled::default()).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns those of `ids` that the replica knows, there or gone.

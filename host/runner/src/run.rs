@@ -196,6 +196,7 @@ async fn plan_round(running: &mut Running<'_>) -> Result<Planned, Failure> {
     }
     running.state.matched = true;
     creates::look_up_due(running).await?;
+    index::bring_merged(running).await?;
     for side in Side::BOTH {
         let Running { synced, left, right, state, .. } = running;
         notice::notice(synced, side, side.pick(left, right), state).await?;

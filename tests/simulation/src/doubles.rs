@@ -19,8 +19,9 @@ pub(crate) struct Second {
     side: Side,
     /// The one that was there.
     first: RecordId,
-    /// Their source, where it was away for a while: what was made for it may be somebody else's since.
-    restored: Option<RecordId>,
+    /// Their sources, where one was away for a while, and an undo may have made another one in its place: what was made for
+    /// the one may be the other's, or somebody else's since.
+    restored: Vec<RecordId>,
     /// What was sent, for people to read.
     told: String,
 }
@@ -45,9 +46,12 @@ pub(crate) fn notice(state: &mut State, side: Side, key: &str, sent: &BTreeMap<F
         }
         let is_resent = entry.by == By::Sync(key.to_owned());
         if is_resent || (entry.by != By::Person && same(serial, entry)) {
-            let sources =
-                state.app(side.other()).entries.values().filter(|source| was_away(source) && same(serial, source));
-            let restored = sources.map(|source| source.id.clone()).find(|_| !is_resent);
+            let sources = state.app(side.other()).entries.values();
+            let sources: Vec<&Entry> = sources.filter(|source| !is_resent && same(serial, source)).collect();
+            let restored = match sources.iter().any(|source| was_away(source)) {
+                true => sources.into_iter().map(|source| source.id.clone()).collect(),
+                false => Vec::new(),
+            };
             seconds.push(Second { side, first: entry.id.clone(), restored, told: format!("{sent:?}") });
         }
         let seen = entry.now().at <= now - lag_ms - LOOK_AGE_MS_MAX;
@@ -59,10 +63,10 @@ pub(crate) fn notice(state: &mut State, side: Side, key: &str, sent: &BTreeMap<F
     state.seconds.extend(seconds);
 }
 
-/// True if a person took the record away and brought it back.
+/// True if the record was taken away and brought back.
 fn was_away(entry: &Entry) -> bool {
     let is_here = |snapshot: &Snapshot| snapshot.cells.is_some();
-    entry.taken_by_person && entry.past.windows(2).any(|two| !is_here(&two[0]) && is_here(&two[1]))
+    entry.past.windows(2).any(|two| !is_here(&two[0]) && is_here(&two[1]))
 }
 
 /// Makes breaches of the second records for one source.
@@ -72,10 +76,10 @@ fn was_away(entry: &Entry) -> bool {
 pub(crate) fn tell(state: &mut State, store: &CrashStore, object: &str) {
     for second in std::mem::take(&mut state.seconds) {
         let Second { side, first, restored, told } = second;
-        let is_others = restored.is_some_and(|source| {
-            let pairs = pairs(store, object);
+        let pairs = if restored.is_empty() { Vec::new() } else { pairs(store, object) };
+        let is_others = restored.iter().any(|source| {
             let mut own = pairs.iter().filter(|pair| pair.id(side) == Some(&first));
-            own.any(|pair| pair.id(side.other()).is_some_and(|other| *other != source))
+            own.any(|pair| pair.id(side.other()).is_some_and(|other| other != source))
         });
         if !is_others {
             state.breaches.push(format!("E1.8: a second record on the {side} beside {first} for {told}"));

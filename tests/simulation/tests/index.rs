@@ -174,6 +174,27 @@ fn e1_2_e1_10_what_a_known_record_was_merged_into_becomes_known() {
     rest(&simulation);
 }
 
+/// When the merge was told, what the record was merged into was gone; nobody tells of a record that nobody asked for that it
+/// came back.
+#[test]
+fn e1_2_e1_10_what_a_known_record_was_merged_into_is_read_once_it_is_there() {
+    let simulation = scoped();
+    let into = create(&simulation, RIGHT, "other@x", "Other");
+    let ada = create(&simulation, LEFT, "ada@x", "Ada");
+    run(&simulation);
+    let from = counterpart(&simulation, &ada).expect("it was created");
+    {
+        let mut state = simulation.stage.lock();
+        state.person_merges(RIGHT, &from, &into);
+        state.person_deletes(RIGHT, &into);
+        state.now += 1_000;
+    }
+    simulation.run().expect("nothing goes wrong in this run");
+    simulation.stage.lock().person_restores(RIGHT, &into);
+    rest(&simulation);
+    assert_eq!(counterpart(&simulation, &ada), Some(into));
+}
+
 #[test]
 fn e1_2_without_a_feed_the_known_are_looked_at_in_every_run() {
     let silent = Manner { feed: false, feed_deletes: false, ..Manner::PLAIN };
