@@ -13,7 +13,7 @@ use syncline_core::{
 };
 
 use crate::codec::{self, PAGE_ROWS};
-use crate::run::planned_page;
+use crate::run::{RunRequest, planned_page};
 use crate::running::{RunOutcome, Running};
 use crate::totals::Place;
 use crate::{Batch, Failure, StoreTable};
@@ -108,8 +108,21 @@ pub(crate) async fn bring_back(running: &Running<'_>) -> Result<(), Failure> {
 }
 
 /// Holds the plan against the guards, and takes the deletes out of it that are not to be carried out now.
-pub(crate) async fn guard(running: &mut Running<'_>, answer: Option<&Answer>) -> Result<Guarded, Failure> {
+/// What was said about a plan is about the first one of a run.
+pub(crate) async fn guard(
+    running: &mut Running<'_>,
+    request: &RunRequest<'_>,
+    is_first: bool,
+) -> Result<Guarded, Failure> {
+    let (answer, shown) = match is_first {
+        true => (request.answer.as_ref(), request.approve.shown()),
+        false => (None, None),
+    };
     let mut guarded = weigh(running).await?;
+    if shown.is_some_and(|shown| shown != guarded.digest) {
+        guarded.is_stale = true;
+        return Ok(guarded);
+    }
     let of_deletes = |guarded: &Guarded, answer: &Answer| {
         guarded.waiting.as_ref().is_some_and(|waiting| waiting.digest == answer.digest)
     };

@@ -26,6 +26,11 @@ pub(crate) const WAIT_MS_MAX: i64 = 60_000;
 pub trait Approve: Send + Sync {
     /// Answers yes or no; the plan can be read with [`planned_items`], and `impact` says what a changed scope does.
     fn approve<'a>(&'a self, planned: Planned, impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>>;
+
+    /// Returns the digest of the plan that was shown and agreed to already: nothing of another one is carried out.
+    fn shown(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Carries out every plan.
@@ -140,7 +145,7 @@ async fn steps(running: &mut Running<'_>, request: &RunRequest<'_>, report: &mut
             report.drifted = (only.len() as u64).saturating_sub(carried_out);
         }
         let is_first = round == 0;
-        let mut guarded = guards::guard(running, request.answer.as_ref().filter(|_| is_first)).await?;
+        let mut guarded = guards::guard(running, request, is_first).await?;
         guarded.is_later = !is_first;
         planned.keep(guarded.items);
         if is_first || guarded.stops() || guarded.waiting.is_some() {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::Exit;
+use super::run::Agreed;
 use crate::output::Output;
 
 /// The longest line either side takes, in bytes.
@@ -26,6 +27,8 @@ pub struct Request {
     pub folder: PathBuf,
     /// The configuration that is meant, in full.
     pub config: PathBuf,
+    /// The plans that were shown and agreed to; others are refused.
+    pub agreed: Option<Agreed>,
     /// Whether the text may have colours.
     pub colour: bool,
 }
@@ -129,7 +132,13 @@ mod tests {
                 drop(stream.write_all(&vec![b' '; bytes]).await);
             }
         };
-        let request = Request { arguments: Vec::new(), folder: PathBuf::new(), config: PathBuf::new(), colour: false };
+        let request = Request {
+            arguments: Vec::new(),
+            folder: PathBuf::new(),
+            config: PathBuf::new(),
+            agreed: None,
+            colour: false,
+        };
         let asking = async {
             assert!(matches!(ask(folder.path(), &request).await, Err(Unanswered::TooLong)));
             assert!(matches!(ask(folder.path(), &request).await, Err(Unanswered::Lost(_))));

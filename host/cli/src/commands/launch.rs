@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
+use syncline_core::{PlanDigest, SyncName};
 use syncline_runner::{Listener, Stop, Store, StoreError, World};
 use syncline_store::Engine;
 
 use super::beside::{self, Request, Unanswered};
-use super::perform::{Seat, perform};
+use super::perform::{Asks, Seat, perform};
+use super::run::Agreed;
 use super::{CommandError, Exit, compact, hint, notices, reading, remedy, run, serve, transfer};
 use crate::args::{Command, StoreCommand};
 use crate::output::Output;
@@ -66,7 +68,8 @@ async fn go(command: &Command, folders: &Folders, terminal: Terminal) -> Result<
             let listener: Arc<dyn Listener> = progress.clone();
             let session = Session::on(folders, Arc::clone(&store), listener, stop)?;
             let here = std::env::current_dir()?;
-            let output = perform(command, &session, &here, terminal.can_ask.then_some(terminal), view).await;
+            let output =
+                perform(command, &session, &here, Asks::Here(terminal.can_ask.then_some(terminal)), view).await;
             progress.clear();
             notices::once(&session).await;
             output
@@ -162,23 +165,52 @@ async fn elsewhere(
     place: &Place,
 ) -> Result<Output, CommandError> {
     let mut arguments = handed_over(std::env::args_os().skip(1))?;
-    if terminal.can_ask
-        && let Some(question) = question(command)
-    {
-        let asked = match question {
-            Question::Plain(question) => question,
-            Question::After(words) => {
-                let plan = ask(folders, words, terminal, place).await?;
-                tell(&plan.text);
-                "write this?".to_owned()
-            }
-        };
-        if !terminal.agrees_unless(stop, &asked).await? {
-            return Ok(Output::ok("nothing was written\n", json!({ "written": false })));
+    let Some(question) = question(command).filter(|_| terminal.can_ask) else {
+        return ask(folders, arguments, None, terminal, place).await;
+    };
+    let nothing = || Output::ok("nothing was written\n", json!({ "written": false }));
+    if let Some(forget) = question.forget {
+        if !terminal.agrees_unless(stop, &forget).await? {
+            return Ok(nothing());
         }
-        arguments = agreed(arguments);
+        // What comes of it can be shown only when it is forgotten.
+        ask(folders, agreed(arguments.clone()), Some(Agreed::new()), terminal, place).await?;
+        arguments.retain(|argument| argument != "--reset");
     }
-    ask(folders, arguments, terminal, place).await
+    let plan = ask(folders, question.look, None, terminal, place).await?;
+    let plans = matches!(command, Command::Run(_)).then(|| Plans::of(&plan.json));
+    if plans.as_ref().is_some_and(|plans| plans.digests.is_empty()) {
+        return Ok(plan);
+    }
+    tell(&plan.text);
+    let is_empty = plans.as_ref().is_some_and(|plans| plans.is_empty);
+    if !is_empty && !terminal.agrees_unless(stop, "write this?").await? {
+        return Ok(nothing());
+    }
+    ask(folders, agreed(arguments), plans.map(|plans| plans.digests), terminal, place).await
+}
+
+/// What `syncline plan` showed.
+#[derive(Debug, PartialEq, Eq)]
+struct Plans {
+    /// Of each sync whose plan could be made.
+    digests: Agreed,
+    /// True if nothing would be written.
+    is_empty: bool,
+}
+
+impl Plans {
+    fn of(json: &Value) -> Plans {
+        let nothing = PlanDigest::default().to_string();
+        let mut plans = Plans { digests: Agreed::new(), is_empty: true };
+        for plan in json["plans"].as_array().into_iter().flatten() {
+            if let (Some(sync), Some(digest)) = (plan["sync"].as_str(), plan["guarded"]["digest"].as_str()) {
+                plans.digests.insert(SyncName::from(sync), digest.to_owned());
+                plans.is_empty &= digest == nothing;
+            }
+        }
+        plans
+    }
 }
 
 /// Returns the command line for the other process.
@@ -203,28 +235,26 @@ fn agreed(mut arguments: Vec<String>) -> Vec<String> {
 
 /// What is asked here, since the other process can ask nobody.
 #[derive(Debug, PartialEq, Eq)]
-enum Question {
-    /// Just this.
-    Plain(String),
-    /// Whether what this command line shows is right.
-    After(Vec<String>),
+struct Question {
+    /// Whether this may be forgotten first.
+    forget: Option<String>,
+    /// The command line that shows what is right or not.
+    look: Vec<String>,
 }
 
 fn question(command: &Command) -> Option<Question> {
+    let look = |words: Vec<String>| Some(Question { forget: None, look: words });
     match command {
-        // What would be forgotten says nothing about what would be written then.
-        Command::Run(args) if args.reset && !args.yes => {
-            Some(Question::Plain(run::reset_question(args.sync.as_deref().unwrap_or_default())))
-        }
-        Command::Run(args) if !args.yes && args.plan.is_none() => {
-            Some(Question::After(std::iter::once("plan".to_owned()).chain(args.sync.clone()).collect()))
-        }
+        Command::Run(args) if !args.yes && args.plan.is_none() => Some(Question {
+            forget: args.reset.then(|| run::reset_question(args.sync.as_deref().unwrap_or_default())),
+            look: std::iter::once("plan".to_owned()).chain(args.sync.clone()).collect(),
+        }),
         Command::Undo(args) if !args.yes && !args.plan => {
-            Some(Question::After(vec!["undo".to_owned(), args.run.clone(), "--plan".to_owned()]))
+            look(vec!["undo".to_owned(), args.run.clone(), "--plan".to_owned()])
         }
-        Command::Resolve(args) if !args.yes && !args.plan => args.remedy().map(|remedy| {
+        Command::Resolve(args) if !args.yes && !args.plan => args.remedy().and_then(|remedy| {
             let words = ["resolve", &args.sync, &args.record, remedy::flag(remedy), "--plan"];
-            Question::After(words.map(str::to_owned).to_vec())
+            look(words.map(str::to_owned).to_vec())
         }),
         _ => None,
     }
@@ -233,11 +263,12 @@ fn question(command: &Command) -> Option<Question> {
 async fn ask(
     folders: &Folders,
     arguments: Vec<String>,
+    agreed: Option<Agreed>,
     terminal: Terminal,
     place: &Place,
 ) -> Result<Output, CommandError> {
     let config = folders.config.canonicalize()?;
-    let request = Request { arguments, folder: std::env::current_dir()?, config, colour: terminal.colour };
+    let request = Request { arguments, folder: std::env::current_dir()?, config, agreed, colour: terminal.colour };
     let before = place.go(At::Elsewhere);
     let answer = beside::ask(&folders.data, &request).await;
     place.go(before);
@@ -291,6 +322,20 @@ mod tests {
     }
 
     #[test]
+    fn a_yes_is_about_the_plans_that_could_be_shown() {
+        let nothing = PlanDigest::default().to_string();
+        let plan = |sync: &str, digest: &str| json!({ "sync": sync, "guarded": { "digest": digest } });
+        let failed = json!({ "sync": "companies", "error": "no connection" });
+        let of = |plans: &[Value]| {
+            let Plans { digests, is_empty } = Plans::of(&json!({ "plans": plans }));
+            (digests.into_iter().map(|(sync, digest)| format!("{sync} {digest}")).collect::<Vec<_>>(), is_empty)
+        };
+        assert_eq!(of(&[plan("people", "ab"), failed.clone()]), (vec!["people ab".to_owned()], false));
+        assert_eq!(of(&[plan("people", &nothing)]), (vec![format!("people {nothing}")], true));
+        assert_eq!(of(&[failed]), (vec![], true));
+    }
+
+    #[test]
     fn what_is_handed_over_is_text_and_the_yes_is_no_name() {
         use std::os::unix::ffi::OsStringExt;
         let line = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -305,12 +350,16 @@ mod tests {
 
     #[test]
     fn what_is_asked_before_a_command_goes_elsewhere() {
-        let after = |words: &[&str]| Some(Question::After(words.iter().map(|word| (*word).to_owned()).collect()));
+        let after = |words: &[&str]| {
+            Some(Question { forget: None, look: words.iter().map(|word| (*word).to_owned()).collect() })
+        };
+        let reset =
+            Question { forget: Some(run::reset_question("people")), look: vec!["plan".into(), "people".into()] };
         let cases = [
             ("run", after(&["plan"])),
             ("run people", after(&["plan", "people"])),
             ("run --yes", None),
-            ("run people --reset", Some(Question::Plain(run::reset_question("people")))),
+            ("run people --reset", Some(reset)),
             ("run people --reset --yes", None),
             ("undo 3", after(&["undo", "3", "--plan"])),
             ("undo 3 --plan", None),

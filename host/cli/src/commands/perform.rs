@@ -24,6 +24,24 @@ pub trait Seat: Send + Sync {
     fn listener(&self) -> Arc<dyn Listener>;
 }
 
+/// Who is asked whether a plan is right.
+#[derive(Clone, Debug)]
+pub enum Asks {
+    /// Whoever sits there, if somebody does.
+    Here(Option<Terminal>),
+    /// Somebody at another process, who has agreed to these plans, if to any.
+    Elsewhere(Option<run::Agreed>),
+}
+
+impl Asks {
+    fn terminal(&self) -> Option<Terminal> {
+        match self {
+            Asks::Here(terminal) => *terminal,
+            Asks::Elsewhere(_) => None,
+        }
+    }
+}
+
 impl Command {
     /// True for commands that reach the applications.
     pub fn reaches_out(&self) -> bool {
@@ -47,28 +65,28 @@ impl Command {
     }
 }
 
-/// Does a command; relative paths in it start at `folder`, questions go to `terminal` where there is one, and `view` says
-/// for whom the answer is.
+/// Does a command; relative paths in it start at `folder`, `asks` says where questions go, and `view` for whom the answer is.
 pub async fn perform(
     command: &Command,
     session: &Session,
     folder: &Path,
-    terminal: Option<Terminal>,
+    asks: Asks,
     view: View,
 ) -> Result<Output, CommandError> {
     if command.reaches_out() {
         session.check_secrets()?;
     }
-    notices::note_failure(session, carry_out(command, session, folder, terminal, view).await).await
+    notices::note_failure(session, carry_out(command, session, folder, asks, view).await).await
 }
 
 async fn carry_out(
     command: &Command,
     session: &Session,
     folder: &Path,
-    terminal: Option<Terminal>,
+    asks: Asks,
     view: View,
 ) -> Result<Output, CommandError> {
+    let terminal = asks.terminal();
     match command {
         Command::Check(args) => check::check(session, args, view.paint()).await,
         Command::Plan(args) => {
@@ -77,7 +95,7 @@ async fn carry_out(
             no_draft(&syncs, "plan it")?;
             plan::plan(session, &syncs, args.all, view.json, out.as_deref()).await
         }
-        Command::Run(args) => run_it(session, args, folder, terminal).await,
+        Command::Run(args) => run_it(session, args, folder, asks).await,
         Command::Resolve(args) if let Some(what) = args.remedy() => remedy_it(session, args, what, terminal).await,
         Command::Resolve(args) => {
             let sync = one(session, &args.sync)?;
@@ -102,12 +120,8 @@ async fn carry_out(
     }
 }
 
-async fn run_it(
-    session: &Session,
-    args: &RunArgs,
-    folder: &Path,
-    terminal: Option<Terminal>,
-) -> Result<Output, CommandError> {
+async fn run_it(session: &Session, args: &RunArgs, folder: &Path, asks: Asks) -> Result<Output, CommandError> {
+    let terminal = asks.terminal();
     let saved = args.plan.as_deref().map(|path| saved::load(&folder.join(path))).transpose()?;
     let syncs = match (&saved, &args.sync) {
         (Some(saved), Some(name)) if saved.sync.as_str() != name.as_str() => {
@@ -126,7 +140,11 @@ async fn run_it(
         return Err(CommandError::Usage(message.to_owned()));
     }
     let lane = if terminal.is_some() { Lane::Interactive } else { Lane::Incremental };
-    let options = run::Options { only, answer, yes: args.yes, terminal, reset: args.reset, lane };
+    let agreed = match asks {
+        Asks::Elsewhere(agreed) => agreed,
+        Asks::Here(_) => None,
+    };
+    let options = run::Options { only, answer, yes: args.yes, terminal, agreed, reset: args.reset, lane };
     run::run(session, &syncs, &options).await
 }
 

@@ -1,6 +1,6 @@
 //! `syncline run`: one run of each chosen sync, with the plan shown and agreed to first where a person is there to ask.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +21,9 @@ use crate::render::text::{count, plain};
 use crate::session::Session;
 use crate::terminal::{Terminal, tell, tell_line};
 
+/// The digest of each plan that was shown and agreed to.
+pub type Agreed = BTreeMap<SyncName, String>;
+
 /// How a run is asked for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -32,7 +35,9 @@ pub struct Options {
     pub yes: bool,
     /// Where somebody can be asked.
     pub terminal: Option<Terminal>,
-    /// What is known of the sync is forgotten first.
+    /// The plans that were agreed to elsewhere.
+    pub agreed: Option<Agreed>,
+    /// What is known of the sync is forgotten first; with `agreed`, that is all.
     pub reset: bool,
     /// How urgent it is.
     pub lane: Lane,
@@ -65,12 +70,16 @@ async fn run_one(session: &Session, sync: &Sync, options: &Options) -> Result<Ou
         let endpoints = [&sync.left.endpoint, &sync.right.endpoint];
         let store = session.context.store.as_ref();
         syncline_runner::forget(store, sync.name(), endpoints).await.map_err(Failure::from)?;
+        if options.agreed.is_some() {
+            return Ok(Output::ok("forgotten\n", json!({ "sync": sync.name(), "forgotten": true })));
+        }
     }
+    let shown = options.agreed.as_ref().map(|agreed| agreed.get(sync.name()).ok_or_else(not_shown)).transpose()?;
     let setup = session.setup(sync, options.lane).await?;
     let costs = plan::Costs::of(session, &setup, options.lane).await?;
     let is_agreed = options.yes || options.only.is_some() || options.answer.is_some();
     let (context, shortage) = (&session.context, Mutex::default());
-    let asks = Ask { context, setup: &setup, terminal: options.terminal, costs, is_agreed, shortage };
+    let asks = Ask { context, setup: &setup, terminal: options.terminal, costs, is_agreed, shown, shortage };
     let approve: &dyn Approve = &asks;
     let request = RunRequest { approve, only: options.only.clone(), answer: options.answer.clone() };
     let report = syncline_runner::run(&session.context, &setup, &request).await?;
@@ -96,6 +105,10 @@ pub fn reset_question(sync: &str) -> String {
     format!("forget what is known of {}, and read and match both sides anew?", plain(sync))
 }
 
+fn not_shown() -> CommandError {
+    CommandError::Failed("its plan could not be shown, and nothing was written".to_owned())
+}
+
 async fn agrees_to_reset(sync: &Sync, terminal: Option<Terminal>, stop: &Stop) -> Result<bool, CommandError> {
     let terminal = terminal.ok_or_else(|| nobody("syncline status"))?;
     Ok(terminal.agrees_unless(stop, &reset_question(sync.name().as_str())).await?)
@@ -109,10 +122,16 @@ struct Ask<'a> {
     costs: plan::Costs,
     /// Nobody is asked: what the budgets do not hold waits for them, and is told with how the run went.
     is_agreed: bool,
+    /// The plan that was agreed to.
+    shown: Option<&'a String>,
     shortage: Mutex<String>,
 }
 
 impl Approve for Ask<'_> {
+    fn shown(&self) -> Option<&str> {
+        self.shown.map(String::as_str)
+    }
+
     fn approve<'a>(&'a self, planned: Planned, impact: Option<&'a Impact>) -> BoxFuture<'a, Result<bool, Failure>> {
         Box::pin(async move {
             if self.is_agreed {

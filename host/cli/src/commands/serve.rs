@@ -19,7 +19,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use self::timetable::Timetable;
 use super::beside::{self, Response};
-use super::perform::{Seat, perform};
+use super::perform::{Asks, Seat, perform};
 use super::{CommandError, Exit, hint, notices, reading, run, sentence, transfer};
 use crate::args::{Args, Command};
 use crate::output::Output;
@@ -205,7 +205,15 @@ impl Server {
                     break;
                 }
                 let lane = if is_hinted { Lane::Webhook } else { Lane::Incremental };
-                let options = run::Options { only: None, answer: None, yes: true, terminal: None, reset: false, lane };
+                let options = run::Options {
+                    only: None,
+                    answer: None,
+                    yes: true,
+                    terminal: None,
+                    agreed: None,
+                    reset: false,
+                    lane,
+                };
                 let ran = run::run(&session, std::slice::from_ref(sync), &options).await;
                 self.ended.notify_one();
                 match ran {
@@ -307,7 +315,8 @@ impl Server {
         }
         let session = self.session().await?;
         let _turn = if args.command.reaches_out() { Some(self.turn.lock().await) } else { None };
-        let output = perform(&args.command, &session, &request.folder, None, view).await;
+        let output =
+            perform(&args.command, &session, &request.folder, Asks::Elsewhere(request.agreed.clone()), view).await;
         self.ended.notify_one();
         output
     }

@@ -1,9 +1,12 @@
 //! Questions on a real terminal: answers, other answers, and people who go away.
 
 use std::fs;
+use std::time::Duration;
 
 use syncline_stories::{Book, Card, Crm, World, has_colours};
 use syncline_test_servers::Radicale;
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// Somebody in the address book whom a run would add to the CRM.
 fn one_to_add() -> (World, Crm, Radicale, Book) {
@@ -123,4 +126,30 @@ fn there_are_colours_on_a_terminal_unless_they_are_not_wanted() {
     assert!(has_colours(&seen.out), "{seen}");
     let plain = world.syncline(&["check"]).ends(2).says(&["nonsense"]);
     assert!(!has_colours(&plain.out), "{plain}");
+}
+
+#[test]
+fn beside_serve_a_yes_is_about_the_plan_that_was_shown() {
+    let (world, crm, _radicale, book) = one_to_add();
+    let serve = world.start(&["serve"]);
+    assert!(World::until(SOON, || serve.said().contains("serving;")), "{}", serve.said());
+    world.at_terminal(&["run"]).sees("write this? [y/N]").types("n").waits().ends(0);
+    let person = world.at_terminal(&["run"]).sees("write this?");
+    book.add("bob", &Card::of("bob", "Bob", "Person", "bob@example.com", &[]));
+    person.types("y").waits().ends(4).says(&["the plan is not the one", "nothing was written"]);
+    assert_eq!(crm.people().len(), 0, "what was not shown is not written");
+    world.at_terminal(&["run"]).sees("write this?").types("y").waits().ends(0).says(&["people: ok"]);
+    assert_eq!(crm.people(), book.people());
+    let nothing = world.at_terminal(&["run"]).sees("nothing to do").waits().ends(0).says(&["people: ok"]);
+    assert!(!nothing.out.contains("write this?"), "{nothing}");
+
+    book.edit("bob@example.com", |card| card.set("ORG", "Engines"));
+    let reset = ["run", "people", "--reset"];
+    world.at_terminal(&reset).sees("forget what is known of people").types("n").waits().ends(0);
+    let person = world.at_terminal(&reset).sees("forget what is known of people").types("y").sees("write this?");
+    person.types("n").waits().ends(0).says(&["nothing was written"]);
+    assert_ne!(crm.people(), book.people(), "the plan of the fresh start was shown, and not agreed to");
+    world.at_terminal(&["run"]).sees("write this?").types("y").waits().ends(0);
+    serve.signal("TERM");
+    serve.wait().ends(0);
 }
