@@ -85,7 +85,8 @@ fn e6_2_e4_1_a_removal_that_is_told_late_takes_nothing_with_it_that_is_back() {
     simulation.stage.lock().now += 70_000;
     take_back(&simulation, &Undo::run(undone));
     simulation.stage.lock().now += 1_000;
-    simulation.run().expect("nothing goes wrong in this run");
+    let late = simulation.run().expect("nothing goes wrong in this run");
+    assert_eq!(late.record.tally.writes(), 0, "nothing goes with what is back");
     rest(&simulation);
     let state = simulation.stage.lock();
     assert_eq!((state.ids(LEFT), state.ids(RIGHT)), (vec![ada], vec![right]));
