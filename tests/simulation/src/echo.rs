@@ -19,7 +19,7 @@ pub(crate) fn echoes(state: &State, side: Side, id: &RecordId, sent: &BTreeMap<F
     let other = side.other();
     let (own, manner) = (&state.app(side).manner, &state.app(other).manner);
     let is_told = manner.answers_with_rows && !state.in_doubt && !state.rules_changed;
-    if !manner.rewrites || own.rewrites || !is_told || state.tidies {
+    if !manner.rewrites || own.rewrites || !is_told || state.tidies || state.unpairs {
         return Vec::new();
     }
     let is_form = |field: &FieldName, value: &Value| {

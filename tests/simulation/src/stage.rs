@@ -112,6 +112,8 @@ pub struct State {
     pub(crate) in_doubt: bool,
     /// True if a transform of the rules rewrites values.
     pub(crate) tidies: bool,
+    /// Who leaves the scope is unpaired, and meets as if for the first time when it comes back (E5.5).
+    pub(crate) unpairs: bool,
     pub(crate) agreed: Agreed,
     pub(crate) apps: [Application; 2],
     pub(crate) tags: Vec<(Side, RecordId, String)>,
@@ -300,6 +302,7 @@ impl Simulation {
             direction: rules.direction,
             rules_changed: false,
             in_doubt: false,
+            unpairs: rules.leave == Leave::Unpair && rules.scope != Scope::default(),
             tidies: rules.mappings.iter().any(|mapping| !mapping.to_left.is_empty() || !mapping.to_right.is_empty()),
             agreed: Agreed::default(),
             apps,
