@@ -1,7 +1,7 @@
 //! Filters and lists in small histories, each named by the rule that it shows.
 
 use syncline_core::{
-    ConflictPolicy, DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, Scope, Side, Value,
+    ConflictPolicy, DeletePolicy, Exclusion, Leave, MappingRule, PairState, RecordId, Rules, RunId, Scope, Side, Value,
 };
 use syncline_runner::{Undo, rules_version};
 use syncline_simulation::steps::{edit, rest, run, take_back, value, wait};
@@ -135,16 +135,22 @@ fn e5_5_every_policy_for_leaving_writes_what_it_says() {
     }
 }
 
-#[test]
-fn e5_5_e9_6_what_is_taken_back_of_an_unpaired_pair_is_agreed_on_by_nobody() {
+/// A pair that was unpaired when it left the scope, its left record, and the run before that which renamed the right one.
+fn unpaired(conflict: ConflictPolicy) -> (Simulation, RecordId, RunId) {
     let mut simulation = scoped(scope(Some("city = 'Paris'"), None));
-    simulation.setup.rules.leave = Leave::Unpair;
+    (simulation.setup.rules.leave, simulation.setup.rules.conflict) = (Leave::Unpair, conflict);
     let ada = create(&simulation, LEFT, &[("email", "ada@x"), ("name", "Ada"), ("city", "Paris")]);
     run(&simulation);
     edit(&simulation, LEFT, &ada, "name", "Ada L.");
     let renamed = run(&simulation).record.id;
     edit(&simulation, LEFT, &ada, "city", "Rome");
     run(&simulation);
+    (simulation, ada, renamed)
+}
+
+#[test]
+fn e5_5_e9_6_what_is_taken_back_of_an_unpaired_pair_is_agreed_on_by_nobody() {
+    let (simulation, ada, renamed) = unpaired(default_rules().conflict);
     // An edit of the time when nobody looks, which taking back the other one's leaves alone.
     edit(&simulation, LEFT, &ada, "name", "Ada King");
     take_back(&simulation, &Undo::run(renamed));
@@ -157,14 +163,7 @@ fn e5_5_e9_6_what_is_taken_back_of_an_unpaired_pair_is_agreed_on_by_nobody() {
 
 #[test]
 fn e3_1_e9_6_what_people_are_to_decide_is_not_agreed_on_by_an_undo() {
-    let mut simulation = scoped(scope(Some("city = 'Paris'"), None));
-    (simulation.setup.rules.leave, simulation.setup.rules.conflict) = (Leave::Unpair, ConflictPolicy::Manual);
-    let ada = create(&simulation, LEFT, &[("email", "ada@x"), ("name", "Ada"), ("city", "Paris")]);
-    run(&simulation);
-    edit(&simulation, LEFT, &ada, "name", "Ada L.");
-    let renamed = run(&simulation).record.id;
-    edit(&simulation, LEFT, &ada, "city", "Rome");
-    run(&simulation);
+    let (simulation, ada, renamed) = unpaired(ConflictPolicy::Manual);
     edit(&simulation, LEFT, &ada, "name", "Ada King");
     edit(&simulation, LEFT, &ada, "city", "Paris");
     run(&simulation);
