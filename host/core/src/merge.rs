@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use crate::decide::{Decision, Situation};
 use crate::sets;
 use crate::{
-    Agreed, BaseCell, Blocked, Change, ChangeKind, FieldChange, FieldName, Instant, Links, Mapping, MappingRule,
-    OnInvalid, Pair, PairState, Reason, Record, Round, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable,
-    normal_form,
+    Agreed, Blocked, Change, ChangeKind, FieldChange, FieldName, Instant, Links, Mapping, MappingRule, OnInvalid, Pair,
+    PairState, Reason, Record, Round, Rules, RunId, Side, TargetDrift, Unfit, Value, Why, Writable, normal_form,
 };
 
 mod conflicting;
@@ -90,7 +89,7 @@ pub fn diff(rules: &Rules, since: &[RunId], pair: &Pair, left: &Record, right: &
                 let renewed = base.run < since;
                 let (left, right) = (*left_value != base.left, *right_value != base.right);
                 // Nobody edited it, so neither side is newer than the other: compared as at first pairing.
-                let anew = (renewed && !left && !right) || meets_again(mapping, pair, base);
+                let anew = (renewed && !left && !right) || base.alone;
                 Touched { known: true, based: !anew, left: left || anew, right: right || anew, renewed, round: None }
             }
             None => {
@@ -100,13 +99,6 @@ pub fn diff(rules: &Rules, since: &[RunId], pair: &Pair, left: &Record, right: &
         }
     };
     rules.mappings.iter().enumerate().map(touched).collect()
-}
-
-/// True if an undo brought one side back alone, as it had been and not as the sides had agreed, and now the other one is
-/// back too: what was agreed on says of neither that it is the newer.
-fn meets_again(mapping: &Mapping, pair: &Pair, base: &BaseCell) -> bool {
-    let is_plain = Side::BOTH.into_iter().all(|side| mapping.is_plain_to(side));
-    matches!(pair.state, PairState::Tombstone { undone: true, .. }) && !(is_plain && base.left == base.right)
 }
 
 /// Merges a pair of which both records are there.

@@ -29,6 +29,9 @@ pub struct BaseCell {
     pub right: Value,
     /// When.
     pub run: RunId,
+    /// True: an undo brought one side back alone, as it had been and not as they had agreed. It tells that nobody has
+    /// edited that side since; for a merge with the other side there is no base.
+    pub alone: bool,
 }
 
 impl BaseCell {

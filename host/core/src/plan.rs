@@ -230,7 +230,7 @@ impl Agreed {
 
     /// Returns what the base holds once they agree on these values, left and right.
     pub fn cell(&self, [left, right]: [Value; 2], run: RunId) -> BaseCell {
-        BaseCell { left_field: self.left.clone(), right_field: self.right.clone(), left, right, run }
+        BaseCell { left_field: self.left.clone(), right_field: self.right.clone(), left, right, run, alone: false }
     }
 }
 

@@ -3,14 +3,14 @@
 //! Invariant: such a create is sent again only after a look-up found nothing and nothing can still come to light (E1.8).
 
 use syncline_core::{
-    Agreed, EntryState, FieldChange, FieldName, Instant, JournalEntry, Mapping, MappingRule, Pair, PairId, PairState,
-    PlanItem, Record, Side, Standing, Why,
+    Agreed, EntryState, FieldChange, Instant, JournalEntry, Mapping, MappingRule, Pair, PairId, PairState, PlanItem,
+    Record, Side, Standing, Why,
 };
 
 use crate::push::Pending;
 use crate::replica::Known;
 use crate::running::Running;
-use crate::{Failure, codec, recover, settle};
+use crate::{Failure, codec, recover, settle, undo};
 
 /// How far an application's clock may be off, in milliseconds.
 const CLOCKS_MS: i64 = 60 * 60 * 1_000;
@@ -99,7 +99,10 @@ async fn pending(running: &Running<'_>, id: PairId, pair: &Pair) -> Result<Optio
     };
     let agreed = match &record {
         Some(Known::Here(record)) => agreed(&running.setup.rules.mappings, &entry, origin, record),
-        Some(Known::Gone(_)) | None => brought_back(&running.setup.rules.mappings, &entry),
+        Some(Known::Gone(_)) | None if entry.change.fields.iter().any(|field| field.why == Why::Undo) => {
+            undo::brought_back(&running.setup.rules).collect()
+        }
+        Some(Known::Gone(_)) | None => Vec::new(),
     };
     let changes = vec![entry.change.clone()];
     let item = PlanItem { changes, agreed, ..PlanItem::of(id, pair, entry.then.clone()) };
@@ -120,12 +123,4 @@ fn agreed(mappings: &[Mapping], entry: &JournalEntry, origin: Side, record: &Rec
         mapping.rule != MappingRule::Off && mapping.is_plain_to(target) && same
     };
     mappings.iter().filter(unmoved).map(Agreed::under).collect()
-}
-
-/// What an undo brought back although its counterpart is gone: nobody's edit (E9.6).
-fn brought_back(mappings: &[Mapping], entry: &JournalEntry) -> Vec<Agreed> {
-    let taken_back = entry.change.fields.iter().filter(|field| field.why == Why::Undo);
-    let fields: Vec<&FieldName> = taken_back.map(|field| &field.field).collect();
-    let is_written = |mapping: &&Mapping| fields.contains(&mapping.field(entry.change.side));
-    mappings.iter().filter(is_written).map(Agreed::under).collect()
 }

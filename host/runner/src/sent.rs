@@ -21,6 +21,11 @@ impl Stored {
         let position = self.columns.iter().position(|column| column == field)?;
         self.row.cells.get(position)?.as_ref()
     }
+
+    /// Returns every field of which the value is known.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&FieldName, &Value)> {
+        self.columns.iter().zip(&self.row.cells).filter_map(|(field, cell)| Some((field, cell.as_ref()?)))
+    }
 }
 
 /// A write that happened.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use syncline_core::{
-    Base, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, MappingRule, Pair,
-    PairId, PairState, PlanItem, Reason, RecordId, Rules, Settled, Side, Tombstone, Value, Why,
+    Base, Change, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, MappingRule,
+    Pair, PairId, PairState, PlanItem, Reason, RecordId, Rules, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
@@ -85,6 +85,12 @@ impl Rows {
             *rows = ids.into_iter().zip(known).filter_map(|(id, known)| Some((id, known?))).collect();
         }
         Ok(Self(rows))
+    }
+
+    /// True if the record is there.
+    fn has(&self, side: Side, id: Option<&RecordId>) -> bool {
+        let known = id.and_then(|id| self.0[side.pick(0, 1)].get(id));
+        matches!(known, Some(Known::Here(_)))
     }
 
     fn value(&self, side: Side, id: Option<&RecordId>, field: &FieldName) -> Option<Value> {
@@ -199,12 +205,7 @@ fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: 
         Sent::Not => return false,
         Sent::Done(done) => Settled::Written {
             record: done.id.clone(),
-            stored: entry
-                .change
-                .fields
-                .iter()
-                .map(|field| (field.field.clone(), left_behind(done, &field.field, &field.after)))
-                .collect(),
+            stored: all_left_behind(&entry.change, done),
             raw: done.raw.clone(),
         },
         // It may have been done, and somebody changed the record after that: it counts as a write (E6.4).
@@ -221,6 +222,16 @@ fn journal(running: &Running<'_>, entry: &mut JournalEntry, sent: &Sent, batch: 
         codec::put(batch, codec::journal(entry.run, entry.number), entry);
     }
     is_new
+}
+
+/// What a write left behind: in the fields that it wrote, and of a record that it made in every other one, since what the
+/// application fills in by itself is nobody's edit (E9.6).
+fn all_left_behind(change: &Change, done: &Done) -> Vec<(FieldName, Value)> {
+    let sent = change.fields.iter().map(|field| (field.field.clone(), left_behind(done, &field.field, &field.after)));
+    let makes = matches!(change.kind, ChangeKind::Create | ChangeKind::Restore { .. }) && !done.looked_up;
+    let stored = done.stored.iter().filter(|_| makes).flat_map(Stored::cells);
+    let others = stored.filter(|(field, _)| change.fields.iter().all(|sent| sent.field != **field));
+    sent.chain(others.map(|(field, value)| (field.clone(), value.clone()))).collect()
 }
 
 /// What the write left in a field. Where it was looked up later, somebody may have edited it before: an undo then leaves

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use syncline_core::{
-    Agreed, Base, Change, ChangeKind, EntryState, FieldChange, FieldName, JournalEntry, Pair, PairId, PairState,
-    PlanItem, Record, RecordId, RunId, Settled, Side, Value, Why,
+    Agreed, Base, Change, ChangeKind, EntryState, FieldChange, FieldName, JournalEntry, MappingRule, Pair, PairId,
+    PairState, PlanItem, Record, RecordId, Rules, RunId, Settled, Side, Value, Why,
 };
 
 use crate::codec;
@@ -282,6 +282,7 @@ async fn plan_pair(
         return Ok(None);
     }
     let mut item = PlanItem::of(id, pair, pair.state.clone());
+    let mut is_alone = false;
     for entry in &rounds::join(entries, skipped) {
         if is_others(running, id, entry).await? {
             skipped.push(not_undone(entry, None, "it came back, and belongs to another pair since"));
@@ -295,10 +296,8 @@ async fn plan_pair(
                 Some(_) => item.then = PairState::Linked,
                 // Alone as it is, it holds what the undo left behind, and nobody's edit.
                 None => {
-                    let is_written = |field: &FieldName| change.fields.iter().any(|written| written.field == *field);
-                    let mappings = running.setup.rules.mappings.iter();
-                    let written = mappings.filter(|mapping| is_written(mapping.field(change.side)));
-                    item.agreed.extend(written.map(Agreed::under));
+                    is_alone = true;
+                    item.agreed.extend(brought_back(&running.setup.rules));
                 }
             }
         }
@@ -306,9 +305,15 @@ async fn plan_pair(
     let (left, right) = (running.record_of(pair, Side::Left).await?, running.record_of(pair, Side::Right).await?);
     // What people are to decide stays so (E3.1): nobody agrees on what the undo leaves behind there.
     let open = OpenConflicts::read(&running.synced, std::iter::once(pair)).await?;
-    item.agreed.retain(|agreed| !is_unpaired(pair) && !open.is_about(agreed));
+    item.agreed.retain(|agreed| !is_unpaired(pair) && (is_alone || !open.is_about(agreed)));
     item.seen = planning::seen([left.as_ref(), right.as_ref()], &item.agreed);
     Ok(Some(item).filter(|item| !item.changes.is_empty()))
+}
+
+/// The fields of a record that an undo brings back without its counterpart: all it holds is nobody's edit.
+pub(crate) fn brought_back(rules: &Rules) -> impl Iterator<Item = Agreed> {
+    let mapped = rules.mappings.iter().filter(|mapping| mapping.rule != MappingRule::Off);
+    mapped.map(Agreed::under)
 }
 
 /// True of a pair that left the scope and agrees on nothing any more: where its records come back they meet as if for the
@@ -410,8 +415,8 @@ fn edited_field(
         let agreed = pair.base.with(side, field).find(|cell| cell.run < entry.run).map(|cell| cell.value(side));
         written.or(agreed).map_or(!now.is_blank(), |then| now != then)
     };
-    let known = record.columns.names().iter().filter(by_people);
-    stored.iter().map(|(field, _)| field).chain(known).find(is_edited).cloned()
+    let known = stored.iter().map(|(field, _)| field).chain(record.columns.names());
+    known.filter(by_people).find(is_edited).cloned()
 }
 
 /// Restores each field that still is as the run left it, and of one that holds several values what the run did to it.

@@ -1,6 +1,8 @@
 //! Small histories about records whose counterpart was deleted, and what a person decides about them (E4.4).
 
-use syncline_core::{DeletePolicy, Direction, Pair, PairState, Reason, RecordId, Rules, Side, Standing};
+use syncline_core::{
+    ConflictPolicy, DeletePolicy, Direction, Pair, PairState, Reason, RecordId, Rules, Side, Standing,
+};
 use syncline_runner::report::Asked;
 use syncline_runner::{Failure, Remedy, RemedyPlan, RunOutcome, RunRecord};
 use syncline_simulation::steps::{edit, left_by_undo, rest, run, take_back, wait};
@@ -170,12 +172,15 @@ fn e4_4_e9_6_what_an_undo_brings_back_is_no_edit() {
         (false, true, true),
     ] {
         let manner = Manner { restore, ..Manner::PLAIN };
-        let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
-        let left = simulation.stage.lock().person_creates(LEFT, &[("email", "ada@x"), ("name", "Ada"), ("phone", "1")]);
+        let rules = Rules { conflict: ConflictPolicy::Manual, ..default_rules() };
+        let simulation = Simulation::new(1, Manner::PLAIN, manner, rules);
+        let fields = [("email", "ada@x"), ("name", "Ada"), ("phone", "1"), ("street", "one")];
+        let left = simulation.stage.lock().person_creates(LEFT, &fields);
         run(&simulation);
         let right = pair(&simulation, &left).right.expect("it was created");
         simulation.stage.lock().person_deletes(LEFT, &left);
         edit(&simulation, RIGHT, &right, "phone", "2");
+        edit(&simulation, RIGHT, &right, "street", "");
         run(&simulation);
         simulation.stage.lock().now += 600_000;
         let asked = Asked::Record(right);
@@ -200,8 +205,11 @@ fn e4_4_e9_6_what_an_undo_brings_back_is_no_edit() {
         if returns {
             // Both are there again, each with a phone of its own: nobody's edit goes over the other one silently.
             simulation.stage.lock().person_restores(LEFT, &left);
+            run(&simulation);
+            edit(&simulation, LEFT, &left, "city", "Paris");
             rest(&simulation);
-            assert_eq!(simulation.conflicts().len(), 1, "restore: {restore}, lost: {lost}");
+            let open = pair(&simulation, &left).open_conflicts.len();
+            assert_eq!(open, 1, "restore: {restore}, lost: {lost}: a person decides, also later");
             continue;
         }
         edit(&simulation, RIGHT, back, "phone", "3");

@@ -29,18 +29,27 @@ pub(super) async fn confirm(
     let doubtful = doubtful.filter(|(row, known)| is_doubtful(object, columns, row, known.as_ref()));
     let doubtful: BTreeSet<RecordId> = doubtful.map(|(row, _)| row.id.clone()).collect();
     page.records.rows.retain(|row| !doubtful.contains(&row.id));
-    let mut doubtful: Vec<RecordId> = doubtful.into_iter().collect();
+    let doubtful: Vec<RecordId> = doubtful.into_iter().collect();
     let ids: Vec<RecordId> = page.tombstones.iter().map(|tombstone| tombstone.id.clone()).collect();
     let known = endpoint.replica().get(&ids).await?;
     let came_back =
         page.tombstones.iter().zip(&known).filter(|(tombstone, known)| is_outlived(tombstone, known.as_ref()));
     let came_back: BTreeSet<RecordId> = came_back.map(|(tombstone, _)| tombstone.id.clone()).collect();
-    page.tombstones.retain(|tombstone| !came_back.contains(&tombstone.id));
-    doubtful.extend(came_back);
+    for id in came_back {
+        // Only a look that finds the record says more than the feed.
+        if look(endpoint, std::slice::from_ref(&id), pulled).await? && is_here(endpoint, &id).await? {
+            page.tombstones.retain(|tombstone| tombstone.id != id);
+        }
+    }
     for ids in doubtful.chunks(batch_max) {
         look(endpoint, ids, pulled).await?;
     }
     Ok(page)
+}
+
+async fn is_here(endpoint: &EndpointAccess<'_>, id: &RecordId) -> Result<bool, Failure> {
+    let known = endpoint.replica().get(std::slice::from_ref(id)).await?;
+    Ok(matches!(known.as_slice(), [Some(Known::Here(_))]))
 }
 
 /// True of a removal that may be older than what is known of its record.

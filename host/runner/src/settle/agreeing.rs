@@ -17,7 +17,9 @@ pub(super) fn agree(running: &Running<'_>, pair: &mut Pair, pending: &Pending, s
         let planned = pending.item.seen.get(index).copied();
         let agreeing = Agreeing { running, pair, base, pending, sent, rows, agreed, planned };
         if let (Some(left), Some(right)) = (agreeing.value(Side::Left), agreeing.value(Side::Right)) {
-            pair.base.agree(agreed.cell([left, right], running.run.id));
+            let cell = agreed.cell([left, right], running.run.id);
+            let alone = agreeing.is_alone(&cell);
+            pair.base.agree(BaseCell { alone, ..cell });
         }
     }
 }
@@ -49,7 +51,9 @@ impl Agreeing<'_> {
         match (entry.change.fields.iter().find(|change| change.field == *field), sent) {
             (Some(change), Sent::Done(done)) => self.left_by_write(side, change, done),
             (Some(_), _) => None,
-            (None, Sent::Done(done)) if entry.change.kind == ChangeKind::Create => {
+            (None, Sent::Done(done))
+                if matches!(entry.change.kind, ChangeKind::Create | ChangeKind::Restore { .. }) =>
+            {
                 let stored = done.stored.as_ref().and_then(|stored| stored.get(field)).cloned();
                 stored.filter(|stored| !done.looked_up || stored.is_blank())
             }
@@ -78,6 +82,10 @@ impl Agreeing<'_> {
         if let Some(links) = &self.agreed.links {
             return Some(links.side(side).clone());
         }
+        if self.came_back_alone(side.other()) {
+            // What it held when it was there.
+            return Some(self.base.map_or(Value::Clear, |cell| cell.value(side).clone()));
+        }
         // What is taken back on the one side was agreed with what the other held then; an edit since is carried later.
         let is_taken_back = self.takes_back(side.other());
         let agreed_then = self.base.filter(|_| is_taken_back).map(|cell| cell.value(side).clone());
@@ -90,6 +98,22 @@ impl Agreeing<'_> {
         let now = self.rows.value(side, self.pair.id(side), self.agreed.field(side))?;
         let planned = self.planned.map(|planned| side.pick(planned.0, planned.1));
         planned.is_none_or(|planned| planned == now.fingerprint()).then_some(now)
+    }
+
+    /// True if a side came back alone with something else than what was agreed on before.
+    fn is_alone(&self, cell: &BaseCell) -> bool {
+        let came_back = Side::BOTH.into_iter().find(|side| self.came_back_alone(*side));
+        came_back.is_some_and(|side| self.base.is_none_or(|base| base.alone || base.value(side) != cell.value(side)))
+    }
+
+    /// True if an undo brings the record of `side` back, and the other one is not there.
+    fn came_back_alone(&self, side: Side) -> bool {
+        let other = side.other();
+        let brings_back = |entry: &JournalEntry| {
+            let is_back = matches!(entry.change.kind, ChangeKind::Create | ChangeKind::Restore { .. });
+            is_back && entry.change.fields.iter().any(|change| change.why == Why::Undo)
+        };
+        self.entries_of(side).any(brings_back) && !self.rows.has(other, self.pair.id(other))
     }
 
     /// True if an undo writes the field of `side`.
