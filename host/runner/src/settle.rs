@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use syncline_core::{
     Base, Change, ChangeKind, Conflict, CreatePromise, Fate, FieldName, Instant, JournalEntry, Mapping, MappingRule,
-    Pair, PairId, PairState, PlanItem, Reason, RecordId, Rules, Settled, Side, Tombstone, Value, Why,
+    Pair, PairId, PairState, PlanItem, Reason, RecordId, Rules, RunId, Settled, Side, Tombstone, Value, Why,
 };
 
 use crate::codec;
@@ -261,8 +261,10 @@ fn take_over(
             pair.set_id(side, Some(done.id.clone()));
             pair.generation += 1;
             // What was agreed on with an earlier record tells nothing of this one; an undo makes it as that was, also
-            // where a later run finds that out.
-            if entry.change.fields.iter().all(|field| field.why != Why::Undo) {
+            // where a later run finds that out, unless another one was made in its place since and agreed with.
+            let is_later = |of: RunId| pair.base.cells().iter().any(|cell| cell.run > of);
+            let is_undone = entry.change.fields.iter().any(|field| field.why == Why::Undo);
+            if !is_undone || matches!(running.run.kind, RunKind::Undo { of } if is_later(of)) {
                 pair.base = Base::default();
             }
         }

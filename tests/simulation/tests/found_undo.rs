@@ -2,7 +2,7 @@
 
 use syncline_core::{DeletePolicy, MappingRule, PairState, RecordId, Rules, RunId, Side, Value};
 use syncline_runner::Undo;
-use syncline_simulation::steps::{create, left_by_undo, partner, plain, rest, run, take_back, value, values};
+use syncline_simulation::steps::{create, edit, left_by_undo, partner, plain, rest, run, take_back, value, values};
 use syncline_simulation::{Manner, Simulation, default_rules, text};
 
 const LEFT: Side = Side::Left;
@@ -90,4 +90,27 @@ fn e6_2_e4_1_a_removal_that_is_told_late_takes_nothing_with_it_that_is_back() {
     rest(&simulation);
     let state = simulation.stage.lock();
     assert_eq!((state.ids(LEFT), state.ids(RIGHT)), (vec![ada], vec![right]));
+}
+
+/// The record that an undo took away is made again although another one has been made since, agreed with, and lost.
+#[test]
+fn e9_6_e3_4_what_is_made_again_from_before_an_edit_does_not_pass_for_a_newer_one() {
+    for restore in [true, false] {
+        let manner = Manner { restore, ..Manner::PLAIN };
+        let simulation = Simulation::new(1, Manner::PLAIN, manner, default_rules());
+        let ada = create(&simulation, LEFT, "ada@x", "Ada");
+        let made = run(&simulation).record.id;
+        let undone = take_back(&simulation, &Undo::run(made)).record.id;
+        edit(&simulation, LEFT, &ada, "name", "Countess");
+        run(&simulation);
+        let anew = partner(&simulation, &ada);
+        simulation.stage.lock().person_deletes(RIGHT, &anew);
+        run(&simulation);
+        take_back(&simulation, &Undo::run(undone));
+        rest(&simulation);
+        let told = simulation.conflicts();
+        let names =
+            told.iter().flat_map(|kept| &kept.conflict.fields).filter(|field| field.left_field == "name".into());
+        assert_eq!(names.count(), 1, "restore: {restore}: the two names are told");
+    }
 }
