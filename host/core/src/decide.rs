@@ -293,10 +293,12 @@ fn is_edited(situation: &Situation<'_>, side: Side, record: &Record) -> Truth {
     let came_round = |index: usize| situation.rounds.get(&index).is_some_and(|round| round.side == side);
     let mappings = rules.mappings.iter().enumerate().filter(|(index, _)| !came_round(*index));
     let flowing = mappings.filter(|(_, mapping)| rules.flows_to(mapping, side.other()));
-    let edited = flowing.map(|(_, mapping)| match (record.get(mapping.field(side)), base.of(mapping)) {
+    let comes_as_blank =
+        |index: usize| matches!(situation.images.to(side.other(), index), Some(Ok(image)) if image.is_blank());
+    let edited = flowing.map(|(index, mapping)| match (record.get(mapping.field(side)), base.of(mapping)) {
         (Some(value), Some(cell)) => Truth::from(value != cell.value(side)),
         // Never agreed on: the side that is gone never had it.
-        (Some(value), None) => Truth::from(!value.is_blank()),
+        (Some(value), None) => Truth::from(!value.is_blank() && !comes_as_blank(index)),
         (None, Some(_)) => Truth::Unknown,
         (None, None) => Truth::No,
     });

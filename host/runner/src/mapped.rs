@@ -265,10 +265,16 @@ fn needed(rules: &Rules, work: &Work) -> Vec<(usize, Side)> {
             let touched = work.touched(rules);
             towards(&Side::BOTH, &|index| touched[index].any())
         }
-        (Some(_), None) if may_create(rules, work, Side::Right) => towards(&[Side::Right], &|_| true),
-        (None, Some(_)) if may_create(rules, work, Side::Left) => towards(&[Side::Left], &|_| true),
-        _ => Vec::new(),
+        (Some(_), None) => towards(&[Side::Right], &|index| is_needed_alone(rules, work, Side::Right, index)),
+        (None, Some(_)) => towards(&[Side::Left], &|index| is_needed_alone(rules, work, Side::Left, index)),
+        (None, None) => Vec::new(),
     }
+}
+
+/// True if it matters what a record without counterpart would be over there: it may be created, or what was never agreed on
+/// may be an edit that keeps it (E3.6).
+fn is_needed_alone(rules: &Rules, work: &Work, target: Side, index: usize) -> bool {
+    may_create(rules, work, target) || work.pair.base.of(&rules.mappings[index]).is_none()
 }
 
 fn may_create(rules: &Rules, work: &Work, target: Side) -> bool {

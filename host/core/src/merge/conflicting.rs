@@ -21,6 +21,11 @@ impl Merging<'_> {
         }
         let [left_time, right_time] = Side::BOTH.map(|side| self.time(side, &differing));
         let (decided, detail) = self.referee(unit, &differing, left_time, right_time);
+        let says_nothing = |winner| differing.iter().all(|&index| self.comes_as_blank(winner, index));
+        if decided.winner().is_some_and(says_nothing) {
+            // As by a rule that prefers it: its own value stays, and nothing goes over (E2.4).
+            return;
+        }
         let writings: Vec<Writing> = match decided.winner() {
             Some(winner) => differing.iter().filter_map(|&index| self.won(winner, index)).collect(),
             None => Vec::new(),
@@ -79,11 +84,17 @@ impl Merging<'_> {
         // At first pairing a blank erases nothing, also if its side wins (E3.3).
         let (side, why) =
             if self.erases(winner, index) { (winner, Why::FillBlank) } else { (winner.other(), Why::ConflictWon) };
-        (self.may_write(side, index) && !self.erases(side.other(), index)).then_some((
+        let stays = self.comes_as_blank(winner, index) || self.erases(side.other(), index);
+        (self.may_write(side, index) && !stays).then_some((
             side,
             index,
             if touched.renewed { Why::Mapping } else { why },
         ))
+    }
+
+    /// True if a side holds a value that would overwrite another one with a blank: there is nothing to fill, either.
+    fn comes_as_blank(&self, side: Side, index: usize) -> bool {
+        self.erases(side, index) && self.value(side, index).is_some_and(|value| !value.is_blank())
     }
 
     pub(super) fn conflict_field(&self, index: usize) -> Option<ConflictField> {
